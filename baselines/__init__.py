@@ -1,0 +1,1 @@
+"""Every backbone: one file a registry name, plus what they share."""

@@ -1,0 +1,130 @@
+"""Dataset: users' sequences and the catalogue, and the leave-one-out split (semantics: users, split).
+
+Sequences are ragged: user u's items are `items[offsets[u]:offsets[u + 1]]`, in time order. The last is the test target, the last
+but one the validation target, the rest trains.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..codes import CodeSpace, Int
+from ..contracts import Histories
+
+if TYPE_CHECKING:
+    from .simulation import Simulation
+
+HISTORY = 10
+"""How many latest items a history keeps."""
+
+MIN_INTERACTIONS = 3
+"""Fewer can't be split into training, validation and test."""
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Histories and the item that came next. Shapes: (E, H) and (E,)"""
+
+    histories: Histories
+    targets: Int
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Users' sequences over a catalogue.
+
+    Attributes:
+        name: the folder's or the simulation's name.
+        users: user ids in rising order. Shape: (U,)
+        offsets: where each user's sequence starts; one more entry than users. Shape: (U + 1,)
+        items: item indices, all sequences end to end. Shape: (interactions,)
+        item_ids: the item id in the files of each item index, in rising order. Length N.
+        sids: semantic-ID code numbers. Shape: (N, M)
+        categories: category code numbers, or None where the data has no categories. Shape: (N, L)
+        fingerprint: hash of everything above; part of every run's identity.
+        skipped: users left out because they have fewer than 3 interactions.
+        without_categories: items whose categories are missing or empty.
+        notes: facts about the data to show beside results (imputed categories, say).
+        simulation: the process that made the data, where it was simulated.
+    """
+
+    name: str
+    users: Int
+    offsets: Int
+    items: Int
+    item_ids: list[str]
+    sids: Int
+    categories: Int | None
+    fingerprint: str
+    skipped: int = 0
+    without_categories: int = 0
+    notes: tuple[str, ...] = ()
+    simulation: Simulation | None = field(default=None, repr=False)
+
+    @property
+    def n_users(self) -> int:
+        """Users with at least 3 interactions."""
+        return len(self.users)
+
+    @property
+    def n_items(self) -> int:
+        """N, the catalogue's size."""
+        return len(self.item_ids)
+
+    def space(self, *, categories: bool) -> CodeSpace:
+        """The slots of the next item, with or without category slots."""
+        return CodeSpace.build(self.sids, self.categories if categories else None)
+
+    @cached_property
+    def _owner(self) -> Int:
+        """The user index of each interaction. Shape: (interactions,)"""
+        return np.repeat(np.arange(self.n_users), np.diff(self.offsets))
+
+    def _before(self, positions: Int, starts: Int, users: Int) -> Histories:
+        """The up to `HISTORY` items before each position of `items`, not reaching back past `starts`."""
+        steps = positions[:, None] - np.arange(HISTORY, 0, -1)
+        inside = steps >= starts[:, None]
+        return Histories(np.where(inside, self.items[steps.clip(min=0)], -1), users)
+
+    def train_examples(self) -> Examples:
+        """Every item from the 2nd on in the training parts, with the items before it. In user, then time order."""
+        position = np.arange(len(self.items))
+        start, end = self.offsets[self._owner], self.offsets[self._owner + 1]
+        at = position[(position > start) & (position < end - 2)]
+        owner = self._owner[at]
+        return Examples(self._before(at, self.offsets[owner], self.users[owner]), self.items[at])
+
+    def validation(self) -> Examples:
+        """Each user's last but one item, with the items before it."""
+        return self._held_out(2)
+
+    def test(self) -> Examples:
+        """Each user's last item, with the items before it (the validation item included)."""
+        return self._held_out(1)
+
+    def _held_out(self, from_end: int) -> Examples:
+        at = self.offsets[1:] - from_end
+        return Examples(self._before(at, self.offsets[:-1], self.users), self.items[at])
+
+    @cached_property
+    def in_training(self) -> np.ndarray:
+        """Which interactions are in the training parts. Shape: (interactions,), bool"""
+        return np.arange(len(self.items)) < self.offsets[self._owner + 1] - 2
+
+    def train_counts(self) -> Int:
+        """How often each item occurs in the training parts. Shape: (N,)"""
+        return np.bincount(self.items[self.in_training], minlength=self.n_items)
+
+    def train_pairs(self) -> tuple[Int, Int]:
+        """Neighbours (a, b) in the training parts, b right after a. Shapes: (P,), (P,)"""
+        second = self.in_training.copy()
+        second[self.offsets[:-1]] = False
+        at = np.flatnonzero(second)
+        return self.items[at - 1], self.items[at]

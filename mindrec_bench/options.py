@@ -1,0 +1,103 @@
+"""`NAME:key=value,key=value`: how models, decoders and data sets are named on the command line.
+
+A model, a decoder or a data source is a frozen dataclass whose fields are its options. Fields are typed `int`, `float`,
+`bool`, `str`, `Literal[...]`, or one of these with `| None`. A range is checked in the class's `__post_init__`, which raises
+`ValueError` with the allowed values.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+import typing
+from typing import Any, Literal, TypeVar, Union
+
+from .errors import UsageError, did_you_mean
+
+T = TypeVar("T")
+
+
+def parse(text: str) -> tuple[str, dict[str, str]]:
+    """Split `NAME:key=value,key=value` into the name and its raw options.
+
+    Raises:
+        UsageError: an option is not of the form key=value, or is given twice.
+    """
+    name, _, rest = text.partition(":")
+    options: dict[str, str] = {}
+    for part in filter(None, rest.split(",")):
+        key, equals, value = part.partition("=")
+        if not equals or not key:
+            raise UsageError(f"'{part}' in '{text}' is not an option; write {name}:key=value,key=value")
+        if key in options:
+            raise UsageError(f"option '{key}' stands twice in '{text}'; give it once")
+        options[key.strip()] = value.strip()
+    return name, options
+
+
+def build(cls: type[T], name: str, raw: dict[str, str]) -> T:
+    """Make `cls` from raw text options.
+
+    Raises:
+        UsageError: an unknown key, a value of the wrong type, or one the class refuses; the allowed ones are named.
+    """
+    fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    hints = typing.get_type_hints(cls)
+    values: dict[str, Any] = {}
+    for key, text in raw.items():
+        if key not in fields:
+            allowed = f"it takes {', '.join(fields)}" if fields else "it takes no options"
+            raise UsageError(f"'{name}' has no option '{key}'{did_you_mean(key, fields)}; {allowed}")
+        values[key] = _coerce(hints[key], text, f"option '{key}' of '{name}'")
+    try:
+        return cls(**values)
+    except ValueError as error:
+        raise UsageError(f"'{name}': {error}") from error
+
+
+def as_dict(instance: Any) -> dict[str, Any]:
+    """All options of an instance, defaults included: part of a run's identity."""
+    return {field.name: getattr(instance, field.name) for field in dataclasses.fields(instance)}
+
+
+def label(name: str, instance: Any) -> str:
+    """The shortest spelling that names this instance: options that differ from their defaults only."""
+    parts = []
+    for field in dataclasses.fields(instance):
+        value = getattr(instance, field.name)
+        default = field.default_factory() if callable(field.default_factory) else field.default
+        if value != default:
+            parts.append(f"{field.name}={_text(value)}")
+    return f"{name}:{','.join(parts)}" if parts else name
+
+
+def _text(value: Any) -> str:
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+
+
+def _coerce(hint: Any, text: str, where: str) -> Any:
+    if typing.get_origin(hint) in (Union, types.UnionType):
+        if text == "none" and type(None) in typing.get_args(hint):
+            return None
+        (hint,) = (arg for arg in typing.get_args(hint) if arg is not type(None))
+    if typing.get_origin(hint) is Literal:
+        choices = {_text(choice): choice for choice in typing.get_args(hint)}
+        if text not in choices:
+            raise UsageError(f"{where} is '{text}'{did_you_mean(text, choices)}; allowed: {', '.join(choices)}")
+        return choices[text]
+    if hint is bool:
+        words = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+        if text.lower() not in words:
+            raise UsageError(f"{where} is '{text}'; allowed: yes, no")
+        return words[text.lower()]
+    if hint in (int, float):
+        try:
+            number = hint(text)
+            if not math.isfinite(number):
+                raise ValueError
+            return number
+        except ValueError:
+            kind = "a whole number" if hint is int else "a number"
+            raise UsageError(f"{where} is '{text}'; it must be {kind}") from None
+    return text
