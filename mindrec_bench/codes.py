@@ -1,8 +1,8 @@
 """CodeSpace: the slots of the next item, their vocabularies, and the codes of every catalogue item (semantics: slots).
 
-A target is T = L + M slots: L category slots, then M semantic-ID (SID) slots. Each slot has its own finite vocabulary, the
-codes that occur in that slot anywhere in the catalogue, ordered by their number. Inside the project a code is its index in its
-slot's vocabulary; files and people see its number.
+A target is T = L + M slots: L category slots, then M semantic-ID (SID) slots. Each slot has its own finite vocabulary,
+the codes that occur in that slot anywhere in the catalogue, ordered by their number. Inside the project a code is its
+index in its slot's vocabulary; files and people see its number.
 
 Glossary used in every shape: B users, K beams, T slots of the canvas, S slots asked for, V the largest slot vocabulary,
 N catalogue items, H history items.
@@ -100,7 +100,7 @@ class CodeSpace:
         return np.where((sids < 0).any(axis=-1), -1, key)
 
     def to_numbers(self, codes: Int, slots: tuple[int, ...]) -> Int:
-        """Code indices to code numbers, column c belonging to slot slots[c]; -1 stays -1. Shape: (..., S) -> (..., S)"""
+        """Code indices to code numbers, column c for slot slots[c]; -1 stays -1. Shape: (..., S) -> (..., S)"""
         columns = [np.where(codes[..., c] < 0, -1, self.numbers[slot][codes[..., c]]) for c, slot in enumerate(slots)]
         return np.stack(columns, axis=-1)
 

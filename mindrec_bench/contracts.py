@@ -1,8 +1,8 @@
 """What a backbone answers, what a decoder gets, and what comes back.
 
-A backbone is a frozen dataclass of options with `fit` and `load`; the loaded `Model` opens a `Context` for a batch of users
-(the history is read once there), and a decoder asks that context for log-probabilities until its canvas is full. A decoder
-sees no prompt, no tokenizer and no vocabulary but the slots' own codes.
+A backbone is a frozen dataclass of options with `fit` and `load`; the loaded `Model` opens a context for a batch of
+users (the history is read once there), and a decoder asks that context for log-probabilities until its canvas is full. A
+decoder sees no prompt, no tokenizer and no vocabulary but the slots' own codes.
 
 | capability | question a context answers | shapes |
 | --- | --- | --- |
@@ -63,7 +63,7 @@ class Ranking:
         codes: code indices on the canvas's slots, -1 in the padding. Shape: (B, b, T), int64
         scores: log scores, -inf in the padding. Shape: (B, b), float64
         lengths: how many of the b are results. Shape: (B,), int64
-        items: the item ranked at each place where the decoder ranks items and not codes, else None. Shape: (B, b), int64
+        items: the item at each place where the decoder ranks items and not codes, else None. Shape: (B, b), int64
     """
 
     codes: Tensor

@@ -16,7 +16,7 @@ class MrbenchError(Exception):
 
 
 class UsageError(MrbenchError):
-    """The question itself is wrong: an unknown name or option, an impossible pair, a value out of range (exit code 2)."""
+    """The question itself is wrong: an unknown name or option, an impossible pair, a value out of range (2)."""
 
     exit_code = 2
 

@@ -1,8 +1,8 @@
 """`NAME:key=value,key=value`: how models, decoders and data sets are named on the command line.
 
-A model, a decoder or a data source is a frozen dataclass whose fields are its options. Fields are typed `int`, `float`,
-`bool`, `str`, `Literal[...]`, or one of these with `| None`. A range is checked in the class's `__post_init__`, which raises
-`ValueError` with the allowed values.
+A model, a decoder or a data source is a frozen dataclass whose fields are its options. Fields are typed `int`,
+`float`, `bool`, `str`, `Literal[...]`, or one of these with `| None`. A range is checked in the class's `__post_init__`,
+which raises `ValueError` with the allowed values.
 """
 
 from __future__ import annotations

@@ -122,7 +122,7 @@ def listed(kind: Kind) -> list[Listed]:
             warnings.warn(str(error), stacklevel=2)
             continue
         summary = (inspect.getdoc(cls) or "").partition("\n")[0]
-        capability = getattr(cls, "capability", None) or getattr(cls, "needs", "")
+        capability = str(getattr(cls, "capability", getattr(cls, "needs", "")))
         rows.append(Listed(name, summary, capability, _origin(point)))
     return rows
 

@@ -1,7 +1,7 @@
 """Dataset: users' sequences and the catalogue, and the leave-one-out split (semantics: users, split).
 
-Sequences are ragged: user u's items are `items[offsets[u]:offsets[u + 1]]`, in time order. The last is the test target, the last
-but one the validation target, the rest trains.
+Sequences are ragged: user u's items are `items[offsets[u]:offsets[u + 1]]`, in time order. The last is the test target,
+the last but one the validation target, the rest trains.
 """
 
 from __future__ import annotations
