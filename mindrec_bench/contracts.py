@@ -1,8 +1,8 @@
 """What a backbone answers, what a decoder gets, and what comes back.
 
 A backbone is a frozen dataclass of options with `fit` and `load`; the loaded `Model` opens a context for a batch of
-users (the history is read once there), and a decoder asks that context for log-probabilities until its canvas is full. A
-decoder sees no prompt, no tokenizer and no vocabulary but the slots' own codes.
+users (the history is read once there), and a decoder asks that context for log-probabilities until its canvas is full.
+A decoder sees no prompt, no tokenizer and no vocabulary but the slots' own codes.
 
 | capability | question a context answers | shapes |
 | --- | --- | --- |

@@ -1,7 +1,7 @@
 """`NAME:key=value,key=value`: how models, decoders and data sets are named on the command line.
 
 A model, a decoder or a data source is a frozen dataclass whose fields are its options. Fields are typed `int`,
-`float`, `bool`, `str`, `Literal[...]`, or one of these with `| None`. A range is checked in the class's `__post_init__`,
+`float`, `bool`, `str`, `Literal[...]`, or one of these with `| None`. The class checks ranges in `__post_init__`,
 which raises `ValueError` with the allowed values.
 """
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from mindrec_bench.identity import DataPart, DecoderPart, ModelPart, RunSpec
+
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
@@ -15,3 +17,14 @@ def real_data() -> Path:
     if not (root / "Arts").is_dir():
         pytest.skip(f"no real data at {root.absolute()}: set MRBENCH_DATA to the folder of Arts, Games, Instruments")
     return root
+
+
+@pytest.fixture
+def run_spec() -> RunSpec:
+    """A run's identity, with categories."""
+    return RunSpec(
+        data=DataPart("Arts", "arts", "0123abcd", 5000),
+        model=ModelPart("llada", {"p_mask": 0.6, "shuffle": True}, "tiny"),
+        decoder=DecoderPart("dbs-penalty", {"normalise": "all"}),
+        categories="generate",
+    )

@@ -1,0 +1,118 @@
+"""What a training remembers beside the weights: time, validation losses, the best weights, and whether it is over."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from tqdm import tqdm
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from mindrec_bench.contracts import FitReport
+
+from .weights import write_json, write_weights
+
+SAVE_SECONDS = 300.0
+"""A checkpoint is written after each epoch, and in long ones this often."""
+
+BEST, STATE = "best.safetensors", "progress.json"
+
+
+class Progress(TrainerCallback):
+    """Watches a training: progress bar, early stop, time limit, and its own part of each checkpoint.
+
+    `progress.json` is the last file of a checkpoint, so a checkpoint that has it is whole.
+    """
+
+    def __init__(self, folder: Path, *, steps: int, patience: int, minutes: float | None, quiet: bool) -> None:
+        self.folder, self.steps, self.patience, self.quiet = folder, steps, patience, quiet
+        self.limit = float("inf") if minutes is None else 60 * minutes
+        self.step, self.epoch, self.losses = 0, 0.0, list[float]()
+        self.finished = False
+        self.best: dict[str, torch.Tensor] = {}
+        self._seconds_before, self._started = 0.0, time.monotonic()
+        self._saved = self._started
+
+    @property
+    def seconds(self) -> float:
+        """Training time, that before interruptions included."""
+        return self._seconds_before + time.monotonic() - self._started
+
+    def share(self, step: int) -> float:
+        """How much of the training is over, by steps or by time, whichever is more: so a time limit decays too."""
+        return min(1.0, max(step / self.steps, self.seconds / self.limit))
+
+    def resume(self) -> Path | None:
+        """Take up the state of the last whole checkpoint and return its folder; None where there is none."""
+        whole = sorted(self.folder.glob(f"checkpoint-*/{STATE}"), key=lambda path: int(path.parent.name.split("-")[1]))
+        if not whole:
+            return None
+        state = json.loads(whole[-1].read_text())
+        self.step, self.epoch, self.losses = state["step"], state["epoch"], state["losses"]
+        self.finished, self._seconds_before = state["finished"], state["seconds"]
+        if self.losses:
+            self.best = load_file(whole[-1].with_name(BEST))
+        return whole[-1].parent
+
+    def report(self, parameters: int) -> FitReport:
+        """Sum up a training that is over."""
+        improving = self.losses[-1] <= min(self.losses)
+        return FitReport(
+            epochs=self.epoch,
+            steps=self.step,
+            parameters=parameters,
+            seconds=self.seconds,
+            valid_loss=tuple(self.losses),
+            under_trained=improving and self.step < self.steps,
+        )
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any
+    ) -> None:
+        """Start the clock and the bar."""
+        self._started = self._saved = time.monotonic()
+        self._bar = tqdm(
+            total=self.steps, initial=self.step, desc="training", unit="step", file=sys.stderr, disable=self.quiet
+        )
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any) -> None:
+        """Count; stop when time is up; save in long epochs."""
+        self.step, self.epoch = state.global_step, float(state.epoch or 0)
+        self._bar.update()
+        if self.seconds >= self.limit or self.step >= self.steps:
+            self.finished = control.should_training_stop = True
+        elif time.monotonic() - self._saved > SAVE_SECONDS:
+            control.should_save = True
+
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any) -> None:
+        """Keep the best weights; stop when the last `patience` evaluations brought none better."""
+        self.losses.append(rest["metrics"]["eval_loss"])
+        self._bar.set_postfix(valid_loss=f"{self.losses[-1]:.4f}", best=f"{min(self.losses):.4f}")
+        if self.losses[-1] <= min(self.losses):
+            self.best = {
+                name: tensor.detach().to("cpu", copy=True) for name, tensor in rest["model"].state_dict().items()
+            }
+        if len(self.losses) - 1 - self.losses.index(min(self.losses)) >= self.patience:
+            self.finished = control.should_training_stop = True
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any) -> None:
+        """Complete the checkpoint that the Trainer has just written, then remove the older ones."""
+        checkpoint = self.folder / f"checkpoint-{state.global_step}"
+        if self.best:
+            write_weights(checkpoint / BEST, self.best)
+        facts = {"step": self.step, "epoch": self.epoch, "losses": self.losses, "finished": self.finished}
+        write_json(checkpoint / STATE, {**facts, "seconds": self.seconds})
+        self._saved = time.monotonic()
+        for other in self.folder.glob("checkpoint-*"):
+            if other != checkpoint:
+                shutil.rmtree(other)
+
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any) -> None:
+        """Close the bar."""
+        self._bar.close()

@@ -1,0 +1,201 @@
+"""Training of every network baseline through `transformers.Trainer`: order, schedule, early stop, checkpoints, resume.
+
+A network is a `torch.nn.Module` whose `forward(**batch)` returns `{"loss": scalar}`, and a `Collate` makes its batches,
+with an entry "labels". Order and noise are pure functions of the seed, the epoch and the example, so a training
+that is killed continues from its last checkpoint to the same weights.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset, Sampler
+from transformers import PrinterCallback, Trainer, TrainingArguments
+
+from mindrec_bench.codes import Int
+from mindrec_bench.contracts import FitReport, Task
+from mindrec_bench.data.dataset import Examples
+
+from . import weights
+from .progress import Progress
+
+Batch = dict[str, Tensor]
+Collate = Callable[[Examples, Int], Batch]
+"""(examples, their keys for noise) -> the arguments of the network's `forward`."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train; the same fields for every network.
+
+    Attributes:
+        lr: the peak learning rate of AdamW.
+        epochs: passes over the training examples, unless stopped before.
+        batch: examples a step.
+        patience: stop after this many epochs without a better validation loss.
+        weight_decay: on matrices; not on norms.
+        shuffle: a new order each epoch, or the order of users.
+        warmup: steps of rising learning rate.
+        decay: the last share of training, in which the learning rate falls to 0.
+        eval_repeats: how often a validation example is evaluated, each time with other (fixed) noise.
+    """
+
+    lr: float
+    epochs: int
+    batch: int
+    patience: int
+    weight_decay: float = 0.01
+    shuffle: bool = True
+    warmup: int = 50
+    decay: float = 0.1
+    eval_repeats: int = 1
+
+
+class Batches(Dataset):  # type: ignore[type-arg]
+    """Examples by key = repeat * E + index; a whole batch is made at once."""
+
+    def __init__(self, examples: Examples, collate: Collate, repeats: int = 1) -> None:
+        self.examples, self.collate, self.repeats = examples, collate, repeats
+
+    def __len__(self) -> int:
+        return len(self.examples) * self.repeats
+
+    def __getitems__(self, keys: list[int]) -> Batch:
+        numbers = np.asarray(keys)
+        rows = numbers % len(self.examples)
+        examples = Examples(self.examples.histories[rows], self.examples.targets[rows])
+        return self.collate(examples, numbers)
+
+
+class Order(Sampler[int]):
+    """Keys of one epoch: epoch * E + index, shuffled by (seed, epoch) alone."""
+
+    def __init__(self, examples: int, seed: int, shuffle: bool) -> None:
+        self.examples, self.seed, self.shuffle, self.epoch = examples, seed, shuffle, 0
+
+    def __len__(self) -> int:
+        return self.examples
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the Trainer's loader before each epoch."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        order = np.arange(self.examples)
+        if self.shuffle:
+            order = np.random.default_rng([self.seed, self.epoch]).permutation(self.examples)
+        return iter((self.epoch * self.examples + order).tolist())
+
+
+def _whole(batch: Any) -> Any:
+    """`Batches` collates already."""
+    return batch
+
+
+class _Trainer(Trainer):
+    """A Trainer that takes our order of examples."""
+
+    order: Order
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Order:
+        return self.order
+
+
+def fit(network: nn.Module, recipe: Recipe, task: Task, folder: Path, *, train: Collate, valid: Collate) -> FitReport:
+    """Train `network` and leave its best weights in `folder`; continue where an interrupted call stopped.
+
+    Args:
+        network: initialised from `task.seed` by the caller.
+        recipe: how.
+        task: data, seed, device, time limit.
+        folder: gets the weights; checkpoints lie in it until training is complete.
+        train: makes training batches.
+        valid: makes validation batches, with noise of its own.
+
+    Raises:
+        MrbenchError: the folder can't be written.
+    """
+    if report := weights.finished(folder):
+        return report
+    with weights.writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        progress = _run(network, recipe, task, folder / "checkpoints", train, valid)
+        report = progress.report(sum(p.numel() for p in network.parameters() if p.requires_grad))
+        weights.save(folder, task, progress.best, report)
+        shutil.rmtree(folder / "checkpoints")
+    return report
+
+
+def _run(network: nn.Module, recipe: Recipe, task: Task, checkpoints: Path, train: Collate, valid: Collate) -> Progress:
+    examples = task.data.train_examples()
+    arguments = _arguments(recipe, task, checkpoints)
+    network.to(arguments.device)
+    steps = recipe.epochs * -(-len(examples) // recipe.batch)
+    progress = Progress(checkpoints, steps=steps, patience=recipe.patience, minutes=task.max_minutes, quiet=task.quiet)
+    optimizer = torch.optim.AdamW(_groups(network, recipe.weight_decay), lr=recipe.lr, fused=True)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: _rate(step, progress.share(step), recipe.warmup, recipe.decay)
+    )
+    trainer = _Trainer(
+        network,
+        arguments,
+        data_collator=_whole,
+        train_dataset=Batches(examples, train),
+        eval_dataset=Batches(task.data.validation(), valid, recipe.eval_repeats),
+        callbacks=[progress],
+        optimizers=(optimizer, schedule),
+    )
+    trainer.order = Order(len(examples), task.seed, recipe.shuffle)
+    trainer.remove_callback(PrinterCallback)
+    last = progress.resume()
+    if last is not None:
+        task.notify(f"training continues at step {progress.step} of {steps}")
+    if not progress.finished:
+        trainer.train(resume_from_checkpoint=None if last is None else str(last))
+    return progress
+
+
+def _arguments(recipe: Recipe, task: Task, checkpoints: Path) -> TrainingArguments:
+    arguments = TrainingArguments(
+        output_dir=str(checkpoints),
+        num_train_epochs=recipe.epochs,
+        per_device_train_batch_size=recipe.batch,
+        per_device_eval_batch_size=4 * recipe.batch,
+        max_grad_norm=1.0,
+        seed=task.seed,
+        use_cpu=task.device == "cpu",
+        bf16=task.device == "cuda",
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        logging_strategy="no",
+        logging_nan_inf_filter=False,
+        prediction_loss_only=True,
+        label_names=["labels"],
+        remove_unused_columns=False,
+        dataloader_pin_memory=False,
+        disable_tqdm=True,
+        report_to="none",
+    )
+    if task.device == "cuda":
+        arguments._n_gpu = 1  # else Trainer wraps the network in DataParallel where there are several
+    return arguments
+
+
+def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    return [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
+    ]
+
+
+def _rate(step: int, share: float, warmup: int, decay: float) -> float:
+    """Factor on the learning rate: rising over `warmup` steps, constant, falling over the last `decay` of training."""
+    return min(1.0, (step + 1) / warmup, (1 - share) / decay)

@@ -1,0 +1,85 @@
+"""The diffusion search: one loop that every diffusion decoder configures (paper Algorithm 1; semantics section 4).
+
+Categories come first, from left to right; then the SID slots, in the stages of an expansion, pruned by a rule. Each
+step is one forward pass for all beams of all users: at most L + M a batch. Inside a step nothing is copied between host
+and device.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from mindrec_bench.adapters import renormalised
+from mindrec_bench.contracts import MASK, Canvas, DenoiserContext, Ranking
+
+from .diffusion import Normalise, Propose
+from .expansion import Answers, Beams, Expansion, Stage, left_to_right
+from .pruning import Prune, standard
+from .results import ranking
+from .sampling import perturbed
+from .scores import best
+
+
+def diffusion_search(
+    context: DenoiserContext,
+    canvas: Canvas,
+    *,
+    beam: int,
+    expand: Expansion,
+    prune: Prune,
+    normalise: Normalise = "vocabulary",
+    propose: Propose = "top",
+) -> Ranking:
+    """Fill the canvas by beam search over a masked model.
+
+    Args:
+        context: the model, with the users' histories read.
+        canvas: what to fill; slots that `canvas.start` reveals stay as they are.
+        beam: b, the number of beams kept and of results returned.
+        expand: the stages that fill the SID slots.
+        prune: the rule after each of these; category steps keep the b best.
+        normalise: `slot` renormalises each distribution over the slot's own codes.
+        propose: `sample` draws each beam's proposals, seeded.
+
+    Raises:
+        ValueError: the users of the batch have different slots revealed.
+    """
+    categories, sids = _masked_slots(canvas)
+    stages: list[tuple[Stage, Prune]] = [(stage, standard) for stage in left_to_right(categories)]
+    stages += [(stage, prune) for stage in expand(sids)]
+    device = canvas.start.device
+    asked = [torch.tensor(stage.slots, device=device) for stage, _ in stages]
+    last_code = torch.tensor(canvas.sizes, device=device) - 1
+
+    beams = Beams(canvas.start[:, None], torch.zeros(len(canvas.start), 1, dtype=torch.float64, device=device))
+    for step, ((stage, rule), slots) in enumerate(zip(stages, asked, strict=True)):
+        log_probs = context.log_probs(beams.codes, stage.slots).double()
+        if normalise == "slot":
+            log_probs = renormalised(log_probs)
+        masked = beams.codes[:, :, slots] == MASK
+        log_probs = log_probs.where(masked[..., None], -torch.inf)
+        preference = log_probs if propose == "top" else perturbed(log_probs, slots, canvas, step=step, beam=beam)
+        candidates = stage.candidates(beams, Answers(slots, log_probs, preference), beam)
+        beams = _survivors(candidates, rule(candidates, beam=beam, n_categories=canvas.n_categories), beam)
+        # A candidate of score -inf may hold a code its slot does not have; the model must be able to read it all the
+        # same.
+        beams = Beams(beams.codes.minimum(last_code), beams.scores)
+    return ranking(beams.codes, beams.scores, beam)
+
+
+def _masked_slots(canvas: Canvas) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The category slots and the SID slots that are to be filled."""
+    masked = canvas.start == MASK
+    if not torch.equal(masked.all(dim=0), masked.any(dim=0)):
+        raise ValueError("the users of one batch must have the same slots revealed in canvas.start")
+    slots = masked.all(dim=0).nonzero()[:, 0].tolist()
+    first = canvas.n_categories
+    return tuple(slot for slot in slots if slot < first), tuple(slot for slot in slots if slot >= first)
+
+
+def _survivors(candidates: Beams, scores: Tensor, beam: int) -> Beams:
+    """The b best candidates by their new scores, best first."""
+    chosen = best(scores, beam)
+    codes = candidates.codes.gather(1, chosen[:, :, None].expand(-1, -1, candidates.codes.shape[2]))
+    return Beams(codes, scores.gather(1, chosen))

@@ -1,0 +1,136 @@
+"""Adapters: an items model answers as an exact masked or causal model, a masked model as a causal one.
+
+Lifting sums p(item | history) over the items that fit what is revealed, so whatever a search then misses is the
+search's own error and not the model's. All of it is float64 on the CPU; sums run in the order of the catalogue whatever
+the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .codes import CodeSpace
+from .contracts import MASK, Capability, DenoiserContext, Histories, ItemsContext, Model, canvas_sizes
+from .postings import Postings, ragged
+
+
+def adapt(model: Model, capability: Capability, needs: Capability, space: CodeSpace) -> Model:
+    """A model whose contexts answer what a decoder needs; the model itself where they already do.
+
+    Args:
+        model: what the backbone loaded.
+        capability: what the backbone's contexts answer; it must fit `needs` (`registry.check_pair`).
+        needs: what the decoder asks.
+        space: the slots of the next item.
+    """
+    if capability == "items" and needs != "items":
+        model = _Lifted(model, space)
+    if capability != "causal" and needs == "causal":
+        model = _NextSlotOnly(model)
+    return model
+
+
+def lift(items_context: ItemsContext, postings: Postings) -> DenoiserContext:
+    """The exact masked model that an items model implies, over the canvas whose catalogue codes are in `postings`."""
+    return _LiftedContext(items_context.log_probs(), postings)
+
+
+@dataclass(frozen=True, eq=False)
+class ExcludeHistory:
+    """An items model that gives the items of the history no probability; the rest sums to 1."""
+
+    model: Model
+
+    def begin(self, histories: Histories, slots: tuple[int, ...]) -> ItemsContext:
+        """See `Model.begin`."""
+        log_probs = self.model.begin(histories, slots).log_probs()
+        seen = torch.from_numpy(histories.items).to(log_probs.device)
+        # Padding writes to one column too many, which is then dropped.
+        barred = torch.zeros(len(seen), log_probs.shape[1] + 1, dtype=torch.bool, device=log_probs.device)
+        barred.scatter_(1, seen.where(seen >= 0, log_probs.shape[1]), True)
+        return _FixedItems(renormalised(log_probs.masked_fill(barred[:, :-1], -torch.inf)))
+
+
+def renormalised(log_probs: Tensor) -> Tensor:
+    """Log-probabilities that sum to 1 over the last axis; a row of -inf stays one."""
+    total = log_probs.logsumexp(dim=-1, keepdim=True)
+    return log_probs - total.clamp(min=torch.finfo(log_probs.dtype).min)
+
+
+@dataclass(frozen=True, eq=False)
+class _FixedItems:
+    values: Tensor
+
+    def log_probs(self) -> Tensor:
+        return self.values
+
+
+@dataclass(frozen=True, eq=False)
+class _Lifted:
+    model: Model
+    space: CodeSpace
+    _postings: dict[tuple[int, ...], Postings] = field(default_factory=dict)
+
+    def begin(self, histories: Histories, slots: tuple[int, ...]) -> DenoiserContext:
+        if slots not in self._postings:
+            items = torch.from_numpy(self.space.item_codes[:, list(slots)])
+            self._postings[slots] = Postings(items, canvas_sizes(self.space, slots))
+        return lift(self.model.begin(histories, slots), self._postings[slots])
+
+
+class _LiftedContext:
+    """p(code in slot | revealed) = the probability of fitting items with that code / that of all fitting items.
+
+    Probabilities are taken relative to the user's likeliest item; below 1e-308 of it they count as 0.
+    """
+
+    def __init__(self, item_log_probs: Tensor, postings: Postings) -> None:
+        log_probs = item_log_probs.double().cpu()
+        top = log_probs.amax(dim=1, keepdim=True).clamp(min=torch.finfo(torch.float64).min)
+        self._probs = (log_probs - top).exp()
+        self._postings = postings
+
+    def log_probs(self, revealed: Tensor, slots: Sequence[int]) -> Tensor:
+        """See `DenoiserContext.log_probs`; V is the largest vocabulary of all slots of the canvas."""
+        n_users, n_beams, n_slots = revealed.shape
+        # Beams and users share many states: find the items of each distinct state once.
+        states, state = revealed.reshape(-1, n_slots).cpu().unique(dim=0, return_inverse=True)
+        owner, fitting = self._postings.fitting(states)
+        counts = owner.bincount(minlength=len(states))
+        beam, place = ragged((counts.cumsum(0) - counts)[state], counts[state])
+        item = fitting[place]
+        probs = self._probs.flatten()[beam // n_beams * self._probs.shape[1] + item]
+
+        total = probs.new_zeros(n_users * n_beams).index_add_(0, beam, probs)
+        n_codes = self._postings.n_codes
+        answer = probs.new_zeros(len(slots), n_users * n_beams * n_codes)
+        for sums, slot in zip(answer, slots, strict=True):
+            sums.index_add_(0, beam * n_codes + self._postings.columns[slot][item], probs)
+        # A state of probability 0 has no conditionals: log 0 - log of the smallest float keeps NaN out.
+        log_total = total.log().clamp(min=torch.finfo(torch.float64).min)
+        answer = answer.view(len(slots), n_users, n_beams, n_codes).log() - log_total.view(n_users, n_beams, 1)
+        return answer.permute(1, 2, 0, 3).to(revealed.device)
+
+
+@dataclass(frozen=True, eq=False)
+class _NextSlotOnly:
+    model: Model
+
+    def begin(self, histories: Histories, slots: tuple[int, ...]) -> Any:
+        return _NextSlotContext(self.model.begin(histories, slots), len(slots))
+
+
+@dataclass(frozen=True, eq=False)
+class _NextSlotContext:
+    context: DenoiserContext
+    n_slots: int
+
+    def next_log_probs(self, prefix: Tensor) -> Tensor:
+        done = prefix.shape[2]
+        revealed = torch.nn.functional.pad(prefix, (0, self.n_slots - done), value=MASK)
+        return self.context.log_probs(revealed, (done,))[:, :, 0]

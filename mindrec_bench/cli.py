@@ -1,0 +1,211 @@
+"""The `mrbench` command: parse, call, print. What costs time to import is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import click
+
+from . import __version__
+from .errors import MrbenchError
+
+INTERRUPTED = 130
+DEBUG = "--debug"
+
+
+class _Users(click.ParamType):
+    """A number of users, or `all`."""
+
+    name = "N|all"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        if value is None or value == "all":
+            return None
+        try:
+            return int(value)
+        except ValueError:
+            self.fail(f"'{value}' is neither a number nor 'all'", param, ctx)
+
+
+def _notify(quiet: bool) -> Any:
+    return (lambda line: None) if quiet else (lambda line: click.echo(line, err=True))
+
+
+def _print(value: Any, text: str, as_json: bool) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False) if as_json else text)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+runs_option = click.option(
+    "--runs-dir", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="The run store."
+)
+data_dir_option = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="Where data folders are; else $MRBENCH_DATA, ./data, the per-user cache.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="mrbench")
+def cli() -> None:
+    """Compare decoders and baselines for generative recommendation, and trust the answer.
+
+    \b
+    mrbench run --model llada --decoder dbs-penalty               # on the built-in simulation
+    mrbench run --model markov --decoder dbs-penalty --data arts  # on real data, in seconds
+    mrbench list
+
+    With --debug anywhere, an error shows its traceback.
+
+    Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 data or weights missing or broken, 130 interrupted.
+    """
+
+
+@cli.command()
+@click.option("--model", "-m", required=True, help="NAME or NAME:key=value,... (see `mrbench list models`).")
+@click.option("--decoder", "-d", required=True, help="NAME or NAME:key=value,... (see `mrbench list decoders`).")
+@click.option("--data", default="arts-sim", show_default=True, help="A known name, or the path of a data folder.")
+@click.option("--size", default="auto", show_default=True, help="Size of the model.")
+@click.option(
+    "--categories",
+    type=click.Choice(["none", "history", "generate", "given"]),
+    help="Category slots: unused, in histories only, generated first, or given.  [default: generate if there are any]",
+)
+@click.option("--beam", type=int, default=10, show_default=True, help="Results a user.")
+@click.option("--users", type=_Users(), default="5000", show_default=True, help="Users that make up the data.")
+@click.option("--eval-users", type=int, help="Decode only the first so many users (a quick look).")
+@click.option("--seed", type=int, default=42, show_default=True)
+@click.option("--exclude-history", is_flag=True, help="Never recommend items of the history (models that score items).")
+@click.option("--max-minutes", type=float, help="Stop training after so many minutes.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--batch-size", type=int, default=128, show_default=True, help="Users decoded together.")
+@data_dir_option
+@runs_option
+@click.option("--fresh", is_flag=True, help="Forget this run and its fitted model, and compute them again.")
+@click.option("--no-wait", is_flag=True, help="End at once if another process computes this run.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress, no notices.")
+@json_option
+def run(**flags: Any) -> None:
+    """Train (or reuse) a model, decode every test user, store and print the result.
+
+    A killed run continues where it was when the same command is given again; a finished one is only printed.
+    """
+    from .question import Question
+    from .report.result import result_text
+    from .runner import Setup, run_question
+
+    as_json, quiet = flags.pop("as_json"), flags.pop("quiet")
+    setup = Setup(
+        runs_dir=flags.pop("runs_dir"),
+        data_dir=flags.pop("data_dir"),
+        device=flags.pop("device"),
+        batch_size=flags.pop("batch_size"),
+        fresh=flags.pop("fresh"),
+        wait=not flags.pop("no_wait"),
+        quiet=quiet,
+        notify=_notify(quiet),
+    )
+    summary = run_question(Question(**flags), setup)
+    text = f"{result_text(summary)}\n\n{summary['path']}\nshow it again: mrbench show {summary['run']}"
+    _print(summary, text, as_json)
+
+
+@cli.command()
+@click.argument("run")
+@runs_option
+@json_option
+def show(run: str, runs_dir: Path, as_json: bool) -> None:
+    """Print a finished run, named by its id (or the start of it) or its folder."""
+    from .report.result import result_text
+    from .runs import resolve_run
+
+    summary = resolve_run(runs_dir, run)
+    _print(summary, f"{result_text(summary)}\n\n{summary['command']}\n{summary['path']}", as_json)
+
+
+@cli.command("list")
+@click.argument("what", type=click.Choice(["models", "decoders", "data"]), required=False)
+@json_option
+def list_(what: str | None, as_json: bool) -> None:
+    """List models, decoders and data sets, a line each."""
+    from . import registry
+
+    kinds: dict[str, registry.Kind] = {"models": "model", "decoders": "decoder", "data": "data"}
+    rows = {name: registry.listed(kind) for name, kind in kinds.items() if what in (None, name)}
+    lines = []
+    for name, entries in rows.items():
+        lines.append(name)
+        width = max((len(entry.name) for entry in entries), default=0)
+        for entry in entries:
+            kind = f"[{entry.capability}] " if entry.capability else ""
+            lines.append(f"  {entry.name:<{width}}  {kind}{entry.summary}")
+    value = {name: [vars(entry) for entry in entries] for name, entries in rows.items()}
+    _print(value, "\n".join(lines), as_json)
+
+
+@cli.group()
+def data() -> None:
+    """Show and fetch data sets."""
+
+
+@data.command("show")
+@click.argument("name", default="arts-sim")
+@data_dir_option
+@json_option
+def data_show(name: str, data_dir: Path | None, as_json: bool) -> None:
+    """Print what a data set holds: the first 5,000 users, the whole file, and the paper's Table 1 beside them."""
+    from .data import stats
+    from .data.known import resolve
+    from .report.text import aligned
+
+    _, source = resolve(name)
+    sides = {
+        side: stats.statistics(source.load(data_dir, users=users, notify=_notify(False)))
+        for side, users in (("first_users", stats.PAPER_USERS), ("whole", None))
+    }
+    heading = ("", f"first {stats.PAPER_USERS:,} users", "whole file", "paper, first", "paper, whole")
+    notes = [f"note: {note}" for note in sides["whole"]["notes"]]
+    rows = stats.rows(sides["first_users"], sides["whole"])
+    _print(sides, "\n".join([sides["whole"]["name"], *aligned([heading, *rows]), *notes]), as_json)
+
+
+@data.command("fetch")
+@click.argument("name")
+@data_dir_option
+def data_fetch(name: str, data_dir: Path | None) -> None:
+    """Download one of the paper's data sets from its public hub repository."""
+    from .data.known import download
+
+    click.echo(download(name, data_dir=data_dir, notify=_notify(False)))
+
+
+def main() -> None:
+    """Run the command line; every error a user can meet ends in one sentence and a documented exit code."""
+    arguments = [argument for argument in sys.argv[1:] if argument != DEBUG]
+    debug = len(arguments) < len(sys.argv) - 1
+    try:
+        sys.exit(cli.main(arguments, prog_name="mrbench", standalone_mode=False))
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted; the same command continues from what is done", err=True)
+        sys.exit(INTERRUPTED)
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        code = error.exit_code if isinstance(error, MrbenchError) else 1
+        prefix = "" if isinstance(error, MrbenchError) else "unexpected error (repeat with --debug for the details): "
+        click.echo(f"mrbench: {prefix}{error or type(error).__name__}", err=True)
+        sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

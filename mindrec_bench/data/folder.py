@@ -1,0 +1,72 @@
+"""Read a dataset folder `<root>/<Name>/` in the layout of the public LETTER, LC-Rec and MindRec releases.
+
+Semantics, section 1, gives the formats.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+from ..codes import Int
+from ..errors import DataError
+from .catalogue import read_categories, read_semantic_ids
+from .dataset import Dataset
+from .sequences import arrange, read_sequences
+
+
+def read_folder(folder: Path, *, users: int | None = None, levels: int | None = None) -> Dataset:
+    """Read the dataset in a folder, whose files carry the folder's name.
+
+    Args:
+        folder: holds `<Name>.inter.json` or `user_sequence.txt`, `<Name>.index.json`, and optionally `<Name>.item.json`
+            or `<Name>.category.json`.
+        users: keep the first so many users by integer id (then those with fewer than 3 interactions are skipped and
+            counted); None keeps all.
+        levels: L, the category levels; None: all that `<Name>.category.json` has, or 3 from category strings.
+
+    Raises:
+        DataError: a file is missing or broken; the message names the file and the place in it.
+    """
+    if not folder.is_dir():
+        raise DataError(f"there is no folder {folder}; check the path")
+    name = os.path.basename(os.path.abspath(folder))
+    index = folder / f"{name}.index.json"
+    path, sequences = read_sequences(folder, name)
+    if not index.is_file():
+        raise DataError(f"{folder} has no {index.name}, the semantic IDs of its items; put it there")
+    item_ids, sids = read_semantic_ids(index)
+    found = read_categories(folder, name, item_ids, levels)
+    kept, offsets, items, skipped = arrange(sequences, path, item_ids, users)
+    categories = found.codes if found else None
+    return Dataset(
+        name=name,
+        users=kept,
+        offsets=offsets,
+        items=items,
+        item_ids=item_ids,
+        sids=sids,
+        categories=categories,
+        fingerprint=fingerprint(kept, offsets, items, item_ids, sids, categories),
+        skipped=skipped,
+        without_categories=found.without if found else 0,
+        notes=found.notes if found else (),
+    )
+
+
+def fingerprint(users: Int, offsets: Int, items: Int, item_ids: list[str], sids: Int, categories: Int | None) -> str:
+    """SHA-256 (hex) over everything in a dataset that can change a result; shapes as in `Dataset`."""
+    digest = hashlib.sha256()
+    for array in (users, offsets, items, sids, categories):
+        if array is None:
+            digest.update(b"none;")
+            continue
+        digest.update(f"{array.shape};".encode())
+        # Fixed width and byte order, so that every machine agrees.
+        digest.update(np.ascontiguousarray(array, dtype="<i8").tobytes())
+    digest.update(json.dumps(item_ids).encode())
+    return digest.hexdigest()

@@ -1,0 +1,58 @@
+"""Read the text and JSON files of a data folder, or say which file is broken and where."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError
+
+
+def read_text(path: Path) -> str:
+    """Return the content of a UTF-8 file.
+
+    Raises:
+        DataError: the file can't be read, or is no UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+    except OSError as error:
+        raise DataError(f"{path} can't be read ({error.strerror}); check the path and its permissions") from error
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file, its keys in file order.
+
+    Raises:
+        DataError: the file can't be read, is no JSON (the line is named), holds something else than an object, or an
+            object in it has the same key twice (json would keep the last one silently).
+    """
+    text = read_text(path)
+    try:
+        content = json.loads(text, object_pairs_hook=_unique)
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"{path} is not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}; repair it there"
+        ) from error
+    except _RepeatedKeyError as error:
+        raise DataError(f"the key '{error}' stands twice in {path}; keep one of them") from None
+    except (RecursionError, ValueError) as error:
+        raise DataError(f"{path} is not JSON that can be read: {error}") from error
+    if not isinstance(content, dict):
+        raise DataError(f'{path} must hold a JSON object, like {{"0": ...}}, and not a {type(content).__name__}')
+    return content
+
+
+class _RepeatedKeyError(Exception):
+    """A JSON object has the same key twice; the message is the key."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _RepeatedKeyError(Counter(key for key, _ in pairs).most_common(1)[0][0])
+    return found

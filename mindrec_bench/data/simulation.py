@@ -1,0 +1,164 @@
+"""`arts-sim`: simulated users whose true next-item distribution is known, so the best reachable accuracy is too.
+
+Calibrated to Arts (`simulated_items` makes the catalogue). The next item i after a history h_1 .. h_m, the latest last, is drawn from
+
+    p*(i | h)  ~  popularity_i x exp( sum_l stickiness_l s_l(i) + affinity (z . v_i) ),   0 for the items of h
+
+with weights w_d ~ decay^(m - d), s_l(i) = the weight of the history items that share i's first l category codes, and z = the weighted
+mean of the history's latent vectors. h keeps the last 10 items. No file is read and no network is asked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..codes import Int
+from .dataset import HISTORY, Dataset
+from .simulated_items import Float, SimulatedItems, prefixes
+
+BATCH_CELLS = 1 << 22
+"""Users x items handled at once: 32 MiB for one array of float64."""
+
+MAX_LENGTH = 184
+"""The longest sequence of the first 5,000 users of Arts."""
+
+
+@dataclass(frozen=True, eq=False)
+class Simulation:
+    """A process that draws next items, with its probabilities in closed form.
+
+    Attributes:
+        catalogue: the items.
+        stickiness: log-odds for an item that shares the history's first 1, 2, 3 category codes.
+        affinity: log-odds per unit of the dot product of the item's vector and the history's.
+        decay: weight of a history item per step of distance.
+    """
+
+    catalogue: SimulatedItems
+    stickiness: tuple[float, ...] = (1.0, 1.5, 2.5)
+    affinity: float = 5.0
+    decay: float = 0.8
+
+    def log_probs(self, histories: Int) -> Float:
+        """log p*(item | history), normalised over the catalogue, -inf for the items of the history.
+
+        Needs a few arrays of B x N float64: callers with large catalogues ask in batches.
+
+        Args:
+            histories: item indices, the latest on the right, -1 before the first; only the last 10 columns count. Shape: (B, H)
+
+        Returns:
+            Shape: (B, N), float64
+        """
+        items = histories[:, -HISTORY:]
+        rows, columns = np.nonzero(items >= 0)
+        past = items[rows, columns]
+        weights = np.zeros(items.shape)
+        weights[rows, columns] = self.decay ** (items.shape[1] - 1.0 - columns)
+        weights /= np.where(weights.any(axis=1), weights.sum(axis=1), 1.0)[:, None]
+        mean = (weights[:, :, None] * self.catalogue.vectors[items]).sum(axis=1)
+        logits = np.log(self.catalogue.popularity) + self.affinity * mean @ self.catalogue.vectors.T
+        for prefix, strength in zip(prefixes(self.catalogue.categories).T, self.stickiness, strict=True):
+            share = np.zeros((len(items), prefix.max() + 1))
+            np.add.at(share, (rows, prefix[past]), weights[rows, columns])
+            logits += strength * share[:, prefix]
+        logits[rows, past] = -np.inf
+        logits -= logits.max(axis=1, keepdims=True)
+        return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+
+    def draw(self, histories: Int, uniforms: Float) -> Int:
+        """One next item a history, by inverting p*'s distribution function at numbers from [0, 1). Shapes: (B, H), (B,) -> (B,)"""
+        reached = np.exp(self.log_probs(histories)).cumsum(axis=1)
+        below = reached <= uniforms[:, None] * reached[:, -1:]
+        return below.sum(axis=1).clip(max=below.shape[1] - 1)
+
+    def sequences(self, lengths: Int, rng: np.random.Generator) -> tuple[Int, Int]:
+        """Draw a sequence of each length. Returns offsets and items as in `Dataset`. Shapes: (U + 1,), (interactions,)"""
+        longest = int(lengths.max())
+        uniforms = rng.random((len(lengths), longest))
+        drawn = np.full((len(lengths), HISTORY + longest), -1, dtype=np.int64)
+        for step in range(longest):
+            active = np.flatnonzero(lengths > step)
+            for users in _batches(active, len(self.catalogue.popularity)):
+                drawn[users, HISTORY + step] = self.draw(drawn[users, step : HISTORY + step], uniforms[users, step])
+        return np.concatenate([[0], np.cumsum(lengths)]), drawn[drawn >= 0]
+
+
+@dataclass(frozen=True)
+class ArtsSim:
+    """Simulated users and items like those of Arts, with the best reachable accuracy known (needs no files).
+
+    Attributes:
+        users: how many users to draw, 1 to 1,000,000.
+        items: how many items the catalogue has, 50 to 100,000.
+        seed: of everything drawn, 0 or more.
+    """
+
+    users: int = 2000
+    items: int = 1000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, low, high in (("users", 1, 1_000_000), ("items", 50, 100_000), ("seed", 0, 2**32 - 1)):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ValueError(f"{name} is {value}; it must be from {low} to {high}")
+
+    def load(self, data_dir: Path | None, *, users: int | None, notify: Callable[[str], None]) -> Dataset:
+        """Draw the catalogue and the users' sequences, and keep the first `users` users; `data_dir` is not looked at."""
+        catalogue_rng, length_rng, item_rng = (np.random.default_rng([self.seed, part]) for part in range(3))
+        simulation = Simulation(SimulatedItems.make(self.items, catalogue_rng))
+        lengths = _lengths(length_rng.random(self.users))[:users]
+        offsets, items = simulation.sequences(lengths, item_rng)
+        catalogue = simulation.catalogue
+        digest = hashlib.sha256()
+        for part in (offsets, items, catalogue.sids, catalogue.categories):
+            digest.update(part.astype("<i8").tobytes())
+        return Dataset(
+            name="arts-sim",
+            users=np.arange(len(lengths), dtype=np.int64),
+            offsets=offsets,
+            items=items,
+            item_ids=[str(item) for item in range(self.items)],
+            sids=catalogue.sids,
+            categories=catalogue.categories,
+            fingerprint=digest.hexdigest(),
+            simulation=simulation,
+        )
+
+
+def optimum(simulation: Simulation, histories: Int, ks: Sequence[int] = (1, 3, 5, 10)) -> dict[str, float]:
+    """The best HR@k and NDCG@k that any model can expect on these histories: it ranks by p*.
+
+    Args:
+        simulation: the process the users come from.
+        histories: item indices, -1 before the first. Shape: (B, H)
+        ks: cut-offs.
+
+    Returns:
+        `hr@k`: mean over users of the sum of the k largest p*; `ndcg@k`: the same with the r-th largest divided by log2(r + 1).
+    """
+    n_items, deepest = len(simulation.catalogue.popularity), max(ks)
+    best = np.concatenate([
+        -np.sort(-np.partition(simulation.log_probs(batch), n_items - deepest, axis=1)[:, -deepest:], axis=1)
+        for batch in _batches(histories, n_items)
+    ])
+    mean = np.exp(best).mean(axis=0)
+    discounted = mean / np.log2(np.arange(deepest) + 2)
+    hr = {f"hr@{k}": float(mean[:k].sum()) for k in ks}
+    return hr | {f"ndcg@{k}": float(discounted[:k].sum()) for k in ks}
+
+
+def _batches(rows: Int, n_items: int) -> list[Int]:
+    size = max(1, BATCH_CELLS // n_items)
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def _lengths(uniforms: Float) -> Int:
+    """Sequence lengths: 5 and a heavy tail (Lomax, shape 2, scale 9), fitted to the quantiles of Arts."""
+    return (5 + np.floor(9 * ((1 - uniforms) ** -0.5 - 1))).clip(max=MAX_LENGTH).astype(np.int64)

@@ -1,0 +1,131 @@
+"""Decode users in batches: open a context, fill the canvas, turn the ranking into rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from .codes import CodeSpace, Int
+from .contracts import MASK, Canvas, Decoder, Model, Ranking, canvas_sizes
+from .data.dataset import Examples
+from .identity import Categories
+from .shards import rankings_table
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SHARD_USERS = 512
+"""Users a shard; what a killed run may lose."""
+
+
+@dataclass
+class Meter:
+    """What decoding cost: `passes` model calls, and the wall seconds of each batch."""
+
+    passes: int = 0
+    batch_seconds: list[float] = field(default_factory=list)
+
+
+class MeteredContext:
+    """A context that counts the questions it is asked."""
+
+    def __init__(self, context: Any, meter: Meter) -> None:
+        self._context = context
+        self._meter = meter
+
+    def log_probs(self, *question: Any) -> Tensor:
+        """As the wrapped context answers (denoiser and items)."""
+        self._meter.passes += 1
+        return self._context.log_probs(*question)
+
+    def next_log_probs(self, prefix: Tensor) -> Tensor:
+        """As the wrapped context answers (causal)."""
+        self._meter.passes += 1
+        return self._context.next_log_probs(prefix)
+
+
+@dataclass(frozen=True, eq=False)
+class UserDecoder:
+    """A model and a decoder, set up for one catalogue.
+
+    Attributes:
+        model: answers what the decoder needs.
+        decoder: fills canvases.
+        space: the slots.
+        categories: `history` leaves the category slots out of the canvas; `given` reveals the true ones at the start.
+        item_ids: the item id in the files of each item index.
+        beam: results a user.
+        seed: the run's seed.
+        device: where canvases live.
+        batch_size: users decoded together.
+    """
+
+    model: Model
+    decoder: Decoder
+    space: CodeSpace
+    categories: Categories
+    item_ids: Sequence[str]
+    beam: int
+    seed: int
+    device: str
+    batch_size: int
+
+    @property
+    def slots(self) -> tuple[int, ...]:
+        """The slots of the canvas."""
+        return self.space.sid_slots if self.categories == "history" else tuple(range(self.space.n_slots))
+
+    @cached_property
+    def _item_ids(self) -> NDArray[np.str_]:
+        return np.array(self.item_ids)
+
+    @cached_property
+    def _catalogue(self) -> Tensor:
+        import torch
+
+        return torch.as_tensor(self.space.item_codes[:, list(self.slots)], device=self.device)
+
+    def batches(self, examples: Examples, meter: Meter) -> Iterator[tuple[pa.Table, int]]:
+        """Decode users batch by batch; yields rankings (`shards.SCHEMA`) and the number of users of each batch."""
+        for start in range(0, len(examples), self.batch_size):
+            rows = slice(start, start + self.batch_size)
+            began = time.perf_counter()
+            batch = Examples(examples.histories[rows], examples.targets[rows])
+            table = self._rows(self._decode(batch, meter), batch.histories.users)
+            meter.batch_seconds.append(time.perf_counter() - began)
+            yield table, len(batch)
+
+    def _decode(self, batch: Examples, meter: Meter) -> Ranking:
+        import torch
+
+        with torch.inference_mode():
+            context = self.model.begin(batch.histories, self.slots)
+            return self.decoder.decode(MeteredContext(context, meter), self._canvas(batch), beam=self.beam)
+
+    def _canvas(self, batch: Examples) -> Canvas:
+        import torch
+
+        start = np.full((len(batch), len(self.slots)), MASK)
+        if self.categories == "given":
+            given = self.space.n_categories
+            start[:, :given] = self.space.item_codes[batch.targets, :given]
+        return Canvas(
+            start=torch.as_tensor(start, device=self.device),
+            sizes=canvas_sizes(self.space, self.slots),
+            n_categories=self.space.n_categories if len(self.slots) == self.space.n_slots else 0,
+            items=self._catalogue,
+            users=torch.as_tensor(batch.histories.users, device=self.device),
+            seed=self.seed,
+        )
+
+    def _rows(self, ranking: Ranking, users: Int) -> pa.Table:
+        codes = self.space.to_numbers(ranking.codes.cpu().numpy(), self.slots)
+        items = None if ranking.items is None else self._item_ids[ranking.items.cpu().numpy()]
+        return rankings_table(users, codes, ranking.scores.cpu().numpy(), ranking.lengths.cpu().numpy(), items)

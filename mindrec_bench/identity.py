@@ -1,0 +1,177 @@
+"""What a run is: everything that changes its result, and the ids made of that (architecture: the run store)."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from .errors import UsageError
+
+CONTRACT_VERSION = 1
+"""Raise it when the same question would get another answer; older runs and fitted models are then computed anew."""
+
+FIT = "fit"
+"""The folder name of fitted models, beside the decoders' folders; no decoder may be called so."""
+
+Categories = Literal["none", "history", "generate", "given"]
+Constrain = Literal["slots", "catalogue"]
+
+
+def plain(value: Any) -> Any:
+    """The same value in JSON's types: tuples become lists, NumPy scalars numbers, inf and nan (not in JSON) null."""
+    if isinstance(value, dict):
+        return {str(key): plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [plain(part) for part in value]
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def canonical(value: Any) -> str:
+    """One JSON text for equal values, whatever the order of their keys."""
+    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def short_hash(value: Any) -> str:
+    """The first 12 hex digits of the SHA-256 of the canonical JSON."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()[:12]
+
+
+def folder_name(name: str) -> str:
+    """A name as one safe path part; two names may share a part, since ids keep their runs apart."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).lstrip(".") or "-"
+
+
+@dataclass(frozen=True)
+class DataPart:
+    """The data of a run.
+
+    Attributes:
+        name: the data set's name; a folder of the run store.
+        label: how the user named it on the command line (`arts-sim:users=2000`, a path). Shown only: the fingerprint
+            says what the data is, so the same folder named in two ways is the same question.
+        fingerprint: hash of users, sequences and catalogue.
+        users: how many users the data has.
+    """
+
+    name: str
+    label: str
+    fingerprint: str
+    users: int
+
+
+@dataclass(frozen=True)
+class ModelPart:
+    """The backbone of a run: its name, all its options (defaults included), and its size ('' where it has none)."""
+
+    name: str
+    options: dict[str, Any]
+    size: str = ""
+
+
+@dataclass(frozen=True)
+class DecoderPart:
+    """The decoder of a run: its name and all its options (defaults included)."""
+
+    name: str
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One question: which model, which decoder, on which data, how.
+
+    Attributes:
+        data: the data set.
+        model: the backbone.
+        decoder: the decoder.
+        categories: how category slots are used (semantics section 2).
+        constrain: what may stand in a slot while decoding (semantics section 4).
+        beam: results a user.
+        seed: for training, noise and everything else random.
+        eval_users: only the first so many users are decoded; None for all.
+        exclude_history: items of the history are no candidates (items models only).
+        max_minutes: time limit of the training, or None.
+        contract: version of what the same spec computes.
+
+    Raises:
+        UsageError: the decoder's name is reserved for fitted models.
+    """
+
+    data: DataPart
+    model: ModelPart
+    decoder: DecoderPart
+    categories: Categories = "none"
+    constrain: Constrain = "slots"
+    beam: int = 10
+    seed: int = 42
+    eval_users: int | None = None
+    exclude_history: bool = False
+    max_minutes: float | None = None
+    contract: int = CONTRACT_VERSION
+
+    def __post_init__(self) -> None:
+        if folder_name(self.decoder.name).lower() == FIT:
+            raise UsageError(f"a decoder can't be named '{self.decoder.name}', the folder of fitted models; rename it")
+        if self.max_minutes is not None:  # 60 and 60.0 are one limit, and must be one id
+            object.__setattr__(self, "max_minutes", float(self.max_minutes))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The whole spec in JSON's types; `RunSpec.from_dict` turns it back."""
+        return plain(dataclasses.asdict(self))
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> RunSpec:
+        """Read what `as_dict` wrote.
+
+        Raises:
+            KeyError, TypeError: it is not such a dict.
+        """
+        parts = {"data": DataPart(**values["data"]), "model": ModelPart(**values["model"])}
+        return cls(**{**values, **parts, "decoder": DecoderPart(**values["decoder"])})
+
+    @property
+    def id(self) -> str:
+        """Twelve hex digits that are equal exactly for equal questions."""
+        values = self.as_dict()
+        del values["data"]["label"]
+        return short_hash(values)
+
+    @property
+    def fit_spec(self) -> dict[str, Any]:
+        """The part that changes a fitted model: all decoders share it, and so do `history`, `generate` and `given`."""
+        return {
+            "contract": self.contract,
+            "data": self.data.fingerprint,
+            "model": plain(dataclasses.asdict(self.model)),
+            "categories": self.categories != "none",
+            "seed": self.seed,
+            "max_minutes": self.max_minutes,
+        }
+
+    @property
+    def fit_id(self) -> str:
+        """Twelve hex digits that are equal exactly for runs that share a fitted model."""
+        return short_hash(self.fit_spec)
+
+    def folder(self, root: Path) -> Path:
+        """Where the run lives: `<root>/<data>/<model>/<decoder>/<id>`."""
+        return self._model_folder(root) / folder_name(self.decoder.name) / self.id
+
+    def fit_folder(self, root: Path) -> Path:
+        """Where its fitted model lives: `<root>/<data>/<model>/fit/<fit id>`."""
+        return self._model_folder(root) / FIT / self.fit_id
+
+    def _model_folder(self, root: Path) -> Path:
+        return root / folder_name(self.data.name) / folder_name(self.model.name)

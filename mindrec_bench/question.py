@@ -1,0 +1,152 @@
+"""A question in the user's words, and its resolution: names to classes, defaults to values, impossible ones refused.
+
+What can be refused without the data is refused before the data is read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from . import options, registry
+from .contracts import Backbone, DataSource, Decoder
+from .data.dataset import Dataset
+from .data.known import resolve
+from .errors import UsageError, did_you_mean
+from .identity import Categories, Constrain, DataPart, DecoderPart, ModelPart, RunSpec
+
+DEFAULT_DATA = "arts-sim"
+DEFAULT_USERS = 5000
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Question:
+    """One cell, as asked: which model, which decoder, on which data, how.
+
+    Attributes:
+        model, decoder, data: `NAME:key=value,...`; data may be a path to a folder.
+        size: a size of the model, or `auto`.
+        categories: None takes `generate` where the data has categories and `none` where it has none.
+        users: how many users make up the data; None for all.
+        eval_users: decode the first so many only; None for all.
+        max_minutes: time limit of the training; None for no limit.
+    """
+
+    model: str
+    decoder: str
+    data: str = DEFAULT_DATA
+    size: str = AUTO
+    categories: Categories | None = None
+    constrain: Constrain = "slots"
+    beam: int = 10
+    users: int | None = DEFAULT_USERS
+    eval_users: int | None = None
+    seed: int = 42
+    exclude_history: bool = False
+    max_minutes: float | None = None
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A question whose names are known to exist and to fit each other."""
+
+    question: Question
+    model_name: str
+    backbone: Backbone
+    decoder_name: str
+    decoder: Decoder
+    data_name: str
+    source: DataSource
+
+    @property
+    def model_label(self) -> str:
+        """The model with the options that differ from their defaults."""
+        return options.label(self.model_name, self.backbone)
+
+    @property
+    def decoder_label(self) -> str:
+        """The decoder with the options that differ from their defaults."""
+        return options.label(self.decoder_name, self.decoder)
+
+    def size(self, dataset: Dataset) -> str:
+        """The model's size on this data ('' for models without sizes).
+
+        `auto` takes `tiny` on a simulation and else the largest from-scratch size.
+        """
+        sizes = self.backbone.sizes
+        if not sizes:
+            return ""
+        if self.question.size != AUTO:
+            return self.question.size
+        return sizes[0] if dataset.simulation else sizes[-1]
+
+    def categories(self, dataset: Dataset) -> Categories:
+        """How category slots are used.
+
+        Raises:
+            UsageError: categories are asked of data that has none.
+        """
+        asked = self.question.categories
+        if dataset.categories is None:
+            if asked not in (None, "none"):
+                raise UsageError(f"data '{self.data_name}' has no categories; run it with --categories none")
+            return "none"
+        return asked or "generate"
+
+    def spec(self, dataset: Dataset) -> RunSpec:
+        """The run's identity."""
+        question = self.question
+        return RunSpec(
+            data=DataPart(dataset.name, question.data, dataset.fingerprint, dataset.n_users),
+            model=ModelPart(self.model_name, options.as_dict(self.backbone), self.size(dataset)),
+            decoder=DecoderPart(self.decoder_name, options.as_dict(self.decoder)),
+            categories=self.categories(dataset),
+            constrain=question.constrain,
+            beam=question.beam,
+            seed=question.seed,
+            eval_users=_fewer(question.eval_users, dataset.n_users),
+            exclude_history=question.exclude_history,
+            max_minutes=question.max_minutes if self.backbone.sizes else None,
+        )
+
+
+def _fewer(asked: int | None, there: int) -> int | None:
+    """None when all users are decoded anyway, so that the same question has one identity."""
+    return asked if asked is not None and asked < there else None
+
+
+def resolve_question(question: Question) -> Resolved:
+    """Look every name up and check all that needs no data.
+
+    Raises:
+        UsageError: unknown names, options or values, or a pair that can't work.
+    """
+    for name, value in (("--beam", question.beam), ("--users", question.users), ("--eval-users", question.eval_users)):
+        if value is not None and value < 1:
+            raise UsageError(f"{name} is {value}; it must be at least 1")
+    if question.max_minutes is not None and question.max_minutes <= 0:
+        raise UsageError(f"--max-minutes is {question.max_minutes}; it must be more than 0")
+    model_name, backbone = registry.make("model", question.model)
+    decoder_name, decoder = registry.make("decoder", question.decoder)
+    registry.check_pair(model_name, backbone.capability, decoder_name, decoder.needs)
+    _check_size(question.size, model_name, backbone)
+    if question.exclude_history and backbone.capability != "items":
+        raise UsageError(
+            f"--exclude-history needs a model that scores items, and '{model_name}' gives probabilities of codes; "
+            "leave the flag out"
+        )
+    data_name, source = resolve(question.data)
+    return Resolved(question, model_name, backbone, decoder_name, decoder, data_name, source)
+
+
+def _check_size(size: str, name: str, backbone: Any) -> None:
+    if size == AUTO or size in backbone.sizes:
+        return
+    if not backbone.sizes:
+        raise UsageError(f"model '{name}' has no sizes; leave --size out")
+    raise UsageError(
+        f"model '{name}' has no size '{size}'{did_you_mean(size, backbone.sizes)}; "
+        f"it has {', '.join(backbone.sizes)}, and auto"
+    )
+

@@ -1,0 +1,64 @@
+"""One run as text: what was asked, what came out, what it cost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..metrics import KS
+
+
+def result_text(summary: dict[str, Any]) -> str:
+    """The summary of a run as a few lines for a terminal."""
+    return "\n".join([_heading(summary), "", *_accuracy(summary), "", *_lists(summary), *_costs(summary)])
+
+
+def _heading(summary: dict[str, Any]) -> str:
+    size = f" ({summary['size']})" if summary["size"] else ""
+    users = f"{summary['users']:,} users"
+    if summary["eval_users"]:
+        users = f"the first {summary['eval_users']:,} of {users}"
+    parts = [f"{summary['model']}{size} x {summary['decoder']} on {summary['data']}", users]
+    parts += [f"categories {summary['categories']}", f"constrain {summary['constrain']}", f"beam {summary['beam']}"]
+    parts += [f"seed {summary['seed']}"]
+    if summary["exclude_history"]:
+        parts.append("history excluded")
+    return ", ".join(parts)
+
+
+def _accuracy(summary: dict[str, Any]) -> list[str]:
+    rows = [("", [f"@{k}" for k in KS])]
+    for name, label in (("hr", "HR"), ("ndcg", "NDCG")):
+        rows.append((label, [f"{summary['metrics'][f'{name}@{k}']:.4f}" for k in KS]))
+        if "optimum" in summary:
+            best = [f"{summary['optimum'][f'{name}@{k}']:.4f}" for k in KS]
+            rows.append((f"{label}, best reachable", best))
+    width = max(len(label) for label, _ in rows)
+    return [f"{label:<{width}}" + "".join(f"{cell:>9}" for cell in cells) for label, cells in rows]
+
+
+def _lists(summary: dict[str, Any]) -> list[str]:
+    metrics = summary["metrics"]
+    codes = f"{metrics['distinct_codes']:,} of {summary['slots']['sid_codes']:,} codes"
+    return [
+        f"Entropy {metrics['entropy']:.3f} bits, TTR {metrics['ttr']:.5f} (at most "
+        f"{metrics['ttr_bound']:.5f}; {codes})",
+        f"real items {metrics['valid']:.1%}, duplicates {metrics['duplicates']:.1%}, "
+        f"catalogue coverage {metrics['coverage']:.1%}, mean popularity {metrics['popularity']:.1f}",
+    ]
+
+
+def _costs(summary: dict[str, Any]) -> list[str]:
+    timings = summary["timings"]
+    lines = [
+        f"decoding: {timings['users_per_second']:,.0f} users/s on {summary['environment']['device']}, "
+        f"{timings['forward_passes']:,} forward passes, batch of {timings['batch_size']}: "
+        f"p50 {timings['batch_p50']:.3f} s, p95 {timings['batch_p95']:.3f} s, "
+        f"peak {timings['peak_bytes'] / 2**20:,.0f} MiB"
+    ]
+    fit = summary.get("fit")
+    if fit:
+        lines.append(
+            f"training: {fit['epochs']:.1f} epochs, {fit['parameters']:,} parameters, {fit['seconds'] / 60:.1f} minutes"
+            + (", under-trained: validation still improved when time was up" if fit["under_trained"] else "")
+        )
+    return lines + [f"note: {note}" for note in summary["notes"]]

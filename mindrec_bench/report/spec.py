@@ -1,0 +1,134 @@
+"""What a table shows: rows and columns as runs, published values, the reference of the tests. As in its TOML file:
+
+    title = "My decoder on Arts"
+    data = ["arts"]
+    metrics = ["hr@1", "ndcg@10", "entropy", "ttr"]
+    reference = "theirs"
+
+    [[rows]]
+    label = "theirs"
+    model = "llada"
+    decoder = "dbs-penalty"
+    published.arts = ["0.0280", "0.0328", "8.738", "0.0092"]
+
+    [[rows]]
+    label = "mine"
+    model = "llada"
+    decoder = "my-decoder:width=3"
+
+Keys are closed: an unknown one is refused (`load`).
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..identity import Categories, Constrain
+from ..metrics import CORPUS_METRICS, RANKING_METRICS
+
+STATISTICS = ("users", "items", "interactions")
+KINDS: dict[str, tuple[str, ...]] = {
+    "table": (*RANKING_METRICS, *CORPUS_METRICS),
+    "figure": (*RANKING_METRICS, *CORPUS_METRICS),
+    "statistics": STATISTICS,
+}
+"""What a file may be, and the metrics that it may show."""
+
+NOT_PRINTED = "-"
+"""A published cell that the paper leaves empty."""
+
+
+@dataclass(frozen=True)
+class RowSpec:
+    """One row: a system, and what was published of it.
+
+    Attributes:
+        label: the row's name, unlike any other of its table.
+        model, decoder: `NAME:key=value,...`, as on the command line.
+        categories: as on the command line; None is the command's own default for the data.
+        constrain, exclude_history: as on the command line.
+        beam, size: None takes the head's.
+        users: whole numbers or "all"; statistics only.
+        x: the place on the x axis; figures only.
+        published: data -> values as printed, one a metric of the head.
+        absent: data ("" for all) -> why there is no run, shown in place of the command that would make one. A row with
+            a reason for all data may name a model or decoder that is not registered.
+        note: a footnote of the row.
+    """
+
+    label: str
+    model: str = ""
+    decoder: str = ""
+    categories: Categories | None = None
+    constrain: Constrain = "slots"
+    exclude_history: bool = False
+    beam: int | None = None
+    size: str | None = None
+    users: int | str | None = None
+    x: float | None = None
+    published: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    absent: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+
+    def reason(self, data: str) -> str:
+        """Why no run is expected on this data; '' where one is."""
+        return self.absent.get(data, self.absent.get("", ""))
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """One table or figure.
+
+    Attributes:
+        name: the file's name without `.toml`.
+        title: the caption's first sentence.
+        data: the column groups, as on the command line.
+        metrics: the columns of each group.
+        rows: the systems.
+        paper: which table or figure of the paper it is; '' for one's own.
+        kind: key of `KINDS`.
+        reference: label of the row that the others are tested against; None for no tests.
+        size: `auto` takes the largest size present of each model on each data set.
+        users: first users of the data, or None for all.
+        eval_users: only runs that decoded the first so many users; None for those that decoded all.
+        seeds: averaged for each user.
+        beam: results a user.
+        notes: footnotes.
+        findings: kinds of `audit` findings about the published rows to add as footnotes.
+        x_label: name of the x axis; figures only.
+        timings: keys of a run's timings to draw too; figures only.
+    """
+
+    name: str
+    title: str
+    data: tuple[str, ...]
+    metrics: tuple[str, ...]
+    rows: tuple[RowSpec, ...]
+    paper: str = ""
+    kind: str = "table"
+    reference: str | None = None
+    size: str = "auto"
+    users: int | None = 5000
+    eval_users: int | None = None
+    seeds: tuple[int, ...] = (42,)
+    beam: int = 10
+    notes: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
+    x_label: str = ""
+    timings: tuple[str, ...] = ()
+
+    def command(self, row: RowSpec, data: str, seed: int, size: str = "") -> str:
+        """The `mrbench run` command that fills a cell for one seed; no size leaves it to the command."""
+        words = ["mrbench", "run", "--model", row.model, "--decoder", row.decoder, "--data", data]
+        words += ["--size", size] if size else []
+        words += ["--categories", row.categories] if row.categories else []
+        words += ["--constrain", row.constrain] if row.constrain != "slots" else []
+        words += ["--exclude-history"] if row.exclude_history else []
+        beam = row.beam or self.beam
+        words += ["--beam", str(beam)] if beam != 10 else []
+        words += ["--users", str(self.users or "all")] if self.users != 5000 else []
+        words += ["--eval-users", str(self.eval_users)] if self.eval_users else []
+        words += ["--seed", str(seed)] if seed != 42 else []
+        return shlex.join(words)

@@ -1,0 +1,268 @@
+"""One question from words to a stored answer: read, fit or reuse, decode, score, store."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from .codes import CodeSpace
+from .contracts import FitReport, Model, Task
+from .data.dataset import Dataset, Examples
+from .decoding import SHARD_USERS, Meter, UserDecoder
+from .environment import environment, peak_bytes, pick_device
+from .errors import UsageError
+from .fits import FitFolder
+from .identity import RunSpec
+from .metrics import Catalogue, Columns, score_lists, summarise
+from .question import Question, Resolved, resolve_question
+from .runs import RunFolder
+from .shards import Shard, ShardMeta, padded_codes
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How a question is answered; nothing here changes the answer (but for float ties between batch sizes and devices).
+
+    Attributes:
+        runs_dir: the run store.
+        data_dir: where data folders are, or None for the usual places.
+        device: `auto`, `cpu` or `cuda`.
+        batch_size: users decoded together.
+        fresh: forget the run and its fitted model first.
+        wait: wait for another process on the same run.
+        quiet: no progress bars.
+        notify: gets lines of progress.
+    """
+
+    runs_dir: Path = Path("runs")
+    data_dir: Path | None = None
+    device: str = "auto"
+    batch_size: int = 128
+    fresh: bool = False
+    wait: bool = True
+    quiet: bool = True
+    notify: Callable[[str], None] = lambda line: None
+
+
+def run_question(question: Question, setup: Setup) -> dict[str, Any]:
+    """Answer a question, or return the stored answer.
+
+    Returns:
+        The run's summary, as in its `summary.json`.
+
+    Raises:
+        MrbenchError: see `mindrec_bench.errors` for its kinds.
+    """
+    if setup.batch_size < 1:
+        raise UsageError(f"--batch-size is {setup.batch_size}; it must be at least 1")
+    resolved = resolve_question(question)
+    device = pick_device(setup.device)
+    dataset = resolved.source.load(setup.data_dir, users=question.users, notify=setup.notify)
+    run = _Run(resolved, setup, dataset, resolved.spec(dataset), device)
+    folder = run.folder
+    with folder.lock(wait=setup.wait):
+        if setup.fresh:
+            folder.discard()
+        summary = folder.load_summary()
+        if summary is not None:
+            setup.notify("this run is done already; --fresh computes it again")
+            return summary
+        folder.start()
+        model, report = run.fitted_model()
+        return run.finish(run.decode(model), report)
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """The steps of one run."""
+
+    resolved: Resolved
+    setup: Setup
+    dataset: Dataset
+    spec: RunSpec
+    device: str
+
+    @cached_property
+    def folder(self) -> RunFolder:
+        return RunFolder(self.spec, self.setup.runs_dir, self.setup.notify)
+
+    @cached_property
+    def space(self) -> CodeSpace:
+        return self.dataset.space(categories=self.spec.categories != "none")
+
+    @cached_property
+    def examples(self) -> Examples:
+        """The test users to decode."""
+        test = self.dataset.test()
+        some = slice(self.spec.eval_users)
+        return Examples(test.histories[some], test.targets[some])
+
+    def fitted_model(self) -> tuple[Model, FitReport | None]:
+        """Fit the backbone, or reuse a fitted one, and load it."""
+        backbone, setup = self.resolved.backbone, self.setup
+        task = Task(
+            data=self.dataset,
+            space=self.space,
+            size=self.spec.model.size,
+            seed=self.spec.seed,
+            device=self.device,
+            max_minutes=self.spec.max_minutes,
+            quiet=setup.quiet,
+            notify=setup.notify,
+        )
+        fit = FitFolder(self.spec, setup.runs_dir, setup.notify)
+        if not backbone.sizes:
+            return backbone.load(task, fit.path), None
+        with fit.lock(wait=setup.wait):
+            if setup.fresh:
+                fit.discard()
+            report = fit.load_report()
+            if report is None:
+                fit.start()
+                setup.notify(f"training {self.spec.model.name} ({task.size}) on {self.dataset.name}, {self.device}")
+                report = fit.finish(backbone.fit(task, fit.path))
+            return backbone.load(task, fit.path), report
+
+    def decode(self, model: Model) -> list[Shard]:
+        """Decode the users of all shards that are not there yet."""
+        from tqdm import tqdm
+
+        from .adapters import ExcludeHistory, adapt
+
+        backbone, decoder = self.resolved.backbone, self.resolved.decoder
+        if self.spec.exclude_history:
+            model = ExcludeHistory(model)
+        users = UserDecoder(
+            model=adapt(model, backbone.capability, decoder.needs, self.space),
+            decoder=decoder,
+            space=self.space,
+            categories=self.spec.categories,
+            item_ids=self.dataset.item_ids,
+            beam=self.spec.beam,
+            seed=self.spec.seed,
+            device=self.device,
+            batch_size=self.setup.batch_size,
+        )
+        shards = self.folder.done_shards(device=self.device, batch_size=self.setup.batch_size)
+        done = {shard.index for shard in shards}
+        with tqdm(total=len(self.examples), unit=" users", desc="decoding", disable=self.setup.quiet or None) as bar:
+            bar.update(sum(shard.meta.users for shard in shards))
+            for index in range(math.ceil(len(self.examples) / SHARD_USERS)):
+                if index not in done:
+                    shards.append(self._shard(users, index, bar.update))
+        return sorted(shards, key=lambda shard: shard.index)
+
+    def _rows(self, index: int) -> slice:
+        return slice(index * SHARD_USERS, (index + 1) * SHARD_USERS)
+
+    def _shard(self, users: UserDecoder, index: int, progress: Callable[[int], object]) -> Shard:
+        rows, meter = self._rows(index), Meter()
+        part = Examples(self.examples.histories[rows], self.examples.targets[rows])
+        tables = []
+        for table, count in users.batches(part, meter):
+            tables.append(table)
+            progress(count)
+        meta = ShardMeta(
+            device=self.device,
+            batch_size=users.batch_size,
+            users=len(part),
+            batch_seconds=tuple(meter.batch_seconds),
+            forward_passes=meter.passes,
+            peak_bytes=peak_bytes(self.device),
+        )
+        return self.folder.write_shard(index, pa.concat_tables(tables), meta)
+
+    def finish(self, shards: list[Shard], report: FitReport | None) -> dict[str, Any]:
+        """Score the stored rankings and write the summary."""
+        catalogue = Catalogue(self.space, self.dataset.train_counts())
+        parts = [self._score(shard, catalogue) for shard in shards]
+        columns = {name: np.concatenate([part[name] for part, _ in parts]) for name in parts[0][0]}
+        corpus = parts[0][1]
+        for _, counts in parts[1:]:
+            corpus = corpus.add(counts)
+        summary = self._head() | {"metrics": summarise(columns, corpus, catalogue)}
+        if self.dataset.simulation is not None:
+            from .data.simulation import optimum
+
+            summary["optimum"] = optimum(self.dataset.simulation, self.examples.histories.items)
+        summary |= _costs(shards) | {"environment": environment(self.device)}
+        summary |= {"fit": asdict(report) if report else None, "notes": list(self._notes())}
+        summary |= {"finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "command": self._command()}
+        return self.folder.finish(shards, self.examples.histories.users, columns, summary)
+
+    def _score(self, shard: Shard, catalogue: Catalogue) -> tuple[Columns, Any]:
+        rows = self._rows(shard.index)
+        slots = self.space.sid_slots if self.spec.categories == "history" else tuple(range(self.space.n_slots))
+        numbers = padded_codes(shard.table(), self.examples.histories.users[rows], self.spec.beam, len(slots))
+        sids = numbers[:, :, len(slots) - len(self.space.sid_slots) :]
+        return score_lists(self.space.from_numbers(sids, self.space.sid_slots), self.examples.targets[rows], catalogue)
+
+    def _head(self) -> dict[str, Any]:
+        """What was asked, in the words a reader looks for."""
+        question, spec, space = self.resolved.question, self.spec, self.space
+        return {
+            "model": self.resolved.model_label,
+            "decoder": self.resolved.decoder_label,
+            "data": question.data,
+            "size": spec.model.size,
+            "users": self.dataset.n_users,
+            "eval_users": spec.eval_users,
+            "categories": spec.categories,
+            "constrain": spec.constrain,
+            "beam": spec.beam,
+            "seed": spec.seed,
+            "exclude_history": spec.exclude_history,
+            "max_minutes": spec.max_minutes,
+            "slots": {
+                "categories": space.n_categories,
+                "sid": len(space.sid_slots),
+                "sid_codes": sum(space.sizes[space.n_categories :]),
+                "sid_sizes": list(space.sizes[space.n_categories :]),
+            },
+        }
+
+    def _notes(self) -> tuple[str, ...]:
+        if self.dataset.skipped:
+            return (*self.dataset.notes, f"{self.dataset.skipped:,} users with fewer than 3 interactions were skipped")
+        return self.dataset.notes
+
+    def _command(self) -> str:
+        """The shortest command that asks this question."""
+        question, default = self.resolved.question, Question("", "")
+        words = ["mrbench", "run", "--model", self.resolved.model_label, "--decoder", self.resolved.decoder_label]
+        words += ["--data", question.data]
+        if self.spec.model.size:
+            words += ["--size", self.spec.model.size]
+        words += ["--categories", self.spec.categories]
+        for name in ("constrain", "beam", "users", "eval_users", "seed", "exclude_history", "max_minutes"):
+            value = getattr(question, name)
+            if value != getattr(default, name):
+                flag = f"--{name.replace('_', '-')}"
+                words += [flag] if value is True else [flag, "all" if value is None else f"{value:g}"]
+        return shlex.join(words)
+
+
+def _costs(shards: list[Shard]) -> dict[str, Any]:
+    """Decoding time and memory over all shards."""
+    seconds = np.concatenate([shard.meta.batch_seconds for shard in shards])
+    total = float(seconds.sum())
+    return {
+        "seconds": total,
+        "timings": {
+            "users_per_second": sum(shard.meta.users for shard in shards) / total,
+            "batch_size": shards[0].meta.batch_size,
+            "batch_p50": float(np.quantile(seconds, 0.5)),
+            "batch_p95": float(np.quantile(seconds, 0.95)),
+            "forward_passes": sum(shard.meta.forward_passes for shard in shards),
+            "peak_bytes": max(shard.meta.peak_bytes for shard in shards),
+        },
+    }

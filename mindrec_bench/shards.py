@@ -1,0 +1,193 @@
+"""Rankings as tables, and the shards in which they are written while a run decodes.
+
+A shard is the ranking of some consecutive batches of users, one Parquet file. The hash of its content is in its name,
+so a damaged one is noticed; a killed run continues with the shards it has.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from .codes import Int
+from .identity import canonical
+from .storage import TEMPORARY, Notify, atomic_write, sha256, writing
+
+SCHEMA = pa.schema(
+    [
+        ("user", pa.int64()),
+        ("rank", pa.int32()),
+        ("codes", pa.list_(pa.int32())),
+        ("score", pa.float64()),
+        ("item", pa.string()),
+    ]
+)
+"""A row a recommendation: user id, rank from 1, code numbers on the canvas's slots, log score, item id or null."""
+
+_META = b"mrbench"
+_NAME = re.compile(r"(\d{5,})-([0-9a-f]{16})\.parquet")
+
+
+@dataclass(frozen=True)
+class ShardMeta:
+    """How a shard was computed.
+
+    Attributes:
+        device: kind of device; shards of two kinds never mix, since their scores may differ in the last bits.
+        batch_size: users a batch; shards of two batch sizes never mix, for the same reason.
+        users: how many users it covers, those without results included.
+        batch_seconds: wall time of each batch.
+        forward_passes: model calls of all its batches.
+        peak_bytes: the most memory in use while it was computed.
+    """
+
+    device: str
+    batch_size: int
+    users: int
+    batch_seconds: tuple[float, ...] = ()
+    forward_passes: int = 0
+    peak_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A whole shard on the disk."""
+
+    index: int
+    path: Path
+    meta: ShardMeta
+
+    def table(self) -> pa.Table:
+        """Its rankings, in `SCHEMA`, without metadata."""
+        return pq.ParquetFile(self.path).read().cast(SCHEMA).replace_schema_metadata(None)
+
+
+def rankings_table(
+    users: Int, codes: Int, scores: NDArray[np.float64], lengths: Int, items: NDArray[Any] | None = None
+) -> pa.Table:
+    """Ranked lists as rows, padding left out.
+
+    Args:
+        users: user ids. Shape: (U,)
+        codes: code numbers on the canvas's slots, best first. Shape: (U, b, T)
+        scores: log scores. Shape: (U, b)
+        lengths: how many of the b are results. Shape: (U,)
+        items: item ids (strings) where the decoder ranks items, else None. Shape: (U, b)
+    """
+    _, beam, slots = codes.shape
+    filled = np.arange(beam) < np.asarray(lengths)[:, None]
+    row, rank = np.nonzero(filled)
+    flat = pa.array(codes[filled].astype(np.int32).ravel())
+    ends = np.arange(len(row) + 1, dtype=np.int32) * slots
+    ids = pa.nulls(len(row), pa.string()) if items is None else pa.array(items[filled].tolist(), pa.string())
+    columns = [
+        pa.array(users[row].astype(np.int64)),
+        pa.array((rank + 1).astype(np.int32)),
+        pa.ListArray.from_arrays(pa.array(ends), flat),
+        pa.array(scores[filled].astype(np.float64)),
+        ids,
+    ]
+    return pa.Table.from_arrays(columns, schema=SCHEMA)
+
+
+def padded_codes(table: pa.Table, users: Int, beam: int, slots: int) -> Int:
+    """The code numbers of rankings as one array, -1 in the padding.
+
+    Args:
+        table: rankings in `SCHEMA`.
+        users: the users to look up; one without rows gets padding only. Shape: (U,)
+        beam: b, the longest list.
+        slots: T, the slots of the canvas.
+
+    Returns:
+        Shape: (U, b, T), int64
+    """
+    padded = np.full((len(users), beam, slots), -1, dtype=np.int64)
+    order = np.argsort(users)
+    user = table["user"].to_numpy()
+    row = order[np.searchsorted(users, user, sorter=order)]
+    flat = table["codes"].combine_chunks().flatten().to_numpy()
+    padded[row, table["rank"].to_numpy() - 1] = flat.reshape(-1, slots)
+    return padded
+
+
+def write_shard(folder: Path, index: int, table: pa.Table, meta: ShardMeta) -> Shard:
+    """Write one shard; it is there as a whole or not at all.
+
+    Raises:
+        MrbenchError: the disk is full or the folder can't be written.
+    """
+    tagged = table.cast(SCHEMA).replace_schema_metadata({_META: canonical(asdict(meta))})
+    buffer = pa.BufferOutputStream()
+    pq.write_table(tagged, buffer)
+    content = buffer.getvalue().to_pybytes()
+    digest = _digest(content)
+    path = folder / f"{index:05d}-{digest}.parquet"
+    atomic_write(path, lambda file: file.write(content))
+    return Shard(index, path, meta)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def whole_shards(folder: Path, *, device: str, batch_size: int, notify: Notify) -> list[Shard]:
+    """The shards that can be kept, by rising index; all else in the folder is deleted.
+
+    Args:
+        folder: may be missing.
+        device: kind of device of this process; shards of another kind are discarded.
+        batch_size: users a batch in this process; shards of another size are discarded.
+        notify: gets a notice that names each damaged shard, and one for shards that can't be mixed with new ones.
+
+    Raises:
+        MrbenchError: the folder can't be read or written.
+    """
+    kept: dict[int, Shard] = {}
+    foreign: list[Shard] = []
+    with writing(folder):
+        for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+            shard = _read_shard(path, notify)
+            if shard is not None and (shard.meta.device, shard.meta.batch_size) != (device, batch_size):
+                foreign.append(shard)
+            elif shard is not None:
+                # Two whole shards of one index hold the same rankings, and differ in their timings only.
+                kept.setdefault(shard.index, shard)
+            if shard is None or kept.get(shard.index) is not shard:
+                path.unlink()
+    if foreign:
+        old = foreign[0].meta
+        notify(
+            f"{len(foreign)} finished parts of {folder.parent} are from {old.device} in batches of {old.batch_size}, "
+            f"and can't be mixed with {device} in batches of {batch_size}; they are computed again"
+        )
+    return [kept[index] for index in sorted(kept)]
+
+
+def _read_shard(path: Path, notify: Notify) -> Shard | None:
+    """A whole shard; None, with a notice, for a damaged one, and without for a file that was never finished."""
+    if path.name.endswith(TEMPORARY):
+        return None
+    name = _NAME.fullmatch(path.name)
+    if name is None or sha256(path)[: len(name[2])] != name[2]:
+        notify(f"{path} is damaged; this part of the run is computed again")
+        return None
+    values: dict[str, Any] = json.loads(pq.read_schema(path).metadata[_META])
+    return Shard(int(name[1]), path, ShardMeta(**{**values, "batch_seconds": tuple(values["batch_seconds"])}))
+
+
+def join_shards(shards: Iterable[Shard], file: BinaryIO) -> None:
+    """Stream shards into one Parquet file, one after the other, without their metadata."""
+    with pq.ParquetWriter(file, SCHEMA) as writer:
+        for shard in shards:
+            writer.write_table(shard.table())

@@ -1,0 +1,250 @@
+"""For authors of decoders: models with known answers, small canvases, and conformance checks.
+
+The whole test of a decoder can be:
+
+    from mindrec_bench.testing import check_decoder
+
+    def test_conforms():
+        check_decoder(MyDecoder())
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .adapters import adapt
+from .codes import CodeSpace, Int
+from .contracts import MASK, Canvas, Capability, Decoder, Histories, ItemsContext, Model, Ranking
+from .registry import fits
+
+
+@dataclass(frozen=True, eq=False)
+class TabularDenoiser:
+    """A masked model that looks its answers up. Its conditionals need not come from one joint distribution.
+
+    Attributes:
+        table: log p(code in slot | revealed), -inf beyond a slot's size. The user with id u reads row u. A state is a
+            number: its digits, first slot first, are code + 1 (0 where masked) in base size + 1.
+            Shape: (U, states, T, V), float64
+        sizes: vocabulary size of each slot.
+    """
+
+    table: Tensor
+    sizes: tuple[int, ...]
+
+    @classmethod
+    def random(cls, sizes: Sequence[int], *, users: int = 1, seed: int = 0, impossible: float = 0.0) -> TabularDenoiser:
+        """Random conditionals that leave some probability to codes of other slots, as networks do.
+
+        Args:
+            sizes: vocabulary size of each slot.
+            users: how many users to make a table for, ids from 0.
+            seed: of the tables.
+            impossible: share of the entries that get probability 0.
+        """
+        rng = np.random.default_rng(seed)
+        n_states = int(np.prod([size + 1 for size in sizes]))
+        weights = rng.exponential(size=(users, n_states, len(sizes), max(sizes) + 1)) ** 2
+        possible = rng.random(weights.shape) >= impossible
+        possible &= np.arange(max(sizes) + 1) < np.asarray(sizes)[:, None]
+        possible[..., -1] = True  # all codes of other slots together
+        weights *= possible
+        probs = torch.from_numpy(weights / weights.sum(axis=-1, keepdims=True))
+        return cls(probs[..., :-1].log(), tuple(sizes))
+
+    def begin(self, histories: Histories, slots: tuple[int, ...]) -> TabularContext:
+        """See `Model.begin`; the canvas must have all slots."""
+        return TabularContext(self.table[torch.from_numpy(histories.users)], self.sizes)
+
+
+@dataclass(frozen=True, eq=False)
+class TabularContext:
+    """The tables of a batch of users."""
+
+    table: Tensor
+    sizes: tuple[int, ...]
+
+    def log_probs(self, revealed: Tensor, slots: Sequence[int]) -> Tensor:
+        """See `DenoiserContext.log_probs`."""
+        state = torch.zeros_like(revealed[..., 0])
+        for slot, size in enumerate(self.sizes):
+            state = state * (size + 1) + revealed[..., slot] + 1
+        return self.table[torch.arange(len(state))[:, None], state][:, :, list(slots)]
+
+
+@dataclass(frozen=True, eq=False)
+class CatalogueModel:
+    """An items model with given answers.
+
+    Attributes:
+        table: log p(item); the user with id u reads row u. Shape: (U, N), float64
+    """
+
+    table: Tensor
+
+    def begin(self, histories: Histories, slots: tuple[int, ...]) -> ItemsContext:
+        """See `Model.begin`."""
+        return _CatalogueContext(self.table[torch.from_numpy(histories.users)])
+
+
+@dataclass(frozen=True, eq=False)
+class _CatalogueContext:
+    rows: Tensor
+
+    def log_probs(self) -> Tensor:
+        return self.rows
+
+
+def catalogue_model(probs: NDArray[np.float64]) -> CatalogueModel:
+    """An items model with these probabilities, normalised for each user. Shape: (U, N)"""
+    return CatalogueModel(torch.from_numpy(probs / probs.sum(axis=1, keepdims=True)).log())
+
+
+def random_space(sizes: Sequence[int], n_items: int, *, n_categories: int = 0, seed: int = 0) -> CodeSpace:
+    """A random catalogue in which every code occurs and, where there are few codes, some items share theirs.
+
+    Raises:
+        ValueError: fewer items than the largest slot has codes.
+    """
+    if n_items < max(sizes):
+        raise ValueError(f"{n_items} items can't use all {max(sizes)} codes of a slot")
+    codes = np.random.default_rng(seed).integers(0, sizes, size=(n_items, len(sizes)))
+    first = np.arange(max(sizes))[:, None]
+    codes[: max(sizes)] = np.where(first < np.asarray(sizes), first, codes[: max(sizes)])
+    return CodeSpace(tuple(np.arange(size) for size in sizes), codes, n_categories)
+
+
+def make_canvas(space: CodeSpace, users: Int, *, start: Int | None = None, seed: int = 42) -> Canvas:
+    """The canvas of all slots of a space, empty unless `start` says what is given. Shapes: (B,), (B, T)"""
+    empty = torch.full((len(users), space.n_slots), MASK)
+    return Canvas(
+        start=empty if start is None else torch.from_numpy(start),
+        sizes=space.sizes,
+        n_categories=space.n_categories,
+        items=torch.from_numpy(space.item_codes),
+        users=torch.from_numpy(users),
+        seed=seed,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A small problem to decode.
+
+    Attributes:
+        name: said in messages.
+        space: the slots and the catalogue.
+        model: a model that ignores histories.
+        capability: what its contexts answer.
+        start: what is given to each user, or None. Shape: (U, T)
+    """
+
+    name: str
+    space: CodeSpace
+    model: Model
+    capability: Capability
+    start: Int | None = None
+
+    def canvas(self, users: Int, *, seed: int = 42) -> Canvas:
+        """The canvas of these users."""
+        return make_canvas(self.space, users, start=None if self.start is None else self.start[users], seed=seed)
+
+    def decode(self, decoder: Decoder, users: Int, *, beam: int, seed: int = 42) -> Ranking:
+        """Run a decoder for these users, the model adapted to its needs."""
+        model = adapt(self.model, self.capability, decoder.needs, self.space)
+        histories = Histories(np.full((len(users), 1), -1), users)
+        context = model.begin(histories, tuple(range(self.space.n_slots)))
+        return decoder.decode(context, self.canvas(users, seed=seed), beam=beam)
+
+
+def check_decoder(decoder: Decoder) -> None:
+    """Check what every decoder owes: shapes, dtypes, order, padding, given slots, determinism, no effect of the batch.
+
+    Raises:
+        AssertionError: names what is broken, and on which case.
+    """
+    users = np.arange(5)
+    for case in _cases(len(users)):
+        if not fits(case.capability, decoder.needs):
+            continue
+        for beam in (1, 3, 10):
+            where = f"{type(decoder).__name__} on {case.name}, beam {beam}"
+            whole = case.decode(decoder, users, beam=beam)
+            check_ranking(whole, case.canvas(users), beam=beam, where=where)
+            _check_same(whole, case.decode(decoder, users, beam=beam), f"{where}: a second call differs")
+            order = np.array([3, 0, 4, 1, 2])
+            mixed = case.decode(decoder, order, beam=beam)
+            _check_same(_rows(whole, order), mixed, f"{where}: the order of the users matters")
+            for user in users:
+                alone = case.decode(decoder, users[[user]], beam=beam)
+                _check_same(_rows(whole, users[[user]]), alone, f"{where}: user {user} alone differs from a batch")
+
+
+def check_ranking(ranking: Ranking, canvas: Canvas, *, beam: int, where: str = "ranking") -> None:
+    """Check the shapes, dtypes, order and padding of a ranking, and that given slots stayed as they were.
+
+    Raises:
+        AssertionError: names what is broken, after `where`.
+    """
+    n_users, n_slots = canvas.start.shape
+    codes, scores, lengths = ranking.codes, ranking.scores, ranking.lengths
+    _require(codes.shape == (n_users, beam, n_slots), f"{where}: codes have shape {tuple(codes.shape)}")
+    _require(scores.shape == (n_users, beam), f"{where}: scores have shape {tuple(scores.shape)}")
+    _require(lengths.shape == (n_users,), f"{where}: lengths have shape {tuple(lengths.shape)}")
+    _require(codes.dtype == lengths.dtype == torch.int64, f"{where}: codes or lengths are not int64")
+    _require(scores.dtype == torch.float64, f"{where}: scores are not float64")
+    valid = torch.arange(beam) < lengths[:, None]
+    _require(bool((scores.isfinite() == valid).all()), f"{where}: scores are not finite just where there is a result")
+    fits_slot = ((codes >= 0) & (codes < torch.tensor(canvas.sizes))).all(dim=2)
+    _require(bool((fits_slot == valid).all()), f"{where}: codes are not all set, within their slots, in every result")
+    _require(bool((codes[~valid] == MASK).all()), f"{where}: padding holds codes")
+    falls = scores[:, :-1] - scores[:, 1:] > -1e-8
+    _require(bool((falls | ~valid[:, 1:]).all()), f"{where}: scores do not fall")
+    kept = (canvas.start[:, None] == MASK) | (codes == canvas.start[:, None])
+    _require(bool((kept.all(dim=2) | ~valid).all()), f"{where}: a given slot was changed")
+    if ranking.items is not None:
+        _require(ranking.items.shape == (n_users, beam), f"{where}: items have shape {tuple(ranking.items.shape)}")
+        same = (canvas.items[ranking.items.clamp(min=0)] == codes).all(dim=2) & (ranking.items >= 0)
+        _require(bool((same == valid).all()), f"{where}: items and codes do not belong together")
+
+
+def _cases(users: int) -> Iterator[Case]:
+    """Small problems over all that changes a decoder's path: categories, given slots, impossible codes, few items."""
+    for n_categories, sizes in ((0, (3, 4, 2, 3)), (2, (2, 3, 3, 2, 4))):
+        space = random_space(sizes, 12, n_categories=n_categories, seed=1)
+        probs = np.random.default_rng(2).exponential(size=(users, 12)) ** 2
+        tabular = TabularDenoiser.random(sizes, users=users, seed=3, impossible=0.3)
+        start = np.full((users, len(sizes)), MASK)
+        start[:, :n_categories] = space.item_codes[:users, :n_categories]
+        name = f"{n_categories} categories"
+        yield Case(f"a catalogue, {name}", space, catalogue_model(probs), "items")
+        yield Case(f"random tables, {name}", space, tabular, "denoiser")
+        if n_categories:
+            yield Case(f"a catalogue, {name} given", space, catalogue_model(probs), "items", start)
+            yield Case(f"random tables, {name} given", space, tabular, "denoiser", start)
+    equal = np.ones((users, 4))
+    yield Case("4 items of equal probability", random_space((2, 2), 4, seed=4), catalogue_model(equal), "items")
+
+
+def _rows(ranking: Ranking, rows: Int) -> Ranking:
+    at = torch.from_numpy(rows)
+    items = None if ranking.items is None else ranking.items[at]
+    return Ranking(ranking.codes[at], ranking.scores[at], ranking.lengths[at], items)
+
+
+def _check_same(one: Ranking, other: Ranking, message: str) -> None:
+    close = torch.allclose(one.scores, other.scores, rtol=0, atol=1e-9)
+    _require(close and torch.equal(one.codes, other.codes) and torch.equal(one.lengths, other.lengths), message)
+    if one.items is not None and other.items is not None:
+        _require(torch.equal(one.items, other.items), message)
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise AssertionError(message)

@@ -1,0 +1,108 @@
+"""A whole folder: missing files, the fingerprint, and how long real data takes."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mindrec_bench.data.folder import read_folder
+from mindrec_bench.errors import DataError
+
+
+def test_name_is_that_of_the_folder(write_folder, monkeypatch) -> None:
+    folder = write_folder()
+    monkeypatch.chdir(folder)
+    assert read_folder(Path(".")).name == "Shop"
+
+
+@pytest.mark.parametrize(
+    ("contents", "message"),
+    [
+        ({"inter": None}, r"has neither Shop\.inter\.json nor user_sequence\.txt"),
+        ({"index": None}, r"has no Shop\.index\.json, the semantic IDs of its items"),
+        ({"inter": '{"1": [1,\n 2, 3}'}, r"Shop\.inter\.json is not valid JSON at line 2"),
+        ({"index": '{"1": ["<a_1>"]\n\n"2"}'}, r"Shop\.index\.json is not valid JSON at line 3"),
+        ({"item": "{"}, r"Shop\.item\.json is not valid JSON at line 1"),
+    ],
+)
+def test_missing_and_broken_files(write_folder, contents: dict, message: str) -> None:
+    with pytest.raises(DataError, match=message) as caught:
+        read_folder(write_folder(**contents))
+    assert caught.value.exit_code == 3
+
+
+def test_missing_folder(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"there is no folder .*absent"):
+        read_folder(tmp_path / "absent")
+
+
+SEQUENCE = st.lists(st.integers(0, 19), min_size=3, max_size=15)
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data(), sequences=st.lists(SEQUENCE, min_size=1, max_size=8))
+def test_changing_any_last_item_changes_the_fingerprint(tmp_path_factory, data, sequences: list[list[int]]) -> None:
+    folder = tmp_path_factory.mktemp("fingerprint") / "Shop"
+    folder.mkdir()
+    (folder / "Shop.index.json").write_text(json.dumps({str(i): [f"<a_{i}>", "<b_0>"] for i in range(20)}))
+
+    def written(rows: list[list[int]]) -> str:
+        (folder / "Shop.inter.json").write_text(json.dumps({str(user): row for user, row in enumerate(rows)}))
+        return read_folder(folder).fingerprint
+
+    before = written(sequences)
+    user = data.draw(st.integers(0, len(sequences) - 1))
+    other = data.draw(st.integers(0, 19).filter(lambda item: item != sequences[user][-1]))
+    changed = [[*row[:-1], other] if u == user else row for u, row in enumerate(sequences)]
+    assert written(changed) != before
+    assert written(sequences) == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"inter": {"7": [1, 2, 3], "1": [3, 10, 1, 2], "4": [10, 3, 2, 1]}},
+        {"inter": {"7": [1, 2, 3], "1": [3, 10, 1, 2, 10], "3": [3, 2, 1]}},
+        {
+            "index": {
+                "2": ["<a_10>", "<b_0>"],
+                "10": ["<a_2>", "<b_7>"],
+                "1": ["<a_2>", "<b_0>"],
+                "3": ["<a_2>", "<b_8>"],
+            }
+        },
+        {"category": {item: ["<a:0>"] for item in ("1", "2", "3", "10")}},
+    ],
+    ids=["user-id", "offsets", "sid", "categories"],
+)
+def test_every_part_counts_for_the_fingerprint(write_folder, change: dict) -> None:
+    before = read_folder(write_folder()).fingerprint
+    assert read_folder(write_folder(**change)).fingerprint != before
+
+
+def test_item_ids_count_for_the_fingerprint(write_folder) -> None:
+    index = {item: ["<a_0>"] for item in ("1", "2", "3")}
+    sequences = {"0": [1, 2, 3]}
+    before = read_folder(write_folder(index=index, inter=sequences)).fingerprint
+    index["4"] = index.pop("3")
+    after = read_folder(write_folder(index=index, inter={"0": [1, 2, 4]})).fingerprint
+    assert after != before
+
+
+def test_what_does_not_matter_leaves_the_fingerprint(write_folder) -> None:
+    before = read_folder(write_folder(), users=2).fingerprint
+    more = {"7": [3, 3, 3], "1": [3, 10, 1, 2], "99": [1], "3": [10, 3, 2, 1]}
+    assert read_folder(write_folder(inter=more), users=2).fingerprint == before
+    assert read_folder(write_folder(item={"1": {"title": "new"}}), users=2).fingerprint == before
+
+
+def test_arts_loads_in_two_seconds(real_data: Path) -> None:
+    start = time.process_time()
+    data = read_folder(real_data / "Arts")
+    assert data.n_users == 45_141
+    assert time.process_time() - start < 2

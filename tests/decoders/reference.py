@@ -1,0 +1,130 @@
+"""The diffusion searches once more, slow and plain: lists and floats, one user, from Algorithm 1 and semantics 4."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import Literal
+
+MASK = -1
+INF = math.inf
+
+Codes = tuple[int, ...]
+Beam = tuple[Codes, float]
+LogProbs = Callable[[Codes, int], list[float]]
+"""From (revealed codes, slot) to the log-probability of each of the slot's codes."""
+
+Rule = Literal["standard", "distinct", "distinct_sids", "penalised"]
+
+
+class NearTieError(Exception):
+    """Two scores that decide something are closer than 1e-6 and not equal: no order can be expected."""
+
+
+def in_order(scores: list[float]) -> list[int]:
+    """Positions by falling score, ties to the lower position; positions of -inf are left out."""
+    alive = [i for i, score in enumerate(scores) if score > -INF]
+    order = sorted(alive, key=lambda i: (-round(scores[i] * 1e9), i))
+    for one, other in itertools.pairwise(order):
+        if 1e-11 < abs(scores[one] - scores[other]) < 1e-6:
+            raise NearTieError
+    return order
+
+
+def noise(seed: int, *parts: int) -> float:
+    """Gumbel noise from a hash of the parts."""
+    word = 2**64 - 1
+
+    def mix(x: int) -> int:
+        x = (x + 0x9E3779B97F4A7C15) & word
+        x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & word
+        x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & word
+        return x ^ (x >> 31)
+
+    state = mix(seed)
+    for part in parts:
+        state = mix((state + part) & word)
+    return -math.log(-math.log(((state >> 12) + 0.5) / 2**52))
+
+
+def search(
+    log_probs: LogProbs,
+    start: Codes,
+    n_categories: int,
+    *,
+    beam: int,
+    rule: Rule,
+    normalise: str = "vocabulary",
+    propose: str = "top",
+    seed: int = 42,
+    user: int = 0,
+) -> list[Beam]:
+    """The results, best first."""
+    masked = [slot for slot, code in enumerate(start) if code == MASK]
+    steps = [([slot], "standard") for slot in masked if slot < n_categories]
+    sids = [slot for slot in masked if slot >= n_categories]
+    steps += [(sids, rule) for _ in sids]
+
+    beams: list[Beam] = [(start, 0.0)]
+    for step, (slots, step_rule) in enumerate(steps):
+        candidates: list[Beam] = []
+        for parent, (codes, score) in enumerate(beams):
+            pairs = []
+            for slot in slots:
+                if codes[slot] == MASK:
+                    values = log_probs(codes, slot)
+                    if normalise == "slot":
+                        total = sum(math.exp(value) for value in values)
+                        values = [value - math.log(total) if total > 0 else -INF for value in values]
+                    pairs += [(slot, code, value) for code, value in enumerate(values)]
+            if propose == "top":
+                chosen = in_order([score + value for _, _, value in pairs])[:beam]
+            else:
+                chosen = drawn(pairs, beam, (seed, user, step, parent))
+            for i in sorted(chosen):
+                slot, code, value = pairs[i]
+                candidates.append(((*codes[:slot], code, *codes[slot + 1 :]), score + value))
+        beams = prune(candidates, beam, step_rule, n_categories)
+    return beams
+
+
+def drawn(pairs: list[tuple[int, int, float]], beam: int, who: tuple[int, ...]) -> list[int]:
+    """The draw of `beam` pairs from each slot's top `beam`."""
+    noisy = [-INF] * len(pairs)
+    for slot in {slot for slot, _, _ in pairs}:
+        inside = [value if s == slot else -INF for s, _, value in pairs]
+        for i in in_order(inside)[:beam]:
+            noisy[i] = pairs[i][2] + noise(*who, pairs[i][0], pairs[i][1])
+    return in_order(noisy)[:beam]
+
+
+def prune(candidates: list[Beam], beam: int, rule: Rule, n_categories: int) -> list[Beam]:
+    """The survivors, best first."""
+    walk = in_order([score for _, score in candidates])
+    if rule == "standard":
+        return [candidates[i] for i in walk[:beam]]
+    if rule in ("distinct", "distinct_sids"):
+        first = n_categories if rule == "distinct_sids" else 0
+        taken: list[Beam] = []
+        for i in walk:
+            if all(candidates[i][0][first:] != codes[first:] for codes, _ in taken) and len(taken) < beam:
+                taken.append(candidates[i])
+        return taken
+    kept: list[tuple[int, float]] = []  # (position among the candidates, f')
+    for i in walk:
+        codes, score = candidates[i]
+        sid = codes[n_categories:]
+        revealed = sum(code != MASK for code in sid)
+        same = [sum(a == b != MASK for a, b in zip(sid, candidates[j][0][n_categories:], strict=True)) for j, _ in kept]
+        rho = max(same, default=0) / revealed
+        new = score + math.log(1 - math.log(1 + rho))
+        in_order([score for _, score in kept] + [new])  # all these are compared: no near tie, please
+        if len(kept) < beam:
+            kept.append((i, new))
+        elif round(new * 1e9) > min(round(score * 1e9) for _, score in kept):
+            kept.append((i, new))
+            kept.sort(key=lambda entry: (-round(entry[1] * 1e9), entry[0]))
+            kept.pop()
+    kept.sort(key=lambda entry: (-round(entry[1] * 1e9), entry[0]))
+    return [(candidates[i][0], score) for i, score in kept]

@@ -1,0 +1,48 @@
+"""The registered decoders: conformance, options, and modules that are quick to import."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from mindrec_bench import registry
+from mindrec_bench.errors import UsageError
+from mindrec_bench.testing import check_decoder
+
+SPECS = [
+    "rank-items",
+    "bs",
+    "bs:normalise=slot,propose=sample",
+    "dbs-dedup",
+    "dbs-dedup:propose=sample",
+    "dbs-penalty",
+    "dbs-penalty:normalise=slot",
+    "dbs-penalty:variant=released",
+]
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_conforms(spec):
+    check_decoder(registry.make("decoder", spec)[1])
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("bs:normalise=all", "allowed: vocabulary, slot"),
+        ("dbs-dedup:propose=best", "allowed: top, sample"),
+        ("dbs-penalty:variant=print", "allowed: printed, released"),
+        ("bs:variant=released", "no option 'variant'"),
+    ],
+)
+def test_options_are_closed(spec, message):
+    with pytest.raises(UsageError, match=message):
+        registry.make("decoder", spec)
+
+
+def test_registration_imports_no_torch():
+    modules = "bs, dbs_dedup, dbs_penalty, rank_items"
+    code = f"import sys; from mindrec_decoders import {modules}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
