@@ -64,10 +64,9 @@ class ItemContext:
 
 
 def popularity(data: Dataset) -> Float:
-    """Training counts over their sum; uniform where no user has a training part. Shape: (N,)"""
-    counts = data.train_counts().astype(np.float64)
-    total = counts.sum()
-    return counts / total if total else np.full(data.n_items, 1 / data.n_items)
+    """Training counts over their sum. Shape: (N,)"""
+    counts = data.train_counts()
+    return counts / counts.sum()
 
 
 def mixed(scores: Float, popular: Float, mix: float) -> Float:

@@ -63,14 +63,14 @@ def penalised(candidates: Beams, *, beam: int, n_categories: int) -> Tensor:
     n_revealed = (sids != MASK).sum(dim=2)
 
     head = min(beam, n_candidates)
-    closest = same[:, :head, :head].tril(-1).amax(dim=2)
+    closest = same[:, :head, :head].tril(0).amax(dim=2)
     paid = scores[:, :head] + _log_penalty(closest, n_revealed[:, :head])
     kept = torch.arange(head, device=scores.device).expand(len(scores), head)
     for rank in range(head, n_candidates):
         closest = same[:, rank].gather(1, kept).amax(dim=1)
         new = scores[:, rank] + _log_penalty(closest, n_revealed[:, rank])
         price = units(paid, n_candidates)
-        worst = (price * n_candidates + order.gather(1, kept)).argmin(dim=1, keepdim=True)
+        worst = (price * n_candidates - order.gather(1, kept)).argmin(dim=1, keepdim=True)
         beats = units(new[:, None], n_candidates) > price.gather(1, worst)
         paid = paid.scatter(1, worst, torch.where(beats, new[:, None], paid.gather(1, worst)))
         kept = kept.scatter(1, worst, torch.where(beats, rank, kept.gather(1, worst)))

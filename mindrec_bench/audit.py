@@ -1,7 +1,7 @@
 """What arithmetic alone says about reported numbers: checks of one system's metrics and of pairs of hit counts.
 
-Works on printed values (with their rounding) and on our own (exact ones) alike. Every finding is a sentence that holds its
-own calculation.
+Works on printed values (with their rounding) and on our own (exact ones) alike. Every finding is a sentence that holds
+its own calculation.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from .metrics import KS
@@ -106,7 +107,7 @@ def _ndcg(reported: Reported) -> list[Finding]:
     """NDCG@k given NDCG at the cut-off before and the hits between: each adds 1/log2(rank + 1) of its rank."""
     found = []
     cuts = [k for k in KS if f"hr@{k}" in reported.metrics and (k == 1 or f"ndcg@{k}" in reported.metrics)]
-    for j, k in zip(cuts, cuts[1:], strict=False):
+    for j, k in pairwise(cuts):
         near, far = f"ndcg@{j}" if f"ndcg@{j}" in reported.metrics else "hr@1", f"ndcg@{k}"
         hits = [reported.hits(f"hr@{cut}") for cut in (j, k)]
         if None in hits or (j > 1 and near == "hr@1"):

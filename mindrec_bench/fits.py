@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from .contracts import FitReport
-from .identity import RunSpec
+from .identity import RunSpec, short_hash
 from .locks import hold
 from .storage import TEMPORARY, Notify, read_seal, remove_folder, seal, writing
 
@@ -62,6 +62,14 @@ class FitFolder:
         if content is None:
             return None
         return FitReport(**{**content["report"], "valid_loss": tuple(content["report"]["valid_loss"])})
+
+    def weights_id(self) -> str:
+        """Twelve hex digits that are equal exactly for the same files; '' before training has ended.
+
+        A model that was trained anew has the same fit id but may have other weights; its answers must not be mixed in.
+        """
+        content = read_seal(self.path / REPORT, verify=False, notify=self.notify)
+        return "" if content is None else short_hash(content["files"])
 
     def start(self) -> None:
         """Get ready to train: a finished but damaged model is deleted, an interrupted training stays to be continued.

@@ -185,7 +185,7 @@ def score_lists(sids: Int, targets: Int, catalogue: Catalogue) -> tuple[Columns,
     keys = catalogue.space.sid_key(sids)
     filled = keys >= 0
     place = np.searchsorted(catalogue.keys, keys).clip(max=len(catalogue.keys) - 1)
-    valid = filled & (catalogue.keys[place] == keys)
+    valid = catalogue.keys[place] == keys  # padding, -1, is no key
     duplicates = _repeats(keys) & filled
     ranks = hit_ranks(keys, catalogue.space.sid_keys[targets])
     counted = {"results": filled, "valid": valid, "duplicates": duplicates}

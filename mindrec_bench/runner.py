@@ -96,6 +96,10 @@ class _Run:
         return RunFolder(self.spec, self.setup.runs_dir, self.setup.notify)
 
     @cached_property
+    def fit(self) -> FitFolder:
+        return FitFolder(self.spec, self.setup.runs_dir, self.setup.notify)
+
+    @cached_property
     def space(self) -> CodeSpace:
         return self.dataset.space(categories=self.spec.categories != "none")
 
@@ -119,7 +123,7 @@ class _Run:
             quiet=setup.quiet,
             notify=setup.notify,
         )
-        fit = FitFolder(self.spec, setup.runs_dir, setup.notify)
+        fit = self.fit
         if not backbone.sizes:
             return backbone.load(task, fit.path), None
         with fit.lock(wait=setup.wait):
@@ -152,19 +156,20 @@ class _Run:
             device=self.device,
             batch_size=self.setup.batch_size,
         )
-        shards = self.folder.done_shards(device=self.device, batch_size=self.setup.batch_size)
+        weights = self.fit.weights_id() if backbone.sizes else ""
+        shards = self.folder.done_shards(device=self.device, batch_size=self.setup.batch_size, fit=weights)
         done = {shard.index for shard in shards}
         with tqdm(total=len(self.examples), unit=" users", desc="decoding", disable=self.setup.quiet or None) as bar:
             bar.update(sum(shard.meta.users for shard in shards))
             for index in range(math.ceil(len(self.examples) / SHARD_USERS)):
                 if index not in done:
-                    shards.append(self._shard(users, index, bar.update))
+                    shards.append(self._shard(users, index, weights, bar.update))
         return sorted(shards, key=lambda shard: shard.index)
 
     def _rows(self, index: int) -> slice:
         return slice(index * SHARD_USERS, (index + 1) * SHARD_USERS)
 
-    def _shard(self, users: UserDecoder, index: int, progress: Callable[[int], object]) -> Shard:
+    def _shard(self, users: UserDecoder, index: int, weights: str, progress: Callable[[int], object]) -> Shard:
         rows, meter = self._rows(index), Meter()
         part = Examples(self.examples.histories[rows], self.examples.targets[rows])
         tables = []
@@ -175,6 +180,7 @@ class _Run:
             device=self.device,
             batch_size=users.batch_size,
             users=len(part),
+            fit=weights,
             batch_seconds=tuple(meter.batch_seconds),
             forward_passes=meter.passes,
             peak_bytes=peak_bytes(self.device),

@@ -86,16 +86,18 @@ class RunFolder:
                 (self.path / name).unlink(missing_ok=True)
         write_json(self.path / SPEC, {"id": self.spec.id, **self.spec.as_dict()})
 
-    def done_shards(self, *, device: str, batch_size: int) -> list[Shard]:
+    def done_shards(self, *, device: str, batch_size: int, fit: str = "") -> list[Shard]:
         """The whole shards that new ones may be mixed with, by rising index; others are deleted, with a notice.
 
         Args:
             device: kind of device of this process.
             batch_size: users a batch in this process.
+            fit: `FitFolder.weights_id` of the model that this process decodes with, '' where nothing is trained.
         """
         from .shards import whole_shards
 
-        return whole_shards(self.path / SHARDS, device=device, batch_size=batch_size, notify=self.notify)
+        folder = self.path / SHARDS
+        return whole_shards(folder, device=device, batch_size=batch_size, fit=fit, notify=self.notify)
 
     def write_shard(self, index: int, table: pa.Table, meta: ShardMeta) -> Shard:
         """Write the rankings of one part of the users (`shards.rankings_table`), whole or not at all.

@@ -49,6 +49,7 @@ class ShardMeta:
         batch_seconds: wall time of each batch.
         forward_passes: model calls of all its batches.
         peak_bytes: the most memory in use while it was computed.
+        fit: `FitFolder.weights_id` of the model; shards of two trainings never mix. '' where nothing is trained.
     """
 
     device: str
@@ -57,6 +58,12 @@ class ShardMeta:
     batch_seconds: tuple[float, ...] = ()
     forward_passes: int = 0
     peak_bytes: int = 0
+    fit: str = ""
+
+    @property
+    def origin(self) -> tuple[str, int, str]:
+        """What shards of one run must have in common."""
+        return self.device, self.batch_size, self.fit
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,7 @@ class Shard:
 
     def table(self) -> pa.Table:
         """Its rankings, in `SCHEMA`, without metadata."""
-        return pq.ParquetFile(self.path).read().cast(SCHEMA).replace_schema_metadata(None)
+        return pq.ParquetFile(self.path).read().cast(SCHEMA)
 
 
 def rankings_table(
@@ -141,13 +148,14 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def whole_shards(folder: Path, *, device: str, batch_size: int, notify: Notify) -> list[Shard]:
+def whole_shards(folder: Path, *, device: str, batch_size: int, fit: str, notify: Notify) -> list[Shard]:
     """The shards that can be kept, by rising index; all else in the folder is deleted.
 
     Args:
         folder: may be missing.
         device: kind of device of this process; shards of another kind are discarded.
         batch_size: users a batch in this process; shards of another size are discarded.
+        fit: which training the model comes from; shards of another training are discarded.
         notify: gets a notice that names each damaged shard, and one for shards that can't be mixed with new ones.
 
     Raises:
@@ -158,7 +166,7 @@ def whole_shards(folder: Path, *, device: str, batch_size: int, notify: Notify) 
     with writing(folder):
         for path in sorted(folder.iterdir()) if folder.is_dir() else []:
             shard = _read_shard(path, notify)
-            if shard is not None and (shard.meta.device, shard.meta.batch_size) != (device, batch_size):
+            if shard is not None and shard.meta.origin != (device, batch_size, fit):
                 foreign.append(shard)
             elif shard is not None:
                 # Two whole shards of one index hold the same rankings, and differ in their timings only.
@@ -166,12 +174,15 @@ def whole_shards(folder: Path, *, device: str, batch_size: int, notify: Notify) 
             if shard is None or kept.get(shard.index) is not shard:
                 path.unlink()
     if foreign:
-        old = foreign[0].meta
         notify(
-            f"{len(foreign)} finished parts of {folder.parent} are from {old.device} in batches of {old.batch_size}, "
-            f"and can't be mixed with {device} in batches of {batch_size}; they are computed again"
+            f"{len(foreign)} finished parts of {folder.parent} are from {_origin(*foreign[0].meta.origin)}, and can't "
+            f"be mixed with {_origin(device, batch_size, fit)}; they are computed again"
         )
     return [kept[index] for index in sorted(kept)]
+
+
+def _origin(device: str, batch_size: int, fit: str) -> str:
+    return f"{device} in batches of {batch_size}" + (f" with weights {fit}" if fit else "")
 
 
 def _read_shard(path: Path, notify: Notify) -> Shard | None:

@@ -61,6 +61,24 @@ def test_damage_is_named_and_training_starts_anew(fit, notices, name):
     assert list(fit.path.iterdir()) == []
 
 
+def test_weights_have_an_id_that_ignores_the_report(fit):
+    assert fit.weights_id() == ""
+    fit.finish(REPORT)
+    first = fit.weights_id()
+    fit.discard()
+    fit.start()
+    assert fit.weights_id() == ""
+    for name, content in (("weights.bin", b"w" * 1000), ("adapter/lora.bin", b"a" * 1000)):
+        (fit.path / name).parent.mkdir(exist_ok=True)
+        (fit.path / name).write_bytes(content)
+    fit.finish(replace(REPORT, seconds=9.0))
+    assert fit.weights_id() == first
+    (fit.path / "report.json").unlink()
+    (fit.path / "weights.bin").write_bytes(b"x" * 1000)
+    fit.finish(REPORT)
+    assert fit.weights_id() not in ("", first)
+
+
 def test_discard(fit):
     fit.finish(REPORT)
     fit.discard()

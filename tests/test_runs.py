@@ -35,11 +35,11 @@ def parts():
     return [USERS[start : start + PART] for start in range(0, len(USERS), PART)]
 
 
-def write_part(run, index):
+def write_part(run, index, seconds=0.1):
     users = parts()[index]
     scores = -np.arange(2.0) - users[:, None]
     table = rankings_table(users, codes_of(users), scores, np.full(len(users), 2))
-    return run.write_shard(index, table, ShardMeta("cpu", 5, len(users), (0.1,), 4))
+    return run.write_shard(index, table, ShardMeta("cpu", 5, len(users), (seconds,), 4))
 
 
 def compute(run):
@@ -78,7 +78,7 @@ def test_a_finished_run(run, run_spec):
 
 def test_a_killed_run_continues_and_ends_with_the_same_bytes(run, tmp_path, run_spec):
     run.start()
-    write_part(run, 1)
+    write_part(run, 1, seconds=0.2)
     _, new = compute(run)
     assert new == [0, 2]
     straight = make_folder(tmp_path / "other", run_spec)
@@ -106,12 +106,14 @@ def test_a_damaged_finished_file_is_named_and_the_run_computed_again(tmp_path, r
     assert run.load_summary() is None
     assert len(notices) == 1
     assert str(run.path / name) in notices[0]
+    run.start()
+    assert list(find_runs(tmp_path, pytest.fail)) == [], "listed while it is computed again"
     _, new = compute(run)
     assert new == [0, 1, 2]
     assert run.load_summary() is not None
 
 
-@pytest.mark.parametrize("kept", [[0, 1], [1, 2], []], ids=str)
+@pytest.mark.parametrize("kept", [[0, 1], [1, 2], [0, 0, 2], []], ids=str)
 def test_missing_parts_never_make_a_finished_run(run, kept):
     run.start()
     shards = [write_part(run, index) for index in kept]

@@ -12,7 +12,7 @@ import pytest
 
 from mindrec_bench.shards import SCHEMA, ShardMeta, padded_codes, rankings_table, whole_shards, write_shard
 
-META = ShardMeta(device="cpu", batch_size=2, users=3, batch_seconds=(0.25, 0.125), forward_passes=8, peak_bytes=99)
+META = ShardMeta("cpu", batch_size=2, users=3, batch_seconds=(0.25, 0.125), forward_passes=8, peak_bytes=99, fit="w1")
 
 
 @pytest.fixture
@@ -60,9 +60,9 @@ def test_items_are_named_where_items_are_ranked(lists):
     assert rankings_table(*lists, items)["item"].to_pylist() == ["i1", "i2", "i3", "i4", "i1", "i2"]
 
 
-def whole(folder, device="cpu", batch_size=2):
+def whole(folder, device="cpu", batch_size=2, fit="w1"):
     notices = []
-    return whole_shards(folder, device=device, batch_size=batch_size, notify=notices.append), notices
+    return whole_shards(folder, device=device, batch_size=batch_size, fit=fit, notify=notices.append), notices
 
 
 def test_a_shard_comes_back_with_its_metadata(tmp_path, table):
@@ -71,7 +71,7 @@ def test_a_shard_comes_back_with_its_metadata(tmp_path, table):
     shards, notices = whole(tmp_path)
     assert [shard.index for shard in shards] == [0, 1]
     assert [shard.meta for shard in shards] == [META, META]
-    assert all(shard.table().equals(table) for shard in shards)
+    assert all(shard.table().equals(table, check_metadata=True) for shard in shards)
     assert notices == []
 
 
@@ -97,14 +97,15 @@ def test_a_damaged_shard_is_named_and_deleted(tmp_path, table, damage):
     assert list(tmp_path.iterdir()) == [good]
 
 
-@pytest.mark.parametrize(("device", "batch_size"), [("cuda", 2), ("cpu", 3)])
-def test_shards_of_another_device_or_batch_size_are_discarded(tmp_path, table, device, batch_size):
+@pytest.mark.parametrize("origin", [("cuda", 2, "w1"), ("cpu", 3, "w1"), ("cpu", 2, "w2")], ids=str)
+def test_shards_of_another_device_batch_size_or_training_are_discarded(tmp_path, table, origin):
+    device, batch_size, fit = origin
     write_shard(tmp_path, 0, table, META)
-    new = write_shard(tmp_path, 1, table, replace(META, device=device, batch_size=batch_size))
-    shards, notices = whole(tmp_path, device, batch_size)
+    new = write_shard(tmp_path, 1, table, replace(META, device=device, batch_size=batch_size, fit=fit))
+    shards, notices = whole(tmp_path, *origin)
     assert shards == [new]
     assert len(notices) == 1
-    assert "from cpu in batches of 2" in notices[0]
+    assert "from cpu in batches of 2 with weights w1" in notices[0]
     assert list(tmp_path.iterdir()) == [new.path]
 
 

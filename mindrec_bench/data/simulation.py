@@ -10,15 +10,16 @@ mean of the history's latent vectors. h keeps the last 10 items. No file is read
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from ..codes import Int
 from .dataset import HISTORY, Dataset
+from .folder import fingerprint
 from .simulated_items import Float, SimulatedItems, prefixes
 
 BATCH_CELLS = 1 << 22
@@ -44,6 +45,10 @@ class Simulation:
     affinity: float = 5.0
     decay: float = 0.8
 
+    @cached_property
+    def _prefixes(self) -> Int:
+        return prefixes(self.catalogue.categories)
+
     def log_probs(self, histories: Int) -> Float:
         """log p*(item | history), normalised over the catalogue, -inf for the items of the history.
 
@@ -63,7 +68,7 @@ class Simulation:
         weights /= np.where(weights.any(axis=1), weights.sum(axis=1), 1.0)[:, None]
         mean = (weights[:, :, None] * self.catalogue.vectors[items]).sum(axis=1)
         logits = np.log(self.catalogue.popularity) + self.affinity * mean @ self.catalogue.vectors.T
-        for prefix, strength in zip(prefixes(self.catalogue.categories).T, self.stickiness, strict=True):
+        for prefix, strength in zip(self._prefixes.T, self.stickiness, strict=True):
             share = np.zeros((len(items), prefix.max() + 1))
             np.add.at(share, (rows, prefix[past]), weights[rows, columns])
             logits += strength * share[:, prefix]
@@ -115,19 +120,18 @@ class ArtsSim:
         simulation = Simulation(SimulatedItems.make(self.items, catalogue_rng))
         lengths = _lengths(length_rng.random(self.users))[:users]
         offsets, items = simulation.sequences(lengths, item_rng)
-        catalogue = simulation.catalogue
-        digest = hashlib.sha256()
-        for part in (offsets, items, catalogue.sids, catalogue.categories):
-            digest.update(part.astype("<i8").tobytes())
+        ids = np.arange(len(lengths), dtype=np.int64)
+        item_ids = [str(item) for item in range(self.items)]
+        sids, categories = simulation.catalogue.sids, simulation.catalogue.categories
         return Dataset(
             name="arts-sim",
-            users=np.arange(len(lengths), dtype=np.int64),
+            users=ids,
             offsets=offsets,
             items=items,
-            item_ids=[str(item) for item in range(self.items)],
-            sids=catalogue.sids,
-            categories=catalogue.categories,
-            fingerprint=digest.hexdigest(),
+            item_ids=item_ids,
+            sids=sids,
+            categories=categories,
+            fingerprint=fingerprint(ids, offsets, items, item_ids, sids, categories),
             simulation=simulation,
         )
 

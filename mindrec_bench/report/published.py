@@ -20,7 +20,7 @@ MEASURED: dict[tuple[str, int | str], tuple[int, int, int]] = {
     ("games", "all"): (50_546, 16_859, 452_989),
     ("games", 5000): (5_000, 14_671, 77_096),
 }
-"""Users, items and interactions counted in the public files (semantics: data); `mrbench data show` counts them again."""
+"""Users, items and interactions counted in the public files (semantics: data), as `mrbench data show` counts them."""
 
 Measure = Callable[[str, int | str], tuple[int, int, int]]
 """Counts users, items and interactions of (data, users), to be checked in place of `MEASURED`."""
@@ -36,9 +36,7 @@ def reported(spec: TableSpec, row: RowSpec, data: str, codes: Mapping[str, int] 
     return Reported(subject, metrics, spec.users or 0, row.beam or spec.beam, codes.get(data))
 
 
-def audit_table(
-    spec: TableSpec, *, codes: Mapping[str, int] = CODES, measure: Measure | None = None
-) -> list[Finding]:
+def audit_table(spec: TableSpec, *, codes: Mapping[str, int] = CODES, measure: Measure | None = None) -> list[Finding]:
     """All findings about the published values of one table.
 
     Args:
@@ -117,8 +115,8 @@ def same_rows(specs: Sequence[TableSpec]) -> list[Finding]:
         what = ", ".join(f"{metric.upper()} {a[metric]}" for metric in shared[:3])
         more = f" and {len(shared) - 3} more" if len(shared) > 3 else ""
         sentence = (
-            f"'{row_a.label}' of {spec_a.paper} and '{row_b.label}' of {spec_b.paper} agree in all {len(shared)} values "
-            f"on {data_a} ({what}{more})."
+            f"'{row_a.label}' of {spec_a.paper} and '{row_b.label}' of {spec_b.paper} agree in all {len(shared)} "
+            f"values on {data_a} ({what}{more})."
         )
         found.append(Finding("same-row", f"{spec_a.paper} and {spec_b.paper}, {data_a}", sentence, values))
     return found

@@ -94,7 +94,7 @@ def test_the_command_says_all_that_differs_from_the_defaults() -> None:
         ('title = "mine"', "", "mine.toml has no key 'title'"),
         ('title = "mine"', 'title = "mine"\nusers = "many"', "users in mine.toml is 'many'"),
         ('title = "mine"', 'title = "mine"\nusers = 0', "users in mine.toml is 0"),
-        ('title = "mine"', 'title = "mine"\nseeds = ["a"]', "'seeds' in mine.toml is \['a'\]; its entries"),
+        ('title = "mine"', 'title = "mine"\nseeds = ["a"]', r"'seeds' in mine.toml is \['a'\]; its entries"),
         ('title = "mine"', 'title = "mine"\nbeam = true', "'beam' in mine.toml is True; it must be of type int"),
         ('title = "mine"', 'title = "mine"\nkind = "tabel"', r"unknown kind 'tabel' in mine.toml \(did you mean 'table'"),
         ('"ttr"', '"tttr"', r"unknown metric 'tttr' in mine.toml \(did you mean 'ttr'\?\)"),

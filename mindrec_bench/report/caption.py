@@ -1,0 +1,140 @@
+"""What must be said with a table: users, seeds, sizes, tests, and footnotes that are computed from it."""
+
+from __future__ import annotations
+
+from ..audit import Reported, check_pair, ttr_bound
+from ..comparison import TEST_NAMES
+from .load import load_table, names
+from .published import audit_table, improvement, reported, same_rows
+from .spec import TableSpec
+from .table import Table
+
+
+def caption(table: Table) -> str:
+    """The caption as one paragraph of plain text."""
+    spec = table.spec
+    title = f"{spec.paper}: {spec.title}." if spec.paper else f"{spec.title}."
+    if spec.kind == "statistics":
+        return f"{title} Counted, and below as published, with the difference."
+    if not table.users:
+        return f"{title} No runs are stored yet: published values only."
+    return " ".join([title, _setting(table), *_tests(table)])
+
+
+def _setting(table: Table) -> str:
+    spec = table.spec
+    users = ", ".join(f"{count:,} users of {data}" for data, count in table.users.items())
+    if spec.eval_users:
+        users = f"only the first {users}"
+    sizes = sorted({size for row in table.rows for size in row.sizes.values()})
+    seeds = f"seed {spec.seeds[0]}" if len(spec.seeds) == 1 else f"mean of seeds {', '.join(map(str, spec.seeds))}"
+    parts = [users, seeds, f"beam {spec.beam}"] + ([f"size {' and '.join(sizes)}"] if sizes else [])
+    return f"Measured on {'; '.join(parts)}. Best in bold, second best underlined."
+
+
+def _tests(table: Table) -> list[str]:
+    compared = [cell.comparison for row in table.rows for cell in row.cells if cell.comparison]
+    if not compared:
+        return []
+    used: dict[str, list[str]] = {}
+    for comparison in compared:
+        name = {"entropy": "Entropy", "ttr": "TTR"}.get(comparison.metric, comparison.metric.partition("@")[0].upper())
+        metrics = used.setdefault(comparison.test, [])
+        if name not in metrics:
+            metrics.append(name)
+    resampled = {"randomisation", "swap"}
+    resamples = f" of {table.resamples:,} resamples"
+    tests = [
+        f"{TEST_NAMES[test]}{resamples if test in resampled else ''} for {' and '.join(metrics)}"
+        for test, metrics in used.items()
+    ]
+    family = max(sum(1 for row in table.rows if row.cells[c].comparison) for c in range(len(table.columns)))
+    return [
+        f"* differs from '{table.spec.reference}' at 0.05 (two-sided; {'; '.join(tests)}; Holm over up to {family} "
+        "comparisons a column).",
+        "The last line is the smallest difference that these users would have shown in every comparison of the column "
+        "with 80% power at 0.05 before correction.",
+    ]
+
+
+def footnotes(table: Table) -> list[str]:
+    """Footnotes in order: of rows, of the table, computed ones, then why cells are empty."""
+    spec = table.spec
+    found = [f"{row.label}: {row.note}" for row in table.rows if row.note] + list(spec.notes)
+    if table.under_trained:
+        found.append(f"Under-trained (validation still improved when time was up): {', '.join(table.under_trained)}.")
+    return [*found, *_bounds(table), *_computed(spec), *_empty(table)]
+
+
+def _bounds(table: Table) -> list[str]:
+    if "ttr" not in table.spec.metrics:
+        return []
+    found = []
+    for data, codes in table.codes.items():
+        lists = table.users[data] * len(table.spec.seeds)
+        bound = ttr_bound(codes, lists, table.spec.beam)
+        pooled = f" of {len(table.spec.seeds)} seeds pooled" if len(table.spec.seeds) > 1 else ""
+        found.append(
+            f"TTR on {data} can't exceed {bound:.5f}: {codes:,} codes over {lists:,} lists{pooled} x {table.spec.beam} "
+            "results x 4 codes."
+        )
+    return found
+
+
+def _computed(spec: TableSpec) -> list[str]:
+    """What arithmetic says about the published values, as the table's `findings` ask."""
+    found = []
+    if "ttr" in spec.findings:
+        checks = [f for f in audit_table(spec) if f.id == "ttr"]
+        over = [f for f in checks if f.problem and "bound" in f.values]
+        if over:
+            ttrs, tokens = [f.values["ttr"] for f in over], over[0].values["tokens"]
+            found.append(
+                f"Published TTR of {min(ttrs):.4f} to {max(ttrs):.4f} exceeds the bound {over[0].values['bound']:.5f} "
+                f"({over[0].values['codes']:,} codes over {tokens:,} tokens); half of the tokens would give "
+                f"{min(ttrs) * tokens / 2:,.0f} to {max(ttrs) * tokens / 2:,.0f} codes."
+            )
+        found += [f.sentence for f in checks if "bound" not in f.values]
+    if "mcnemar" in spec.findings:
+        found += _against_reference(spec)
+    if "same-row" in spec.findings:
+        tables = [load_table(name) for name in names()]
+        others = {row.label for row in spec.rows if row.label != spec.reference}  # the reference stands in most tables
+        for finding in same_rows([spec, *(table for table in tables if table.name != spec.name)]):
+            if any(name == spec.name and label in others for name, label in finding.values["rows"]):
+                found.append(finding.sentence)
+    if "improvement" in spec.findings:
+        found += [f.sentence for f in improvement(spec)]
+    return found
+
+
+def _against_reference(spec: TableSpec) -> list[str]:
+    found = []
+    for data in spec.data:
+        systems: dict[str, Reported] = {r.label: reported(spec, r, data) for r in spec.rows if data in r.published}
+        if spec.reference not in systems:
+            continue
+        for label in systems:
+            if label != spec.reference:
+                pair = (label, spec.reference)
+                checks = check_pair(data, pair, (systems[label], systems[spec.reference]))
+                ranges = ", ".join(
+                    f"{f.values['metric'].upper()} {f.values['hits'][0]}:{f.values['hits'][1]} "
+                    f"{f.values['low']:.2g} to {f.values['high']:.2g}"
+                    for f in checks
+                )
+                found.append(
+                    f"Published '{label}' against '{spec.reference}', hits and exact McNemar p by overlap: {ranges}."
+                )
+    return found
+
+
+def _empty(table: Table) -> list[str]:
+    """A line for each row without runs: the reason, or the commands that would make them."""
+    found = []
+    for row in table.rows:
+        for reason in dict.fromkeys(row.reasons.values()):
+            where = ", ".join(data for data, given in row.reasons.items() if given == reason)
+            found.append(f"- {row.label} on {where}: {reason}.")
+        found += [f"- {row.label} on {data}: {'; '.join(commands)}" for data, commands in row.missing.items()]
+    return found

@@ -1,0 +1,96 @@
+"""A table's data, apart from how it is drawn: values, intervals, published values, tests, and what is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..comparison import Comparison, Test
+from ..significance import ALPHA
+from .spec import TableSpec
+
+DOWN, NEITHER = ("duplicates",), ("popularity", "ttr_bound", "users", "items", "interactions")
+"""Metrics of which less is better, and those that are neither; of all others more is better."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One value.
+
+    Attributes:
+        value: measured, or None.
+        published: as printed, or None.
+        interval: bootstrap 95% interval of the value, or None.
+        comparison: with the reference row, or None.
+        place: 1 for the best of the column, 2 for the second, else 0.
+    """
+
+    value: float | None = None
+    published: str | None = None
+    interval: tuple[float, float] | None = None
+    comparison: Comparison | None = None
+    place: int = 0
+
+    @property
+    def difference(self) -> float | None:
+        """Measured minus published."""
+        return self.value - float(self.published) if self.value is not None and self.published else None
+
+    @property
+    def significant(self) -> bool:
+        """Differs from the reference at 0.05 after Holm."""
+        return self.comparison is not None and self.comparison.p_holm <= ALPHA
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: a cell for each column, and why cells are empty.
+
+    Attributes:
+        label: its name.
+        cells: in the order of the table's columns.
+        reference: the others are tested against it.
+        missing: data -> the commands that would fill its cells.
+        reasons: data -> why no run is expected.
+        runs: data -> ids of the runs behind it.
+        sizes: data -> size of the runs.
+        note: a footnote.
+    """
+
+    label: str
+    cells: tuple[Cell, ...]
+    reference: bool = False
+    missing: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    runs: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    sizes: dict[str, str] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A whole table.
+
+    Attributes:
+        spec: what was asked.
+        columns: (data, metric) of each column.
+        rows: in the order of the spec.
+        users: data -> evaluated users.
+        codes: data -> distinct SID codes of the catalogue, where there are runs.
+        resamples: of the randomisation tests and the bootstrap.
+        test: for all but HR of one seed, Entropy and TTR.
+        under_trained: labels of rows whose training was cut short while validation still improved.
+    """
+
+    spec: TableSpec
+    columns: tuple[tuple[str, str], ...]
+    rows: tuple[Row, ...]
+    users: dict[str, int]
+    codes: dict[str, int]
+    resamples: int
+    test: Test
+    under_trained: tuple[str, ...] = ()
+
+    def detectable(self, column: int) -> float | None:
+        """The smallest difference that every comparison of a column could have shown with 80% power, or None."""
+        found = [row.cells[column].comparison for row in self.rows]
+        return max((comparison.detectable for comparison in found if comparison), default=None)
