@@ -32,7 +32,7 @@ class CodeNetwork(nn.Module):
     """Predicts the codes of masked slots from the history and the revealed codes.
 
     Codes of all slots live in one vocabulary, slot j's at `space.offsets[j]`; the embedding has one more row for each
-    slot, its mask.
+    slot, its mask. The code embeddings are the output head too: with few examples that gave the lower validation loss.
     """
 
     def __init__(self, space: CodeSpace, shape: Shape, dropout: float) -> None:
@@ -53,8 +53,6 @@ class CodeNetwork(nn.Module):
         self.blocks.set_input_embeddings(nn.Identity())  # inputs are embedded here
         self.embedding = nn.Embedding(self.vocabulary + space.n_slots, shape.hidden)
         nn.init.normal_(self.embedding.weight, std=shape.hidden**-0.5)
-        self.head = nn.Linear(shape.hidden, self.vocabulary, bias=False)
-        nn.init.normal_(self.head.weight, std=shape.hidden**-0.5)
         self.dropout = nn.Dropout(dropout)
         offsets = np.asarray(space.offsets[:-1])
         self.register_buffer("offsets", torch.from_numpy(offsets), persistent=False)
@@ -108,6 +106,10 @@ class CodeNetwork(nn.Module):
         ).last_hidden_state
         return self.dropout(states[:, HISTORY:])
 
+    def logits(self, states: Tensor) -> Tensor:
+        """Scores of all codes of all slots. Shape: (..., hidden) -> (..., vocabulary)"""
+        return nn.functional.linear(states, self.embedding.weight[: self.vocabulary])
+
     def places(self, slots: tuple[int, ...]) -> Tensor:
         """Where each slot's codes are in the vocabulary, -1 beyond the slot's last one. Shape: (T, V)"""
         code = torch.arange(max(self.sizes[slot] for slot in slots))
@@ -126,5 +128,5 @@ class CodeNetwork(nn.Module):
         slots = torch.arange(labels.shape[1], device=labels.device)
         states = self.hidden(self.embed_items(items), items >= 0, self.embed_slots(revealed, slots), slots)
         masked = revealed < 0
-        logits = self.head(states[masked])
+        logits = self.logits(states[masked])
         return {"loss": weighted_loss(logits, (labels + self.offsets)[masked], weights[masked], len(labels))}

@@ -1,11 +1,11 @@
-"""What item-scoring baselines share: no training, one answer a batch, and the mix with popularity (semantics: lifting)."""
+"""What item-scoring baselines share: no training, one answer a batch, the mix with popularity (semantics: lifting)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,10 @@ class Untrained:
     capability: ClassVar[Capability] = "items"
     sizes: ClassVar[tuple[str, ...]] = ()
 
+    def at(self, size: str) -> Self:
+        """The same: without sizes, nothing depends on one."""
+        return self
+
     def fit(self, task: Task, folder: Path) -> FitReport:
         """Leave nothing and report nothing: all these models need is in the task."""
         return FitReport(epochs=0.0, steps=0, parameters=0, seconds=0.0)
@@ -37,7 +41,7 @@ class ItemModel:
     """A model that is one function of the histories.
 
     Attributes:
-        log_probs: log p(item | history) for history items, -1 where there is none. Shape: (B, H), int64 -> (B, N), float64
+        log_probs: history items, -1 where there is none, to log p(item | history). Shape: (B, H) -> (B, N), float64
         device: where the answers go.
     """
 

@@ -8,7 +8,7 @@ The network is in `code_network`, the objective in `diffusion`, training in `tra
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -37,7 +37,7 @@ class _Defaults:
 
 SIZES = {
     "tiny": _Defaults(layers=2, hidden=64, heads=4, lr=3e-3, epochs=15, batch=128, dropout=0.1, weight_decay=0.01),
-    "small": _Defaults(layers=4, hidden=128, heads=4, lr=1e-3, epochs=40, batch=256, dropout=0.2, weight_decay=0.1),
+    "small": _Defaults(layers=4, hidden=128, heads=4, lr=1.5e-3, epochs=30, batch=128, dropout=0.1, weight_decay=0.1),
 }
 
 
@@ -77,6 +77,12 @@ class Llada:
         _check("dropout", self.dropout, self.dropout is None or 0 <= self.dropout < 1, "at least 0, below 1")
         _check("weight_decay", self.weight_decay, self.weight_decay is None or self.weight_decay >= 0, "0 or more")
 
+    def at(self, size: str) -> Llada:
+        """The options with the size's own where they are None."""
+        own = SIZES[size]
+        names = ("lr", "epochs", "batch", "dropout", "weight_decay")
+        return replace(self, **{name: getattr(own, name) for name in names if getattr(self, name) is None})
+
     def fit(self, task: Task, folder: Path) -> FitReport:
         """Train from scratch; see `training.fit`.
 
@@ -85,12 +91,13 @@ class Llada:
         """
         from . import training
 
+        filled: Any = self.at(task.size)
         recipe = training.Recipe(
-            lr=self._option("lr", task),
-            epochs=self._option("epochs", task),
-            batch=self._option("batch", task),
+            lr=filled.lr,
+            epochs=filled.epochs,
+            batch=filled.batch,
             patience=self.patience,
-            weight_decay=self._option("weight_decay", task),
+            weight_decay=filled.weight_decay,
             shuffle=self.shuffle,
             eval_repeats=2,
         )
@@ -109,18 +116,15 @@ class Llada:
         weights.load(folder, task, network)
         return LladaModel(network.to(task.device).eval())
 
-    def _option(self, name: str, task: Task) -> Any:
-        value = getattr(self, name)
-        return getattr(SIZES[task.size], name) if value is None else value
-
     def _network(self, task: Task) -> CodeNetwork:
         import torch
 
         from .code_network import CodeNetwork, Shape
 
-        size = SIZES[task.size]
+        size, dropout = SIZES[task.size], self.at(task.size).dropout
+        assert dropout is not None
         torch.manual_seed(task.seed)
-        return CodeNetwork(task.space, Shape(size.layers, size.hidden, size.heads), self._option("dropout", task))
+        return CodeNetwork(task.space, Shape(size.layers, size.hidden, size.heads), dropout)
 
     def _collate(self, task: Task, stream: int) -> Collate:
         import torch
@@ -202,6 +206,6 @@ class LladaContext:
             # stacked by Python numbers: an index tensor would be a copy to the device at every call
             asked = torch.stack([states[:, slot] for slot in slots], dim=1)
             places = torch.stack([self.places[slot] for slot in slots])
-            log_probs = self.network.head(asked).log_softmax(dim=-1)
+            log_probs = self.network.logits(asked).log_softmax(dim=-1)
             own = log_probs.gather(-1, places.clamp(min=0).expand(len(asked), -1, -1))
             return own.masked_fill(places < 0, -torch.inf).unflatten(0, (-1, beams))

@@ -1,4 +1,6 @@
-"""`oracle`: the true next-item distribution of a simulation. No model can do better, so what a decoder loses on it is search error.
+"""`oracle`: the true next-item distribution of a simulation.
+
+No model can do better, so what a decoder loses on it is search error.
 
     mrbench run --model oracle --decoder rank-items --data arts-sim
 """

@@ -63,7 +63,7 @@ def penalised(candidates: Beams, *, beam: int, n_categories: int) -> Tensor:
     n_revealed = (sids != MASK).sum(dim=2)
 
     head = min(beam, n_candidates)
-    closest = same[:, :head, :head].tril(0).amax(dim=2)
+    closest = same[:, :head, :head].tril(-1).amax(dim=2)
     paid = scores[:, :head] + _log_penalty(closest, n_revealed[:, :head])
     kept = torch.arange(head, device=scores.device).expand(len(scores), head)
     for rank in range(head, n_candidates):

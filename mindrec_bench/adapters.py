@@ -83,6 +83,10 @@ class _Lifted:
         return lift(self.model.begin(histories, slots), self._postings[slots])
 
 
+_PAIRS_AT_ONCE = 2**20
+"""Users times items in one pass over the posting lists: bounds the memory, and is quickest while it fits the caches."""
+
+
 class _LiftedContext:
     """p(code in slot | revealed) = the probability of fitting items with that code / that of all fitting items.
 
@@ -97,24 +101,46 @@ class _LiftedContext:
 
     def log_probs(self, revealed: Tensor, slots: Sequence[int]) -> Tensor:
         """See `DenoiserContext.log_probs`; V is the largest vocabulary of all slots of the canvas."""
+        n_users, n_beams, _ = revealed.shape
+        if bool((revealed == MASK).all()):
+            sums, total = self._all_items(slots)
+            sums, total = sums.repeat_interleave(n_beams, dim=1), total.repeat_interleave(n_beams)
+        else:
+            n_at_once = max(1, _PAIRS_AT_ONCE // self._probs.shape[1])
+            parts = zip(self._probs.split(n_at_once), revealed.cpu().split(n_at_once), strict=True)
+            answers = [self._fitting_items(probs, states, slots) for probs, states in parts]
+            sums, total = torch.cat([part for part, _ in answers], dim=1), torch.cat([part for _, part in answers])
+        # A state of probability 0 has no conditionals: log 0 - log of the smallest float keeps NaN out.
+        log_total = total.log().clamp(min=torch.finfo(torch.float64).min)
+        answer = sums.log().sub_(log_total[:, None]).view(len(slots), n_users, n_beams, -1)
+        return answer.permute(1, 2, 0, 3).to(revealed.device)
+
+    def _all_items(self, slots: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Probability of each code, and of everything, where nothing is revealed. Shapes: (S, B, V), (B,)"""
+        sums = self._probs.new_zeros(len(slots), len(self._probs), self._postings.n_codes)
+        for of_slot, slot in zip(sums, slots, strict=True):
+            of_slot.scatter_add_(1, self._postings.columns[slot].expand_as(self._probs), self._probs)
+        return sums, sums[0].sum(dim=1)
+
+    def _fitting_items(self, item_probs: Tensor, revealed: Tensor, slots: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """The same where something is. Shapes: (B, N), (B, K, T) -> (S, B * K, V), (B * K,)"""
         n_users, n_beams, n_slots = revealed.shape
+        n_codes, n_items = self._postings.n_codes, item_probs.shape[1]
         # Beams and users share many states: find the items of each distinct state once.
-        states, state = revealed.reshape(-1, n_slots).cpu().unique(dim=0, return_inverse=True)
+        states, state = revealed.reshape(-1, n_slots).unique(dim=0, return_inverse=True)
         owner, fitting = self._postings.fitting(states)
         counts = owner.bincount(minlength=len(states))
         beam, place = ragged((counts.cumsum(0) - counts)[state], counts[state])
-        item = fitting[place]
-        probs = self._probs.flatten()[beam // n_beams * self._probs.shape[1] + item]
+        item = fitting.index_select(0, place)
+        first = torch.arange(0, n_users * n_items, n_items).repeat_interleave(n_beams)
+        probs = item_probs.flatten().index_select(0, first.index_select(0, beam).add_(item))
 
         total = probs.new_zeros(n_users * n_beams).index_add_(0, beam, probs)
-        n_codes = self._postings.n_codes
-        answer = probs.new_zeros(len(slots), n_users * n_beams * n_codes)
-        for sums, slot in zip(answer, slots, strict=True):
-            sums.index_add_(0, beam * n_codes + self._postings.columns[slot][item], probs)
-        # A state of probability 0 has no conditionals: log 0 - log of the smallest float keeps NaN out.
-        log_total = total.log().clamp(min=torch.finfo(torch.float64).min)
-        answer = answer.view(len(slots), n_users, n_beams, n_codes).log() - log_total.view(n_users, n_beams, 1)
-        return answer.permute(1, 2, 0, 3).to(revealed.device)
+        sums = probs.new_zeros(len(slots), n_users * n_beams, n_codes)
+        beam *= n_codes
+        for of_slot, slot in zip(sums, slots, strict=True):
+            of_slot.view(-1).index_add_(0, self._postings.columns[slot].index_select(0, item).add_(beam), probs)
+        return sums, total
 
 
 @dataclass(frozen=True, eq=False)

@@ -48,6 +48,7 @@ class Reported:
         beam: results a user, for TTR.
         codes: distinct SID codes of the catalogue; None leaves TTR and entropy unchecked.
         slots: codes an item.
+        tokens: recommended codes where known; None takes users x beam x slots.
     """
 
     subject: str
@@ -56,6 +57,7 @@ class Reported:
     beam: int = 10
     codes: int | None = None
     slots: int = 4
+    tokens: int | None = None
 
     def value(self, metric: str) -> float:
         """The reported value."""
@@ -127,22 +129,19 @@ def _ndcg(reported: Reported) -> list[Finding]:
     return found
 
 
-def ttr_bound(codes: int, users: int, beam: int, slots: int = 4) -> float:
-    """The largest TTR of so many tokens from so many codes."""
-    tokens = users * beam * slots
-    return min(codes, tokens) / tokens
-
-
 def _diversity(reported: Reported) -> list[Finding]:
     """TTR against the codes there are, entropy against their logarithm."""
     found: list[Finding] = []
     if reported.codes is None:
         return found
     codes, tokens = reported.codes, reported.users * reported.beam * reported.slots
+    made_of = f"{reported.users:,} users x {reported.beam} results x {reported.slots} codes = {tokens:,} tokens"
+    if reported.tokens is not None and reported.tokens != tokens:
+        tokens = reported.tokens
+        made_of = f"the {tokens:,} tokens of lists shorter than {reported.beam}"
     if "ttr" in reported.metrics:
-        ttr, bound = reported.value("ttr"), ttr_bound(codes, reported.users, reported.beam, reported.slots)
+        ttr, bound = reported.value("ttr"), min(codes, tokens) / max(tokens, 1)
         problem = ttr - reported.error("ttr") > bound
-        made_of = f"{reported.users:,} users x {reported.beam} results x {reported.slots} codes = {tokens:,} tokens"
         said = f"TTR {reported.metrics['ttr']} x {tokens:,} = {ttr * tokens:,.0f} distinct codes"
         if problem:
             sentence = (
@@ -207,13 +206,15 @@ def check_run(summary: Mapping[str, Any]) -> list[Finding]:
     Args:
         summary: as in `summary.json`: metrics, users, beam, slots.
     """
+    metrics = summary["metrics"]
     return check_system(
         Reported(
             subject=f"run {summary['run']}",
-            metrics=summary["metrics"],
+            metrics=metrics,
             users=summary["eval_users"] or summary["users"],
             beam=summary["beam"],
             codes=summary["slots"]["sid_codes"],
             slots=summary["slots"]["sid"],
+            tokens=round(metrics["distinct_codes"] / metrics["ttr"]) if metrics["ttr"] else None,
         )
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import traceback
 from pathlib import Path
@@ -111,7 +112,9 @@ def run(**flags: Any) -> None:
         notify=_notify(quiet),
     )
     summary = run_question(Question(**flags), setup)
-    text = f"{result_text(summary)}\n\n{summary['path']}\nshow it again: mrbench show {summary['run']}"
+    store = [] if setup.runs_dir == Path("runs") else ["--runs-dir", str(setup.runs_dir)]
+    again = shlex.join(["mrbench", "show", summary["run"], *store])
+    text = f"{result_text(summary)}\n\n{summary['path']}\nshow it again: {again}"
     _print(summary, text, as_json)
 
 
@@ -136,7 +139,7 @@ def list_(what: str | None, as_json: bool) -> None:
     from . import registry
 
     kinds: dict[str, registry.Kind] = {"models": "model", "decoders": "decoder", "data": "data"}
-    rows = {name: registry.listed(kind) for name, kind in kinds.items() if what in (None, name)}
+    rows = {name: registry.listed(kind, _notify(False)) for name, kind in kinds.items() if what in (None, name)}
     lines = []
     for name, entries in rows.items():
         lines.append(name)
@@ -202,7 +205,8 @@ def main() -> None:
         if debug:
             traceback.print_exc()
         code = error.exit_code if isinstance(error, MrbenchError) else 1
-        prefix = "" if isinstance(error, MrbenchError) else "unexpected error (repeat with --debug for the details): "
+        details = "" if debug else " (repeat with --debug for the details)"
+        prefix = "" if isinstance(error, MrbenchError) else f"unexpected error{details}: "
         click.echo(f"mrbench: {prefix}{error or type(error).__name__}", err=True)
         sys.exit(code)
 

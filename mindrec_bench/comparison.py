@@ -172,7 +172,7 @@ def _diversity(
     difference = values[:, 1:] - values[:, :1]
     detectable = stats.detectable_difference(tested.null_sd**2, 1)
     samples = list_swaps.bootstrap_entropy([reference.counts, *counts], resamples=resamples, seed=seed)
-    low, high = list_swaps.basic_interval(samples[1:] - samples[0], difference[0])
+    low, high = list_swaps.centred_interval(samples[1:] - samples[0], difference[0])
     for at, (c, _) in enumerate(listed):
         for i, m in asked:
             a, b = (float(low[at]), float(high[at])) if m == "entropy" else (None, None)
@@ -198,6 +198,6 @@ def intervals(
             found[-1] = {m: (float(low[i]), float(high[i])) for i, m in enumerate(names)}
         if "entropy" in metrics and system.counts is not None:
             samples = list_swaps.bootstrap_entropy([system.counts], resamples=resamples, seed=seed)
-            low, high = list_swaps.basic_interval(samples, list_swaps.diversity(system.counts)[:1])
+            low, high = list_swaps.centred_interval(samples, list_swaps.diversity(system.counts)[:1])
             found[-1]["entropy"] = (float(low[0]), float(high[0]))
     return found

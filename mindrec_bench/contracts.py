@@ -196,6 +196,10 @@ class Backbone(Protocol):
     capability: ClassVar[Capability]
     sizes: ClassVar[tuple[str, ...]]
 
+    def at(self, size: str) -> Backbone:
+        """The same options, with those that depend on the size filled in; the core fits, loads and identifies these."""
+        ...
+
     def fit(self, task: Task, folder: Path) -> FitReport:
         """Train, leaving all that `load` needs in `folder`; a second call after an interruption continues there.
 

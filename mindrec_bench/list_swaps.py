@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .significance import RESAMPLES, Float, bootstrap_weights, count_extreme, swap_bits
+from .significance import RESAMPLES, Float, bootstrap_weights, count_extreme, interval, over_chunks, swap_bits
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -95,38 +95,41 @@ def swap_test(
     x_log_x = _XLogX(max((totals[0] + total).max(initial=0) for total in totals))
     observed = np.stack([statistics(total, x_log_x)[:, 0] for total in totals[1:]], axis=1)
     observed -= statistics(totals[0], x_log_x)
-    extreme = np.zeros(observed.shape, dtype=np.int64)
-    squares = np.zeros(observed.shape)
-    for bits in swap_bits(reference.shape[0], resamples, seed):
-        chosen = bits.astype(np.float32)
+
+    def swap(chunk: int, size: int) -> Float:
+        chosen = swap_bits(reference.shape[0], size, seed, chunk).astype(np.float32)
         moved = [matrix @ chosen for matrix in by_code]
+        counted = np.empty((2, *observed.shape))
         for c in range(len(others)):
             gain = moved[c + 1] - moved[0]
             swapped = statistics(totals[c + 1] - gain, x_log_x) - statistics(totals[0] + gain, x_log_x)
-            extreme[:, c] += count_extreme(swapped, observed[:, c])
-            squares[:, c] += (swapped**2).sum(axis=1)
+            counted[0, :, c] = count_extreme(swapped, observed[:, c])
+            counted[1, :, c] = (swapped**2).sum(axis=1)
+        return counted
+
+    extreme, squares = np.sum(over_chunks(swap, resamples), axis=0)
     return SwapTest(p=(1 + extreme) / (1 + resamples), null_sd=np.sqrt(squares / resamples))
 
 
 def bootstrap_entropy(systems: Sequence[csr_array], *, resamples: int = RESAMPLES, seed: int = 0) -> Float:
     """Entropy of each system over users drawn with replacement, the same draws for all. Shape: (systems, resamples)"""
     by_code = [_by_code(counts) for counts in systems]
-    chunks = []
-    for weights in bootstrap_weights(systems[0].shape[0], resamples, seed):
-        drawn = weights.astype(np.float32)
-        chunks.append(np.stack([statistics(matrix @ drawn)[0] for matrix in by_code]))
-    return np.concatenate(chunks, axis=1)
+
+    def entropies(chunk: int, size: int) -> Float:
+        drawn = bootstrap_weights(systems[0].shape[0], size, seed, chunk).astype(np.float32)
+        return np.stack([statistics(matrix @ drawn)[0] for matrix in by_code])
+
+    return np.concatenate(over_chunks(entropies, resamples), axis=1)
 
 
-def basic_interval(samples: Float, observed: Float, level: float = 0.95) -> tuple[Float, Float]:
-    """Basic bootstrap interval, 2 x observed - quantiles. Shapes: (C, R), (C,) -> two of (C,)
+def centred_interval(samples: Float, observed: Float, level: float = 0.95) -> tuple[Float, Float]:
+    """Bootstrap percentile interval moved onto the observed value. Shapes: (C, R), (C,) -> two of (C,)
 
-    A resample sees fewer distinct codes, so its entropy is too low; reflecting the quantiles takes that bias out, which
-    a percentile interval would double.
+    A resample draws some users twice and so sees fewer distinct codes: its entropy is too low, and by more than the
+    interval is wide. The spread is right, the centre is not.
     """
-    tail = (1.0 - level) / 2.0
-    high, low = 2.0 * observed - np.quantile(samples, [tail, 1.0 - tail], axis=1)
-    return low, high
+    low, high = interval(samples - samples.mean(axis=1, keepdims=True), level)
+    return observed + low, observed + high
 
 
 def _by_code(counts: csr_array) -> csr_array:

@@ -28,19 +28,21 @@ def parse(text: str) -> tuple[str, dict[str, str]]:
     options: dict[str, str] = {}
     for part in filter(None, rest.split(",")):
         key, equals, value = part.partition("=")
+        key = key.strip()
         if not equals or not key:
             raise UsageError(f"'{part}' in '{text}' is not an option; write {name}:key=value,key=value")
         if key in options:
             raise UsageError(f"option '{key}' stands twice in '{text}'; give it once")
-        options[key.strip()] = value.strip()
-    return name, options
+        options[key] = value.strip()
+    return name.strip(), options
 
 
 def build(cls: type[T], name: str, raw: dict[str, str]) -> T:
     """Make `cls` from raw text options.
 
     Raises:
-        UsageError: an unknown key, a value of the wrong type, or one the class refuses; the allowed ones are named.
+        UsageError: an unknown key, a value of the wrong type, one the class refuses, or an option without a default is
+            missing; the allowed ones are named.
     """
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     hints = typing.get_type_hints(cls)
@@ -50,6 +52,9 @@ def build(cls: type[T], name: str, raw: dict[str, str]) -> T:
             allowed = f"it takes {', '.join(fields)}" if fields else "it takes no options"
             raise UsageError(f"'{name}' has no option '{key}'{did_you_mean(key, fields)}; {allowed}")
         values[key] = _coerce(hints[key], text, f"option '{key}' of '{name}'")
+    for key, field in fields.items():
+        if key not in values and field.default is field.default_factory is dataclasses.MISSING:
+            raise UsageError(f"'{name}' needs the option '{key}'; write {name}:{key}=...")
     try:
         return cls(**values)
     except ValueError as error:
@@ -97,7 +102,7 @@ def _coerce(hint: Any, text: str, where: str) -> Any:
             if not math.isfinite(number):
                 raise ValueError
             return number
-        except ValueError:
+        except (ValueError, OverflowError):  # a whole number too large for any use overflows
             kind = "a whole number" if hint is int else "a number"
             raise UsageError(f"{where} is '{text}'; it must be {kind}") from None
     return text

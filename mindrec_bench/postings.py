@@ -53,18 +53,19 @@ class Postings:
         lengths = self._counts[lists].where(codes != MASK, torch.iinfo(torch.int64).max)
         shortest = lists.gather(1, lengths.argmin(dim=1, keepdim=True))[:, 0]
         row, place = ragged(self._starts[shortest], self._counts[shortest])
-        item = self._lists[place]
+        item = self._lists.index_select(0, place)
         for column, wanted in zip(self.columns, states.T, strict=True):
             if bool((wanted == MASK).all()):
                 continue
-            code = wanted[row]
-            fits = (code == MASK) | (code == column[item])
+            code = wanted.index_select(0, row)
+            fits = (code == MASK) | (code == column.index_select(0, item))
             row, item = row[fits], item[fits]
         return row, item
 
 
 def ragged(starts: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
     """Lay ranges end to end: row and position of every element of [start, start + count). Shapes: (R,) -> (P,)"""
-    row = torch.arange(len(counts)).repeat_interleave(counts)
-    shift = starts - (counts.cumsum(0) - counts)
-    return row, torch.arange(len(row)) + shift[row]
+    ends = counts.cumsum(0)
+    total = int(counts.sum())
+    row = torch.arange(len(counts)).repeat_interleave(counts, output_size=total)
+    return row, (starts - ends + counts).index_select(0, row).add_(torch.arange(total))

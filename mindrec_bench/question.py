@@ -5,6 +5,7 @@ What can be refused without the data is refused before the data is read.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,8 @@ from .identity import Categories, Constrain, DataPart, DecoderPart, ModelPart, R
 DEFAULT_DATA = "arts-sim"
 DEFAULT_USERS = 5000
 AUTO = "auto"
+MAX_SEED = 2**32 - 1
+"""The largest seed that NumPy's older generators take; transformers seeds them too."""
 
 
 @dataclass(frozen=True)
@@ -96,10 +99,10 @@ class Resolved:
 
     def spec(self, dataset: Dataset) -> RunSpec:
         """The run's identity."""
-        question = self.question
+        question, size = self.question, self.size(dataset)
         return RunSpec(
             data=DataPart(dataset.name, question.data, dataset.fingerprint, dataset.n_users),
-            model=ModelPart(self.model_name, options.as_dict(self.backbone), self.size(dataset)),
+            model=ModelPart(self.model_name, options.as_dict(self.backbone.at(size)), size),
             decoder=DecoderPart(self.decoder_name, options.as_dict(self.decoder)),
             categories=self.categories(dataset),
             constrain=question.constrain,
@@ -125,8 +128,10 @@ def resolve_question(question: Question) -> Resolved:
     for name, value in (("--beam", question.beam), ("--users", question.users), ("--eval-users", question.eval_users)):
         if value is not None and value < 1:
             raise UsageError(f"{name} is {value}; it must be at least 1")
-    if question.max_minutes is not None and question.max_minutes <= 0:
-        raise UsageError(f"--max-minutes is {question.max_minutes}; it must be more than 0")
+    if not 0 <= question.seed <= MAX_SEED:
+        raise UsageError(f"--seed is {question.seed}; it must be from 0 to {MAX_SEED}")
+    if question.max_minutes is not None and not 0 < question.max_minutes < math.inf:
+        raise UsageError(f"--max-minutes is {question.max_minutes:g}; it must be a number above 0")
     model_name, backbone = registry.make("model", question.model)
     decoder_name, decoder = registry.make("decoder", question.decoder)
     registry.check_pair(model_name, backbone.capability, decoder_name, decoder.needs)

@@ -9,7 +9,7 @@ Built-ins and other people's packages register in the same way (pyproject.toml):
 from __future__ import annotations
 
 import inspect
-import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, is_dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -92,11 +92,21 @@ def load(kind: Kind, name: str) -> Any:
     if missing or not is_dataclass(cls):
         lack = f"lacks {', '.join(missing)}" if missing else "is not a dataclass"
         raise UsageError(f"the {kind} '{name}' of {_origin(points[name])} does not fit the contract: it {lack}")
+    if kind != "data" and (capability := _capability(cls)) not in ANSWERS:
+        raise UsageError(
+            f"the {kind} '{name}' of {_origin(points[name])} does not fit the contract: '{capability}' is no "
+            f"capability; there are {', '.join(ANSWERS)}"
+        )
     return cls
 
 
+def _capability(cls: Any) -> Any:
+    """What a backbone answers or a decoder needs; '' for data sets."""
+    return getattr(cls, "capability", getattr(cls, "needs", ""))
+
+
 _PARTS: dict[Kind, tuple[str, ...]] = {
-    "model": ("capability", "sizes", "fit", "load"),
+    "model": ("capability", "sizes", "at", "fit", "load"),
     "decoder": ("needs", "decode"),
     "data": ("load",),
 }
@@ -112,18 +122,17 @@ def make(kind: Kind, spec: str) -> tuple[str, Any]:
     return name, options.build(load(kind, name), name, raw)
 
 
-def listed(kind: Kind) -> list[Listed]:
-    """What is registered, a line each; a plugin that can't be loaded is warned of and left out."""
+def listed(kind: Kind, notify: Callable[[str], None] = lambda line: None) -> list[Listed]:
+    """What is registered, a line each; a plugin that can't be loaded is left out, and `notify` gets the reason."""
     rows = []
     for name, point in _points(kind).items():
         try:
             cls = load(kind, name)
         except UsageError as error:
-            warnings.warn(str(error), stacklevel=2)
+            notify(f"left out: {error}")
             continue
         summary = (inspect.getdoc(cls) or "").partition("\n")[0]
-        capability = str(getattr(cls, "capability", getattr(cls, "needs", "")))
-        rows.append(Listed(name, summary, capability, _origin(point)))
+        rows.append(Listed(name, summary, _capability(cls), _origin(point)))
     return rows
 
 

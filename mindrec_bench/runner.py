@@ -76,9 +76,9 @@ def run_question(question: Question, setup: Setup) -> dict[str, Any]:
         if summary is not None:
             setup.notify("this run is done already; --fresh computes it again")
             return summary
+        model, report, weights = run.fitted_model()
         folder.start()
-        model, report = run.fitted_model()
-        return run.finish(run.decode(model), report)
+        return run.finish(run.decode(model, weights), report)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,9 +110,9 @@ class _Run:
         some = slice(self.spec.eval_users)
         return Examples(test.histories[some], test.targets[some])
 
-    def fitted_model(self) -> tuple[Model, FitReport | None]:
-        """Fit the backbone, or reuse a fitted one, and load it."""
-        backbone, setup = self.resolved.backbone, self.setup
+    def fitted_model(self) -> tuple[Model, FitReport | None, str]:
+        """Fit the backbone, or reuse a fitted one, and load it; with its report and weights id where it is trained."""
+        backbone, setup = self.resolved.backbone.at(self.spec.model.size), self.setup
         task = Task(
             data=self.dataset,
             space=self.space,
@@ -125,7 +125,7 @@ class _Run:
         )
         fit = self.fit
         if not backbone.sizes:
-            return backbone.load(task, fit.path), None
+            return backbone.load(task, fit.path), None, ""
         with fit.lock(wait=setup.wait):
             if setup.fresh:
                 fit.discard()
@@ -134,10 +134,10 @@ class _Run:
                 fit.start()
                 setup.notify(f"training {self.spec.model.name} ({task.size}) on {self.dataset.name}, {self.device}")
                 report = fit.finish(backbone.fit(task, fit.path))
-            return backbone.load(task, fit.path), report
+            return backbone.load(task, fit.path), report, fit.weights_id()
 
-    def decode(self, model: Model) -> list[Shard]:
-        """Decode the users of all shards that are not there yet."""
+    def decode(self, model: Model, weights: str) -> list[Shard]:
+        """Decode the users of all shards that are not there yet, or are from other weights."""
         from tqdm import tqdm
 
         from .adapters import ExcludeHistory, adapt
@@ -156,7 +156,6 @@ class _Run:
             device=self.device,
             batch_size=self.setup.batch_size,
         )
-        weights = self.fit.weights_id() if backbone.sizes else ""
         shards = self.folder.done_shards(device=self.device, batch_size=self.setup.batch_size, fit=weights)
         done = {shard.index for shard in shards}
         with tqdm(total=len(self.examples), unit=" users", desc="decoding", disable=self.setup.quiet or None) as bar:
@@ -237,9 +236,12 @@ class _Run:
         }
 
     def _notes(self) -> tuple[str, ...]:
+        notes = list(self.dataset.notes)
         if self.dataset.skipped:
-            return (*self.dataset.notes, f"{self.dataset.skipped:,} users with fewer than 3 interactions were skipped")
-        return self.dataset.notes
+            notes.append(f"{self.dataset.skipped:,} users with fewer than 3 interactions were skipped")
+        if self.dataset.simulation is not None and self.spec.categories == "given":
+            notes.append("the best reachable values do not know the given categories, so this run may exceed them")
+        return tuple(notes)
 
     def _command(self) -> str:
         """The shortest command that asks this question."""
@@ -253,7 +255,7 @@ class _Run:
             value = getattr(question, name)
             if value != getattr(default, name):
                 flag = f"--{name.replace('_', '-')}"
-                words += [flag] if value is True else [flag, "all" if value is None else f"{value:g}"]
+                words += [flag] if value is True else [flag, "all" if value is None else str(value)]
         return shlex.join(words)
 
 

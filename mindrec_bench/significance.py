@@ -9,14 +9,18 @@ scipy is imported inside functions: tables that need no test must start at once.
 
 from __future__ import annotations
 
+import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Float = NDArray[np.float64]
+T = TypeVar("T")
 
 RESAMPLES = 10_000
 ALPHA = 0.05
@@ -69,17 +73,29 @@ def mcnemar_range(hits_a: int, hits_b: int, n: int) -> PRange:
     return PRange(float(p.min()), float(p.max()))
 
 
-def swap_bits(n_users: int, resamples: int, seed: int) -> Iterator[NDArray[np.uint8]]:
-    """Yield which users are swapped in each resample, in chunks. Shape: (U, <= CHUNK), values 0 and 1
+def over_chunks(work: Callable[[int, int], T], resamples: int) -> list[T]:
+    """Split resamples into chunks and work on them in threads; how many threads there are changes no answer.
 
-    The bits depend on the number of users, the resamples and the seed alone, so a comparison's p does not depend on the
-    other comparisons that share them.
+    Args:
+        work: gets a chunk's number and its resamples.
+        resamples: how many in all.
+
+    Returns:
+        The answers in the order of the chunks.
     """
-    rng = np.random.default_rng(seed)
-    for start in range(0, resamples, CHUNK):
-        size = min(CHUNK, resamples - start)
-        packed = rng.integers(0, 256, size=(n_users, -(-size // 8)), dtype=np.uint8)
-        yield np.unpackbits(packed, axis=1, count=size)
+    starts = range(0, resamples, CHUNK)
+    with ThreadPoolExecutor(min(len(starts), os.cpu_count() or 1)) as pool:
+        return list(pool.map(lambda start: work(start // CHUNK, min(CHUNK, resamples - start)), starts))
+
+
+def swap_bits(n_users: int, resamples: int, seed: int, chunk: int) -> NDArray[np.uint8]:
+    """Which users are swapped in each resample of a chunk. Shape: (U, resamples), values 0 and 1
+
+    The bits depend on the users and the seed alone, so a comparison's p does not depend on the other comparisons that
+    share them.
+    """
+    packed = np.random.default_rng((seed, chunk)).integers(0, 256, size=(n_users, -(-resamples // 8)), dtype=np.uint8)
+    return np.unpackbits(packed, axis=1, count=resamples)
 
 
 def count_extreme(resampled: Float, observed: Float) -> NDArray[np.int64]:
@@ -111,11 +127,12 @@ def randomisation(differences: Float, *, resamples: int = RESAMPLES, seed: int =
     active = differences.any(axis=1)
     columns = np.ascontiguousarray(differences[active].T)
     observed = columns.sum(axis=1)
-    extreme = np.zeros(len(columns), dtype=np.int64)
-    for bits in swap_bits(len(differences), resamples, seed):
-        flipped = observed[:, None] - 2.0 * (columns @ bits[active].astype(np.float64))
-        extreme += count_extreme(flipped, observed)
-    return (1 + extreme) / (1 + resamples)
+
+    def extreme(chunk: int, size: int) -> NDArray[np.int64]:
+        bits = swap_bits(len(differences), size, seed, chunk)[active]
+        return count_extreme(observed[:, None] - 2.0 * (columns @ bits.astype(np.float64)), observed)
+
+    return (1 + np.sum(over_chunks(extreme, resamples), axis=0)) / (1 + resamples)
 
 
 def paired_t(differences: Float) -> Float:
@@ -145,21 +162,23 @@ def wilcoxon(differences: Float) -> Float:
     return p
 
 
-def bootstrap_weights(n_users: int, resamples: int, seed: int) -> Iterator[Float]:
-    """Yield how often each user is drawn in each bootstrap resample, in chunks. Shape: (U, <= CHUNK)"""
-    rng = np.random.default_rng(seed)
-    for start in range(0, resamples, CHUNK):
-        size = min(CHUNK, resamples - start)
-        drawn = rng.integers(0, n_users, size=(n_users, size)) * size + np.arange(size)
-        yield np.bincount(drawn.ravel(), minlength=n_users * size).reshape(n_users, size).astype(np.float64)
+def bootstrap_weights(n_users: int, resamples: int, seed: int, chunk: int) -> Float:
+    """How often each user is drawn in each bootstrap resample of a chunk. Shape: (U, resamples)"""
+    rng = np.random.default_rng((seed, chunk))
+    drawn = rng.integers(0, n_users, size=(n_users, resamples)) * resamples + np.arange(resamples)
+    weights = np.bincount(drawn.ravel(), minlength=n_users * resamples)
+    return weights.reshape(n_users, resamples).astype(np.float64)
 
 
 def bootstrap_means(values: Float, *, resamples: int = RESAMPLES, seed: int = 0) -> Float:
     """Means of each column over users drawn with replacement. Shape: (U, C) -> (C, resamples)"""
     active = values.any(axis=1)
     columns = np.ascontiguousarray(values[active].T)
-    chunks = [columns @ weights[active] for weights in bootstrap_weights(len(values), resamples, seed)]
-    return np.concatenate(chunks, axis=1) / len(values)
+
+    def sums(chunk: int, size: int) -> Float:
+        return columns @ bootstrap_weights(len(values), size, seed, chunk)[active]
+
+    return np.concatenate(over_chunks(sums, resamples), axis=1) / len(values)
 
 
 def interval(samples: Float, level: float = 0.95) -> tuple[Float, Float]:

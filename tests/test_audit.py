@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from mindrec_bench.audit import Reported, check_pair, check_run, check_system, range_text, ttr_bound
+from mindrec_bench.audit import Reported, check_pair, check_run, check_system, range_text
 from mindrec_bench.significance import PRange
 
 
@@ -39,7 +39,9 @@ def test_hr_of_our_own_is_checked_exactly() -> None:
     assert only(Reported("x", {"hr@1": 140.01 / 5000}, 5000), "counts")[0][1] is True
 
 
-@pytest.mark.parametrize(("ndcg", "problem"), [("0.0289", False), ("0.0292", False), ("0.0294", True), ("0.0287", True)])
+@pytest.mark.parametrize(
+    ("ndcg", "problem"), [("0.0289", False), ("0.0292", False), ("0.0294", True), ("0.0287", True)]
+)
 def test_ndcg_lies_between_the_first_and_last_ranks(ndcg: str, problem: bool) -> None:
     """139 users at rank 1 and 11 at ranks 2-3: NDCG@3 from (139 + 11/2) to (139 + 11/log2(3)), over 5,000."""
     ((sentence, found),) = only(Reported("x", {"hr@1": "0.0278", "ndcg@3": ndcg, "hr@3": "0.0300"}, 5000), "ndcg")
@@ -56,12 +58,21 @@ def test_ndcg_of_real_hits_is_possible() -> None:
     assert [problem for _, problem in only(Reported("x", metrics, 900), "ndcg")] == [False] * 3
 
 
-def test_ttr_bound_of_arts() -> None:
-    assert ttr_bound(1010, 5000, 10) == pytest.approx(0.00505)
-    assert ttr_bound(1010, 5, 10) == 1.0
+def test_ttr_of_few_tokens_may_be_1() -> None:
+    ((sentence, problem),) = only(Reported("x", {"ttr": 1.0}, 5, 10, 1010), "ttr")
+    assert not problem
+    assert "can't exceed 1.00000" in sentence
 
 
-@pytest.mark.parametrize(("ttr", "problem"), [("0.0092", True), ("0.0048", False), ("0.0050", False), ("0.0051", False)])
+def test_ttr_of_short_lists_has_a_higher_bound() -> None:
+    ((sentence, problem),) = only(Reported("x", {"ttr": 0.0093}, 5000, 10, 1010, tokens=108_000), "ttr")
+    assert not problem
+    assert "over the 108,000 tokens of lists shorter than 10 TTR can't exceed 0.00935" in sentence
+
+
+@pytest.mark.parametrize(
+    ("ttr", "problem"), [("0.0092", True), ("0.0048", False), ("0.0050", False), ("0.0051", False)]
+)
 def test_ttr_within_the_codes_there_are(ttr: str, problem: bool) -> None:
     ((sentence, found),) = only(Reported("x", {"ttr": ttr}, 5000, 10, 1010), "ttr")
     assert found is problem
@@ -102,10 +113,12 @@ def test_range_text(low: float, high: float, text: str) -> None:
 def test_our_own_run_passes_the_same_checks() -> None:
     summary = {
         "run": "abc", "users": 100, "eval_users": None, "beam": 10, "slots": {"sid": 4, "sid_codes": 50},
-        "metrics": {"hr@1": 0.05, "hr@3": 0.07, "ndcg@3": (5 + 2 / math.log2(3)) / 100, "ttr": 0.0125, "entropy": 5.0},
+        "metrics": {"hr@1": 0.05, "hr@3": 0.07, "ndcg@3": (5 + 2 / math.log2(3)) / 100, "ttr": 0.0125, "entropy": 5.0,
+            "distinct_codes": 50,
+        },
     }  # fmt: skip
     assert [(f.id, f.problem) for f in check_run(summary)] == [
         ("counts", False), ("counts", False), ("ndcg", False), ("ttr", False), ("entropy", False),
     ]  # fmt: skip
-    summary["metrics"]["ttr"] = 0.0126
+    summary["metrics"] |= {"ttr": 51 / 4000, "distinct_codes": 51}
     assert [f.id for f in check_run(summary) if f.problem] == ["ttr"]

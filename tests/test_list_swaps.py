@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mindrec_bench import list_swaps
-from mindrec_bench.significance import swap_bits
+from mindrec_bench.significance import bootstrap_weights, swap_bits
 
 N_CODES = 12
 
@@ -49,7 +49,7 @@ def test_swap_test_equals_swapping_whole_lists() -> None:
     b[:5, 3:] = -1
     resamples = 300
     found = list_swaps.swap_test(counts(a), [counts(b), counts(c)], resamples=resamples, seed=4)
-    bits = np.concatenate(list(swap_bits(20, resamples, 4)), axis=1).astype(bool)
+    bits = np.concatenate([swap_bits(20, size, 4, chunk) for chunk, size in ((0, 256), (1, 44))], axis=1).astype(bool)
     for column, other in enumerate((b, c)):
         observed = np.subtract(plain(other), plain(a))
         swapped = []
@@ -94,21 +94,22 @@ def test_bootstrap_entropy_equals_counting_the_drawn_users() -> None:
     codes = lists(15, 5, 9)
     samples = list_swaps.bootstrap_entropy([counts(codes), counts(codes[::-1])], resamples=40, seed=2)
     assert samples.shape == (2, 40)
-    from mindrec_bench.significance import bootstrap_weights
-
-    weights = np.concatenate(list(bootstrap_weights(15, 40, 2)), axis=1).astype(int)
+    weights = bootstrap_weights(15, 40, 2, 0).astype(int)
     expected = [plain(np.repeat(codes, drawn, axis=0))[0] for drawn in weights.T]
     assert samples[0] == pytest.approx(expected)
 
 
-def test_basic_interval_covers_the_true_entropy() -> None:
-    """The percentile interval would lie too low: its centre is biased down twice."""
-    truth = plain(lists(200_000, 4, 0, spread=3.0))[0]
-    inside = 0
-    for seed in range(100):
-        sample = counts(lists(40, 4, 1_000 + seed, spread=3.0))
-        observed = list_swaps.diversity(sample)[:1]
-        samples = list_swaps.bootstrap_entropy([sample], resamples=400, seed=seed)
-        low, high = list_swaps.basic_interval(samples, observed)
-        inside += bool(low[0] <= truth <= high[0])
-    assert inside >= 85
+def test_centred_interval_covers_the_expected_entropy() -> None:
+    """Of this many users; the percentile interval as it is would lie too low to cover it."""
+    samples = [counts(lists(40, 4, 1_000 + seed, spread=3.0)) for seed in range(150)]
+    observed = np.array([list_swaps.diversity(sample)[:1] for sample in samples])
+    expected = observed.mean()
+    inside, inside_uncentred = 0, 0
+    for seed, sample in enumerate(samples):
+        resampled = list_swaps.bootstrap_entropy([sample], resamples=400, seed=seed)
+        low, high = list_swaps.centred_interval(resampled, observed[seed])
+        assert low[0] <= observed[seed, 0] <= high[0]
+        inside += bool(low[0] <= expected <= high[0])
+        inside_uncentred += bool(np.quantile(resampled, 0.025) <= expected <= np.quantile(resampled, 0.975))
+    assert 0.88 <= inside / 150 <= 1.0
+    assert inside_uncentred < inside

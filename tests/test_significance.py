@@ -115,9 +115,26 @@ def test_a_seed_fixes_p_whatever_stands_beside_it() -> None:
 
 
 def test_swap_bits_are_fair_and_of_the_asked_number() -> None:
-    bits = np.concatenate(list(stats.swap_bits(64, 1_000, 0)), axis=1)
-    assert bits.shape == (64, 1_000)
+    bits = stats.swap_bits(64, 1_001, 0, 0)
+    assert bits.shape == (64, 1_001)
     assert bits.mean() == pytest.approx(0.5, abs=0.01)
+    assert (bits != stats.swap_bits(64, 1_001, 0, 1)).any()
+
+
+@pytest.mark.parametrize("resamples", [1, 255, 256, 257, 1_000])
+def test_chunks_come_in_order_and_make_up_all_resamples(resamples: int) -> None:
+    chunks = stats.over_chunks(lambda chunk, size: (chunk, size), resamples)
+    assert [chunk for chunk, _ in chunks] == list(range(len(chunks)))
+    assert sum(size for _, size in chunks) == resamples
+    assert max(size for _, size in chunks) <= stats.CHUNK
+
+
+def test_the_number_of_threads_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    d = ndcg_differences(120, 3, seed=12)
+    several = stats.randomisation(d, resamples=2_000), stats.bootstrap_means(d, resamples=2_000)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    alone = stats.randomisation(d, resamples=2_000), stats.bootstrap_means(d, resamples=2_000)
+    assert [part.tolist() for part in several] == [part.tolist() for part in alone]
 
 
 def test_power_rises_with_the_effect() -> None:
@@ -152,7 +169,7 @@ def test_bootstrap_interval_near_scipy_and_the_normal_theory() -> None:
 
 
 def test_bootstrap_weights_draw_every_user_once_on_average() -> None:
-    weights = np.concatenate(list(stats.bootstrap_weights(30, 500, 0)), axis=1)
+    weights = stats.bootstrap_weights(30, 500, 0, 0)
     assert weights.shape == (30, 500)
     assert (weights.sum(axis=0) == 30).all()
     assert weights.mean(axis=1) == pytest.approx(np.ones(30), abs=0.2)

@@ -8,11 +8,11 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
-from mindrec_decoders.dbs_dedup import DbsDedup
-from mindrec_decoders.rank_items import RankItems
 
 from mindrec_bench.contracts import Histories
 from mindrec_bench.testing import TabularDenoiser, catalogue_model, check_decoder, random_space
+from mindrec_decoders.dbs_dedup import DbsDedup
+from mindrec_decoders.rank_items import RankItems
 
 
 def test_random_tables_are_seeded_and_sum_to_less_than_one():

@@ -1,11 +1,12 @@
 """`arts-sim`: simulated users whose true next-item distribution is known, so the best reachable accuracy is too.
 
-Calibrated to Arts (`simulated_items` makes the catalogue). The next item i after a history h_1 .. h_m, the latest last, is drawn from
+Calibrated to Arts (`simulated_items` makes the catalogue). The next item i after a history h_1 .. h_m, the latest last,
+is drawn from
 
-    p*(i | h)  ~  popularity_i x exp( sum_l stickiness_l s_l(i) + affinity (z . v_i) ),   0 for the items of h
+    p*(i | h)  ~  popularity_i x exp( sum_l stickiness_l s_l(i) + affinity (z . v_i) ),   0 for the items of h,
 
-with weights w_d ~ decay^(m - d), s_l(i) = the weight of the history items that share i's first l category codes, and z = the weighted
-mean of the history's latent vectors. h keeps the last 10 items. No file is read and no network is asked.
+with weights w_d ~ decay^(m - d) that sum to 1, s_l(i) = the weight of the history items that share i's first l category
+codes, and z = the weighted mean of the history's latent vectors. h keeps the last 10 items. No file is read.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ class Simulation:
         Needs a few arrays of B x N float64: callers with large catalogues ask in batches.
 
         Args:
-            histories: item indices, the latest on the right, -1 before the first; only the last 10 columns count. Shape: (B, H)
+            histories: item indices, the latest on the right, -1 before the first; only the last 10 columns count.
+                Shape: (B, H)
 
         Returns:
             Shape: (B, N), float64
@@ -77,15 +79,16 @@ class Simulation:
         return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
 
     def draw(self, histories: Int, uniforms: Float) -> Int:
-        """One next item a history, by inverting p*'s distribution function at numbers from [0, 1). Shapes: (B, H), (B,) -> (B,)"""
+        """One next item a history: p*'s distribution function inverted at numbers from [0, 1). (B, H), (B,) -> (B,)"""
         reached = np.exp(self.log_probs(histories)).cumsum(axis=1)
         below = reached <= uniforms[:, None] * reached[:, -1:]
         return below.sum(axis=1).clip(max=below.shape[1] - 1)
 
     def sequences(self, lengths: Int, rng: np.random.Generator) -> tuple[Int, Int]:
-        """Draw a sequence of each length. Returns offsets and items as in `Dataset`. Shapes: (U + 1,), (interactions,)"""
+        """Draw a sequence of each length, at most 184; offsets and items as in `Dataset`. (U + 1,), (interactions,)"""
         longest = int(lengths.max())
-        uniforms = rng.random((len(lengths), longest))
+        # As wide for any users, so that the first users stay the same when more are drawn.
+        uniforms = rng.random((len(lengths), MAX_LENGTH))
         drawn = np.full((len(lengths), HISTORY + longest), -1, dtype=np.int64)
         for step in range(longest):
             active = np.flatnonzero(lengths > step)
@@ -99,7 +102,7 @@ class ArtsSim:
     """Simulated users and items like those of Arts, with the best reachable accuracy known (needs no files).
 
     Attributes:
-        users: how many users to draw, 1 to 1,000,000.
+        users: how many users to draw, 1 to 100,000.
         items: how many items the catalogue has, 50 to 100,000.
         seed: of everything drawn, 0 or more.
     """
@@ -109,13 +112,13 @@ class ArtsSim:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, low, high in (("users", 1, 1_000_000), ("items", 50, 100_000), ("seed", 0, 2**32 - 1)):
+        for name, low, high in (("users", 1, 100_000), ("items", 50, 100_000), ("seed", 0, 2**32 - 1)):
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ValueError(f"{name} is {value}; it must be from {low} to {high}")
 
     def load(self, data_dir: Path | None, *, users: int | None, notify: Callable[[str], None]) -> Dataset:
-        """Draw the catalogue and the users' sequences, and keep the first `users` users; `data_dir` is not looked at."""
+        """Draw the catalogue and the sequences of the first `users` users; `data_dir` is not looked at."""
         catalogue_rng, length_rng, item_rng = (np.random.default_rng([self.seed, part]) for part in range(3))
         simulation = Simulation(SimulatedItems.make(self.items, catalogue_rng))
         lengths = _lengths(length_rng.random(self.users))[:users]
@@ -145,14 +148,14 @@ def optimum(simulation: Simulation, histories: Int, ks: Sequence[int] = (1, 3, 5
         ks: cut-offs.
 
     Returns:
-        `hr@k`: mean over users of the sum of the k largest p*; `ndcg@k`: the same with the r-th largest divided by log2(r + 1).
+        `hr@k`: mean over users of the sum of the k largest p*; `ndcg@k`: the same, the r-th largest over log2(r + 1).
     """
     n_items, deepest = len(simulation.catalogue.popularity), max(ks)
-    best = np.concatenate([
-        -np.sort(-np.partition(simulation.log_probs(batch), n_items - deepest, axis=1)[:, -deepest:], axis=1)
+    top = [
+        np.partition(simulation.log_probs(batch), n_items - deepest, axis=1)[:, n_items - deepest :]
         for batch in _batches(histories, n_items)
-    ])
-    mean = np.exp(best).mean(axis=0)
+    ]
+    mean = np.exp(np.sort(np.concatenate(top), axis=1)[:, ::-1]).mean(axis=0)
     discounted = mean / np.log2(np.arange(deepest) + 2)
     hr = {f"hr@{k}": float(mean[:k].sum()) for k in ks}
     return hr | {f"ndcg@{k}": float(discounted[:k].sum()) for k in ks}

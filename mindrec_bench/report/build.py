@@ -8,13 +8,12 @@ from typing import Any
 
 from ..comparison import Comparison, System, Test, compare, intervals
 from ..list_swaps import DIVERSITY, diversity
-from ..metrics import RANKING_METRICS
 from ..significance import RESAMPLES
 from .find import CellRuns, RunFinder, Summary
 from .published import MEASURED, Measure
 from .spec import NOT_PRINTED, RowSpec, TableSpec
 from .stored import load_systems
-from .table import DOWN, NEITHER, Cell, Row, Table
+from .table import DOWN, NEITHER, Cell, Row, Table, TtrBound
 
 
 def build_table(
@@ -60,11 +59,20 @@ def build_table(
         columns,
         tuple(rows),
         users={group.data: group.n_users for group in groups if group.systems},
-        codes={group.data: group.codes for group in groups if group.systems},
+        bounds={group.data: group.bound() for group in groups if group.systems and "ttr" in spec.metrics},
         resamples=resamples,
         test=test,
         under_trained=tuple(cut),
     )
+
+
+def system_value(system: System, metric: str) -> float | None:
+    """The mean over users or the statistic of all lists; None for a metric that a system does not hold."""
+    if metric in system.values:
+        return float(system.values[metric].mean())
+    if metric in DIVERSITY and system.counts is not None:
+        return float(diversity(system.counts)[DIVERSITY.index(metric)])
+    return None
 
 
 def _cut(run: Summary) -> bool:
@@ -110,19 +118,21 @@ class _Group:
     def n_users(self) -> int:
         return len(next(iter(self.systems.values())).users)
 
-    @property
-    def codes(self) -> int:
-        return int(next(iter(self.summaries.values()))[0]["slots"]["sid_codes"])
+    def bound(self) -> TtrBound:
+        slots = next(iter(self.summaries.values()))[0]["slots"]
+        full = self.n_users * len(self.spec.seeds) * self.spec.beam * slots["sid"]
+        tokens = {
+            label: int(system.counts.sum()) for label, system in self.systems.items() if system.counts is not None
+        }
+        return TtrBound(slots["sid_codes"], full, tokens)
 
     def value(self, label: str, metric: str) -> float | None:
         """The mean over users, the statistic of all lists, or, for a run's other metrics, the mean over its seeds."""
         if label not in self.systems:
             return None
-        system = self.systems[label]
-        if metric in RANKING_METRICS:
-            return float(system.values[metric].mean())
-        if metric in DIVERSITY and system.counts is not None:
-            return float(diversity(system.counts)[DIVERSITY.index(metric)])
+        own = system_value(self.systems[label], metric)
+        if own is not None:
+            return own
         values = [run["metrics"][metric] for run in self.summaries[label]]
         return float(sum(values) / len(values))
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..audit import Reported, check_pair, ttr_bound
+from collections.abc import Sequence
+
+from ..audit import Reported, check_pair
 from ..comparison import TEST_NAMES
 from .load import load_table, names
 from .published import audit_table, improvement, reported, same_rows
@@ -13,7 +15,7 @@ from .table import Table
 def caption(table: Table) -> str:
     """The caption as one paragraph of plain text."""
     spec = table.spec
-    title = f"{spec.paper}: {spec.title}." if spec.paper else f"{spec.title}."
+    title = f"{spec.title} ({spec.paper} of the paper)." if spec.paper else f"{spec.title}."
     if spec.kind == "statistics":
         return f"{title} Counted, and below as published, with the difference."
     if not table.users:
@@ -52,8 +54,8 @@ def _tests(table: Table) -> list[str]:
     return [
         f"* differs from '{table.spec.reference}' at 0.05 (two-sided; {'; '.join(tests)}; Holm over up to {family} "
         "comparisons a column).",
-        "The last line is the smallest difference that these users would have shown in every comparison of the column "
-        "with 80% power at 0.05 before correction.",
+        "Detectable: the smallest difference from the reference that these users would have shown with 80% power at "
+        "0.05, before correction.",
     ]
 
 
@@ -67,17 +69,22 @@ def footnotes(table: Table) -> list[str]:
 
 
 def _bounds(table: Table) -> list[str]:
-    if "ttr" not in table.spec.metrics:
-        return []
+    """What TTR can't exceed, and whose lists are so short that another bound holds for them."""
     found = []
-    for data, codes in table.codes.items():
-        lists = table.users[data] * len(table.spec.seeds)
-        bound = ttr_bound(codes, lists, table.spec.beam)
-        pooled = f" of {len(table.spec.seeds)} seeds pooled" if len(table.spec.seeds) > 1 else ""
+    for data, bound in table.bounds.items():
+        seeds = table.spec.seeds
+        pooled = f", the lists of {len(seeds)} seeds pooled" if len(seeds) > 1 else ""
         found.append(
-            f"TTR on {data} can't exceed {bound:.5f}: {codes:,} codes over {lists:,} lists{pooled} x {table.spec.beam} "
-            "results x 4 codes."
+            f"TTR on {data} can't exceed {bound.of(bound.full):.5f}: {bound.codes:,} codes over {bound.full:,} tokens "
+            f"({table.users[data]:,} users, {table.spec.beam} results of "
+            f"{bound.full // (table.users[data] * len(seeds) * table.spec.beam)} codes{pooled})."
         )
+        found += [
+            f"'{label}' on {data} recommends {tokens:,} of {bound.full:,} tokens, since its lists are shorter: its TTR "
+            f"can reach {bound.of(tokens):.5f} and does not compare with the others."
+            for label, tokens in bound.tokens.items()
+            if tokens != bound.full
+        ]
     return found
 
 
@@ -90,9 +97,9 @@ def _computed(spec: TableSpec) -> list[str]:
         if over:
             ttrs, tokens = [f.values["ttr"] for f in over], over[0].values["tokens"]
             found.append(
-                f"Published TTR of {min(ttrs):.4f} to {max(ttrs):.4f} exceeds the bound {over[0].values['bound']:.5f} "
+                f"Published TTR of {_span(ttrs, '.4f')} exceeds the bound {over[0].values['bound']:.5f} "
                 f"({over[0].values['codes']:,} codes over {tokens:,} tokens); half of the tokens would give "
-                f"{min(ttrs) * tokens / 2:,.0f} to {max(ttrs) * tokens / 2:,.0f} codes."
+                f"{_span([ttr * tokens / 2 for ttr in ttrs], ',.0f')} codes."
             )
         found += [f.sentence for f in checks if "bound" not in f.values]
     if "mcnemar" in spec.findings:
@@ -106,6 +113,12 @@ def _computed(spec: TableSpec) -> list[str]:
     if "improvement" in spec.findings:
         found += [f.sentence for f in improvement(spec)]
     return found
+
+
+def _span(values: Sequence[float], digits: str) -> str:
+    """`0.0086 to 0.0096`, or the one value."""
+    low, high = f"{min(values):{digits}}", f"{max(values):{digits}}"
+    return low if low == high else f"{low} to {high}"
 
 
 def _against_reference(spec: TableSpec) -> list[str]:

@@ -29,7 +29,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Line:
-    """One line: a row's values, its published values, or the detectable differences at the foot."""
+    """One line: a row's values, its published values, or the differences from the reference that it could show."""
 
     kind: Literal["values", "published", "detectable"]
     label: str
@@ -63,12 +63,8 @@ def lines(table: Table, *, with_intervals: bool = False) -> list[Line]:
         found.append(_values(table, row, with_intervals))
         if any(cell.published for cell in row.cells):
             found.append(_published(table, row))
-    detectable = [table.detectable(column) for column in range(len(table.columns))]
-    if any(detectable):
-        texts = [
-            Text(number(gap, metric) if gap else "") for gap, (_, metric) in zip(detectable, table.columns, strict=True)
-        ]
-        found.append(Line("detectable", "detectable difference", tuple(texts)))
+        if any(cell.comparison for cell in row.cells):
+            found.append(_detectable(table, row))
     return found
 
 
@@ -87,8 +83,16 @@ def _published(table: Table, row: Row) -> Line:
     return Line("published", "published", tuple(texts))
 
 
+def _detectable(table: Table, row: Row) -> Line:
+    texts = [
+        Text(f"±{number(cell.comparison.detectable, metric)}" if cell.comparison else "")
+        for cell, (_, metric) in zip(row.cells, table.columns, strict=True)
+    ]
+    return Line("detectable", "detectable", tuple(texts))
+
+
 def _beside(cell: Cell, metric: str) -> str:
-    """`0.0280 (-0.0012)`: as printed, and measured minus published with the printed digits; equal counts stand alone."""
+    """`0.0280 (-0.0012)`: as printed, and measured minus published with its digits; equal counts stand alone."""
     if not cell.published:
         return ""
     if metric in STATISTICS:

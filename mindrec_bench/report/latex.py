@@ -1,7 +1,8 @@
-"""Tables as LaTeX with booktabs; needs `\\usepackage{booktabs}`."""
+"""Tables as LaTeX with booktabs; with graphicx too, a table wider than the page is scaled to it."""
 
 from __future__ import annotations
 
+import re
 from itertools import groupby
 
 from .caption import caption, footnotes
@@ -11,7 +12,7 @@ from .table import Table
 _SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "'": "'", '"': "''", "≠": r"$\neq$", "–": "--", "—": "---",
+    '"': "''", "±": r"$\pm$", "≠": r"$\neq$", "–": r"\textendash{}", "—": r"\textemdash{}",
 }  # fmt: skip
 _ARROWS = {"up": r"$\uparrow$", "down": r"$\downarrow$", "": ""}
 
@@ -25,19 +26,19 @@ def to_latex(table: Table, *, with_intervals: bool = False) -> str:
         body += _groups(table)
     body += [rf" & {' & '.join(metrics)} \\", r"\midrule"]
     for line in lines(table, with_intervals=with_intervals):
-        body += [r"\midrule"] if line.kind == "detectable" else []
         body.append(_line(line))
     body += [r"\bottomrule", r"\end{tabular}"]
-    notes = [rf"\item {escape(note.removeprefix('- '))}" for note in footnotes(table)]
-    below = [r"\begin{itemize}\footnotesize", *notes, r"\end{itemize}"] if notes else []
+    notes = [escape(note.removeprefix("- ")) for note in footnotes(table)]
+    below = [r"\begin{flushleft}\footnotesize", "\\\\\n".join(notes), r"\end{flushleft}"] if notes else []
     return "\n".join(
         [
-            "% needs \\usepackage{booktabs}",
+            r"% needs \usepackage{booktabs}; with \usepackage{graphicx}, a table wider than the page is scaled to it",
             r"\begin{table*}",
+            r"\providecommand{\resizebox}[3]{#3}",
             r"\centering",
             rf"\caption{{{escape(caption(table))}}}",
             rf"\label{{tab:{''.join(c if c.isalnum() else '-' for c in spec.name)}}}",
-            # scaled only where the columns are wider than the page, whatever the document's font
+            r"\vspace{4pt}",
             r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%",
             *body,
             "}",
@@ -76,5 +77,6 @@ def _cell(cell: Text, kind: str) -> str:
 
 
 def escape(text: str) -> str:
-    """Text as it is, whatever LaTeX would make of its characters."""
-    return "".join(_SPECIAL.get(character, character) for character in text)
+    """Text as it is, whatever LaTeX would make of its characters; quotes open and close."""
+    escaped = "".join(_SPECIAL.get(character, character) for character in text)
+    return re.sub(r"(?<![\w)])'(?=[\w(])", "`", escaped.replace("--", "-{}-"))

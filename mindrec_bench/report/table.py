@@ -67,6 +67,25 @@ class Row:
 
 
 @dataclass(frozen=True)
+class TtrBound:
+    """Why TTR can't be larger.
+
+    Attributes:
+        codes: distinct SID codes of the catalogue.
+        full: tokens where every list is as long as the beam.
+        tokens: label -> recommended codes.
+    """
+
+    codes: int
+    full: int
+    tokens: dict[str, int]
+
+    def of(self, tokens: int) -> float:
+        """The largest TTR of so many tokens."""
+        return min(self.codes, tokens) / max(tokens, 1)
+
+
+@dataclass(frozen=True)
 class Table:
     """A whole table.
 
@@ -75,7 +94,7 @@ class Table:
         columns: (data, metric) of each column.
         rows: in the order of the spec.
         users: data -> evaluated users.
-        codes: data -> distinct SID codes of the catalogue, where there are runs.
+        bounds: data -> how many codes the TTR there is made of, where there are runs and TTR is shown.
         resamples: of the randomisation tests and the bootstrap.
         test: for all but HR of one seed, Entropy and TTR.
         under_trained: labels of rows whose training was cut short while validation still improved.
@@ -85,12 +104,7 @@ class Table:
     columns: tuple[tuple[str, str], ...]
     rows: tuple[Row, ...]
     users: dict[str, int]
-    codes: dict[str, int]
+    bounds: dict[str, TtrBound]
     resamples: int
     test: Test
     under_trained: tuple[str, ...] = ()
-
-    def detectable(self, column: int) -> float | None:
-        """The smallest difference that every comparison of a column could have shown with 80% power, or None."""
-        found = [row.cells[column].comparison for row in self.rows]
-        return max((comparison.detectable for comparison in found if comparison), default=None)

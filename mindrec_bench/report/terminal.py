@@ -33,12 +33,16 @@ def to_text(table: Table, *, with_intervals: bool = False, colour: bool = False,
         name = f"{header(metric)}{arrow(metric)}"
         grid.add_column(f"{data}\n{name}" if several else name, justify="right", no_wrap=True)
     for line in lines(table, with_intervals=with_intervals):
-        if line.kind == "detectable":
-            grid.add_section()
         grid.add_row(*_cells(line), style="" if line.kind == "values" else "dim")
     out = io.StringIO()
     needed = max(100, Console(width=10_000).measure(grid).maximum)
-    console = Console(file=out, width=width or needed, force_terminal=colour, no_color=not colour, highlight=False)
+    console = Console(
+        file=out,
+        width=width or needed,
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+        highlight=False,
+    )
     console.print(caption(table), markup=False)
     console.print(grid)
     for note in footnotes(table):
@@ -50,7 +54,8 @@ def _cells(line: Line) -> list[Styled]:
     from rich.text import Text as Styled
 
     label = line.label if line.kind == "values" else f"  {line.label}"
-    return [Styled(label), *(Styled(_marked(cell), style=("", "bold", "underline")[cell.place]) for cell in line.cells)]
+    styles = ("", "bold", "underline")  # of the text alone: a cell's own style would underline the padding too
+    return [Styled(label), *(Styled.assemble((_marked(cell), styles[cell.place])) for cell in line.cells)]
 
 
 def _marked(cell: Text) -> str:

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines, the first column left-aligned, the others right-aligned; columns that are empty throughout vanish."""
-    columns = [column for column in zip(*rows, strict=True) if any(column)]
+    """Lines: a heading and the rows, the first column left-aligned, the others right-aligned.
+
+    Columns with nothing below their heading vanish.
+    """
+    columns = [column for column in zip(*rows, strict=True) if any(column[1:])]
     widths = [max(map(len, column)) for column in columns]
     lines = []
     for cells in zip(*columns, strict=True):

@@ -26,7 +26,6 @@ tr.values td, tr.values th { padding-top: .45rem; }
 tr.reference { background: #f1f5f9; }
 tr.published td, tr.published th, tr.detectable td, tr.detectable th { color: #555; font-size: .85em; padding-top: 0; }
 tr.published th, tr.detectable th { font-style: italic; padding-left: 1.6rem; }
-tr.detectable td, tr.detectable th { border-top: 1px solid; padding-top: .3rem; }
 ul { color: #333; font-size: .9em; padding-left: 1.2rem; }
 code { background: #f3f3f3; padding: .1rem .3rem; }
 """

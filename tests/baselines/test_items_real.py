@@ -1,4 +1,4 @@
-"""`markov` and `pop` on real data: the table of semantics section 6, exact ranking, item match, ties to the lower item."""
+"""`markov` and `pop` on real data: the table of semantics section 6 (exact ranking, item match)."""
 
 from __future__ import annotations
 

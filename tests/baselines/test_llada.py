@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from mindrec_baselines.diffusion import mask_targets
 from mindrec_baselines.llada import Llada, LladaModel
 from mindrec_baselines.noise import uniform
-
 from mindrec_bench.contracts import Task
 from mindrec_bench.data.dataset import HISTORY, Dataset
 from mindrec_bench.errors import DataError, UsageError
@@ -81,7 +81,7 @@ def test_probabilities_are_over_the_vocabulary_of_all_slots(chain) -> None:
     states = model.network.hidden(
         context.history, context.visible, model.network.embed_slots(masked(5)[:, 0], context.canvas), context.canvas
     )
-    whole = model.network.head(states).log_softmax(dim=-1)
+    whole = model.network.logits(states).log_softmax(dim=-1)
     for slot, (start, size) in enumerate(zip(given.space.offsets, given.space.sizes, strict=False)):
         expected = whole[:, slot, start : start + size]
         torch.testing.assert_close(answers[:, 0, slot, :size], expected)
@@ -112,7 +112,7 @@ def test_loss_equals_a_plain_computation(chain, p_mask: float) -> None:
         canvas = network.embed_slots(revealed[None], slots)
         states = network.hidden(network.embed_items(items), items >= 0, canvas, slots)[0]
         for slot in hidden:
-            logits = network.head(states[slot])
+            logits = network.logits(states[slot])
             place = given.space.offsets[slot] + codes[slot]
             total += -math.log(float(logits.softmax(-1)[place])) / t / 6
     assert float(network(**batch)["loss"]) == pytest.approx(total / 60, rel=1e-5)

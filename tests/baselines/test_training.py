@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from mindrec_baselines import training, weights
 from mindrec_baselines.llada import Llada
 from mindrec_baselines.progress import Progress
-
 from mindrec_bench.contracts import FitReport, Task
 from mindrec_bench.data.dataset import Dataset
 from mindrec_bench.errors import MrbenchError

@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 import pytest
-from mindrec_decoders.rank_items import RankItems
 
 from mindrec_bench.contracts import MASK
 from mindrec_bench.testing import Case, catalogue_model, random_space
+from mindrec_decoders.rank_items import RankItems
 
 
 def catalogue(probs: list[list[float]], start=None, n_categories: int = 1) -> Case:

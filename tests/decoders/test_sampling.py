@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from mindrec_decoders.sampling import gumbel, hashed, perturbed
 
 from mindrec_bench.testing import make_canvas, random_space
+from mindrec_decoders.sampling import gumbel, hashed, perturbed
 
 from .reference import noise
 

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+
 from mindrec_decoders.scores import best, units
 
 
@@ -17,7 +18,7 @@ def test_ties_go_to_the_lower_position():
 
 
 def test_scores_are_rounded_before_they_are_compared():
-    scores = torch.tensor([[-1.0, -1.0 + 1e-10, -1.0 + 2e-9]], dtype=torch.float64)
+    scores = torch.tensor([[-1.0 - 1e-10, -1.0 + 1e-10, -1.0 + 2e-9]], dtype=torch.float64)
     assert best(scores, 3).tolist() == [[2, 0, 1]]
 
 

@@ -9,13 +9,14 @@ import pytest
 import torch
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from mindrec_decoders.bs import BeamSearch
-from mindrec_decoders.dbs_dedup import DbsDedup
-from mindrec_decoders.dbs_penalty import DbsPenalty
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mindrec_bench.adapters import adapt
 from mindrec_bench.contracts import MASK, Histories, Ranking
 from mindrec_bench.testing import Case, TabularDenoiser, catalogue_model, random_space
+from mindrec_decoders.bs import BeamSearch
+from mindrec_decoders.dbs_dedup import DbsDedup
+from mindrec_decoders.dbs_penalty import DbsPenalty
 
 from .reference import Beam, NearTieError, search
 
@@ -207,6 +208,36 @@ def test_nothing_to_fill():
     start = np.array([[1, 0]])
     full = Case("full", case.space, case.model, "denoiser", start)
     compare(full.decode(BeamSearch(), np.array([0]), beam=2), 0, [((1, 0), 0.0)])
+
+
+@RULES
+def test_no_host_device_copy_inside_a_step(rule):
+    """Reading a value, or asking where something is true, would make the host wait for the device in every step."""
+    waiting: list[str] = []
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            if func.overloadpacket in (
+                torch.ops.aten._local_scalar_dense,
+                torch.ops.aten.nonzero,
+                torch.ops.aten.equal,
+            ):
+                waiting.append(str(func))
+            return func(*args, **(kwargs or {}))
+
+    class Context:
+        def log_probs(self, revealed, slots):
+            nonlocal started
+            started = started or len(waiting)
+            return context.log_probs(revealed, slots)
+
+    started = 0
+    case = uniform((2, 3, 2, 4), 2)
+    context = case.model.begin(Histories(np.full((2, 1), -1), np.arange(2)), (0, 1, 2, 3))
+    with Watch():
+        DECODERS[rule](propose="sample", normalise="slot").decode(Context(), case.canvas(np.arange(2)), beam=3)
+    assert started > 0, "the watch should see the look at canvas.start"
+    assert waiting[started:] == []
 
 
 def test_nan_is_no_result():

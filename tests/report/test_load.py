@@ -73,7 +73,9 @@ def test_a_users_own_file(tmp_path: Path) -> None:
     spec = load_table(str(path))
     assert (spec.name, spec.users, spec.seeds, spec.beam, spec.size) == ("mine", 5000, (42,), 10, "auto")
     assert spec.rows[0].published["arts"] == ("0.0280", "-")
-    assert spec.command(spec.rows[1], "arts", 42) == "mrbench run --model pop --decoder bs --data arts --categories none"
+    assert (
+        spec.command(spec.rows[1], "arts", 42) == "mrbench run --model pop --decoder bs --data arts --categories none"
+    )
 
 
 def test_the_command_says_all_that_differs_from_the_defaults() -> None:
@@ -96,7 +98,11 @@ def test_the_command_says_all_that_differs_from_the_defaults() -> None:
         ('title = "mine"', 'title = "mine"\nusers = 0', "users in mine.toml is 0"),
         ('title = "mine"', 'title = "mine"\nseeds = ["a"]', r"'seeds' in mine.toml is \['a'\]; its entries"),
         ('title = "mine"', 'title = "mine"\nbeam = true', "'beam' in mine.toml is True; it must be of type int"),
-        ('title = "mine"', 'title = "mine"\nkind = "tabel"', r"unknown kind 'tabel' in mine.toml \(did you mean 'table'"),
+        (
+            'title = "mine"',
+            'title = "mine"\nkind = "tabel"',
+            r"unknown kind 'tabel' in mine.toml \(did you mean 'table'",
+        ),
         ('"ttr"', '"tttr"', r"unknown metric 'tttr' in mine.toml \(did you mean 'ttr'\?\)"),
         ('reference = "a"', 'reference = "c"', "unknown reference 'c'"),
         ('label = "b"', 'label = "a"', "two rows of mine.toml are labelled 'a'"),
@@ -139,7 +145,8 @@ def test_a_reason_for_one_data_set_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("tabel2", r"unknown table 'tabel2' \(did you mean 'table2'\?\)"), ("no.toml", "no table file")]
+    ("name", "message"),
+    [("tabel2", r"unknown table 'tabel2' \(did you mean 'table2'\?\)"), ("no.toml", "no table file")],
 )
 def test_unknown_tables(name: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):

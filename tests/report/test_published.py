@@ -67,7 +67,9 @@ def test_the_claimed_improvement(findings: list[Finding]) -> None:
 
 
 def test_table_1_differences(findings: list[Finding]) -> None:
-    differing = {(f.subject, f.values["metric"], f.values["published"]) for f in pick(findings, "statistics") if f.problem}
+    differing = {
+        (f.subject, f.values["metric"], f.values["published"]) for f in pick(findings, "statistics") if f.problem
+    }
     assert differing == {
         ("Table 1, instruments, Before", "users", 24_771),
         ("Table 1, instruments, Before", "items", 9_921),

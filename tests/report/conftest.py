@@ -1,0 +1,71 @@
+"""Small synthetic stored runs for the report tests, written through the run store itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mindrec_bench import options, registry
+from mindrec_bench.identity import DataPart, DecoderPart, ModelPart, RunSpec, plain
+from mindrec_bench.metrics import CodeCounts, per_user
+from mindrec_bench.runs import RunFolder
+from mindrec_bench.shards import ShardMeta, rankings_table
+
+SIZES = (6, 6, 6, 6)
+BEAM = 10
+
+
+@pytest.fixture
+def store_run(tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Store a run under tmp_path / "runs" and return its summary: `store_run("markov", "bs", hit=0.5, seed=1)`."""
+    return lambda *args, **changes: _store_run(tmp_path / "runs", *args, **changes)
+
+
+def _store_run(
+    root: Path, model: str, decoder: str, *, users: int = 60, hit: float = 0.3, **changes: Any
+) -> dict[str, Any]:
+    """Store one run with invented hits and lists; `changes` are fields of its spec, `data` and `noise` (a seed)."""
+    model_name, backbone = registry.make("model", model)
+    decoder_name, chosen = registry.make("decoder", decoder)
+    data, noise = changes.pop("data", "arts"), changes.pop("noise", 0)
+    results = changes.pop("results", BEAM)
+    size, under_trained = changes.pop("size", ""), changes.pop("under_trained", False)
+    spec = RunSpec(
+        data=DataPart(data.partition(":")[0].capitalize(), data, f"fingerprint of {data}", users),
+        model=ModelPart(model_name, plain(options.as_dict(backbone)), size),
+        decoder=DecoderPart(decoder_name, plain(options.as_dict(chosen))),
+        **{"categories": "none", "beam": BEAM, **changes},
+    )
+    rng = np.random.default_rng((noise, spec.seed))
+    ids = np.arange(users) * 3 + 1
+    ranks = np.where(rng.random(users) < hit, rng.integers(1, BEAM + 1, users), 0).astype(np.int32)
+    codes = rng.binomial(5, 0.2 + 0.3 * hit, size=(users, BEAM, len(SIZES)))
+    codes[:, results:] = -1
+    scores = -np.arange(BEAM) * np.ones((users, 1))
+    columns = {"hit_rank": ranks, **per_user(ranks)}
+    counts = CodeCounts.of(codes, SIZES)
+    metrics = {name: float(column.mean()) for name, column in columns.items() if name != "hit_rank"}
+    metrics |= {
+        "entropy": counts.entropy,
+        "ttr": counts.ttr,
+        "ttr_bound": counts.ttr_bound,
+        "duplicates": hit / 4,
+        "distinct_codes": counts.distinct,
+    }
+    folder = RunFolder(spec, root, lambda line: None)
+    folder.start()
+    table = rankings_table(ids, codes + 100, scores, np.full(users, results))
+    shard = folder.write_shard(0, table, ShardMeta("cpu", 128, users))
+    summary = {
+        "model": options.label(model_name, backbone), "decoder": options.label(decoder_name, chosen), "data": data,
+        "size": size, "users": users, "eval_users": spec.eval_users, "categories": spec.categories,
+        "constrain": spec.constrain, "beam": spec.beam, "seed": spec.seed, "exclude_history": spec.exclude_history,
+        "max_minutes": spec.max_minutes, "metrics": metrics, "command": f"mrbench run --model {model}",
+        "slots": {"categories": 0, "sid": len(SIZES), "sid_codes": sum(SIZES), "sid_sizes": list(SIZES)},
+        "timings": {"users_per_second": 100.0}, "fit": {"under_trained": under_trained} if size else None,
+    }  # fmt: skip
+    return folder.finish([shard], ids, columns, summary)

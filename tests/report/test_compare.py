@@ -1,0 +1,54 @@
+"""`mrbench compare`: the numbers, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mindrec_bench.errors import UsageError
+from mindrec_bench.report.compare import METRICS, as_object, compare_runs, to_text
+
+Store = Callable[..., dict[str, Any]]
+
+
+def test_every_metric_of_every_run_against_the_first(store_run: Store) -> None:
+    runs = [store_run("markov", "bs"), store_run("markov", "dbs-dedup", noise=1), store_run("pop", "bs", hit=0.9)]
+    found = compare_runs(runs, resamples=300)
+    assert (found.users, len(found.comparisons)) == (60, 2)
+    assert list(found.comparisons[0]) == list(METRICS)
+    assert found.values["hr@10"] == pytest.approx([run["metrics"]["hr@10"] for run in runs])
+    text = to_text(found)
+    assert f"reference  {runs[0]['run']}  markov x bs, categories none, seed 42\non arts, 60 users" in text
+    best = found.comparisons[1]["hr@10"]
+    (line,) = [line for line in text.partition("pop x bs")[2].splitlines() if line.startswith("HR@10")]
+    assert f"{best.difference:+.4f}*" in line
+    assert f"{best.wins}/{best.losses}/{best.ties}" in line
+    assert f"{best.detectable:.4f}" in line
+    assert "Holm over 2 comparisons a metric, * at 0.05" in text
+    again = json.loads(json.dumps(as_object(found)))
+    assert again["comparisons"][runs[2]["run"]]["hr@10"]["p"] == best.p
+
+
+def test_identical_runs_show_no_difference(store_run: Store) -> None:
+    found = compare_runs([store_run("markov", "bs"), store_run("pop", "bs")], resamples=200)
+    assert {comparison.p for comparison in found.comparisons[0].values()} == {1.0}
+
+
+def test_the_same_seed_gives_the_same_text(store_run: Store) -> None:
+    runs = [store_run("markov", "bs"), store_run("pop", "bs", noise=3)]
+    assert to_text(compare_runs(runs, resamples=200)) == to_text(compare_runs(runs, resamples=200))
+
+
+def test_what_is_refused(store_run: Store) -> None:
+    run = store_run("markov", "bs")
+    with pytest.raises(UsageError, match="at least two runs"):
+        compare_runs([run])
+    with pytest.raises(UsageError, match=f"run {run['run']} is named twice"):
+        compare_runs([run, run])
+    with pytest.raises(UsageError, match="different data"):
+        compare_runs([run, store_run("markov", "bs", data="games")])
+    with pytest.raises(UsageError, match=r"60 users\) and .*50 users\) can't be compared"):
+        compare_runs([run, store_run("markov", "dbs-dedup", users=50)])
