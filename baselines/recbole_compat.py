@@ -8,6 +8,8 @@ RecBole was last released for NumPy 1 and pandas 1, and it assumes that it owns 
 * `sys.argv` is empty, since `Config` reads the command line of whatever program runs it;
 * `CUDA_VISIBLE_DEVICES`, which `Config` overwrites, is put back;
 * what it prints, logs and warns of is dropped: stdout is for results;
+* torch's anomaly detection, which one of its models turns on for the whole process when it is imported, and which
+  makes training several times slower, is off;
 * its trainer gets no TensorBoard writer, which would make a folder in the working directory.
 
 Further: `recbole.quick_start` is never imported (it needs Ray, and an old setuptools); its checkpoints are neither
@@ -93,6 +95,7 @@ def at_home() -> Iterator[None]:
         for name, kind in (OLD_NAMES | MADE_NAMES).items():
             setattr(np, name, kind)
         try:
+            _import_models()
             yield
         finally:
             for name, value in names.items():
@@ -102,6 +105,15 @@ def at_home() -> Iterator[None]:
                 os.environ.pop("CUDA_VISIBLE_DEVICES", None)
             else:
                 os.environ["CUDA_VISIBLE_DEVICES"] = visible
+
+
+def _import_models() -> None:
+    import torch
+
+    before = torch.is_anomaly_enabled()
+    import recbole.model.sequential_recommender  # noqa: F401
+
+    torch.autograd.set_detect_anomaly(before)
 
 
 def _agg(now: Callable[..., Any]) -> Callable[..., Any]:

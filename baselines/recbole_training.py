@@ -71,6 +71,11 @@ class _Training:
         """Training time, that before interruptions included."""
         return self._seconds_before + time.monotonic() - self._started
 
+    @property
+    def _no_progress(self) -> bool:
+        """Whether RecBole stops here: by its rule for early stopping."""
+        return bool(self.trainer.cur_step > self.trainer.stopping_step)
+
     def resume(self) -> None:
         """Take up the last checkpoint, if there is one."""
         path = self.folder / CHECKPOINT
@@ -114,8 +119,7 @@ class _Training:
         if self.trainer.cur_step == 0:
             self.best = _copy(self.network.state_dict())
         out_of_time = self.seconds >= self.limit
-        no_progress = self.trainer.cur_step > self.trainer.stopping_step
-        self.finished = out_of_time or no_progress or epoch + 1 == self.trainer.epochs
+        self.finished = out_of_time or self._no_progress or epoch + 1 == self.trainer.epochs
         self._save()
         self._bar.set_postfix(ndcg=f"{score:.4f}", best=f"{self.trainer.best_valid_score:.4f}")
         self._bar.update()
@@ -149,7 +153,8 @@ class _Training:
             parameters=sum(p.numel() for p in self.network.parameters() if p.requires_grad),
             seconds=self.seconds,
             valid_loss=tuple(self.losses),
-            under_trained=self.trainer.cur_step == 0 and epochs < self.trainer.epochs,
+            # NDCG of a few hits is noisy: until patience has run out, a single worse epoch is no end of progress
+            under_trained=not self._no_progress and epochs < self.trainer.epochs,
         )
 
 

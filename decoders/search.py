@@ -62,7 +62,7 @@ def diffusion_search(
         preference = log_probs if propose == "top" else perturbed(log_probs, slots, canvas, step=step, beam=beam)
         candidates = stage.candidates(beams, Answers(slots, log_probs, preference), beam)
         beams = _survivors(candidates, rule(candidates, beam=beam, n_categories=canvas.n_categories), beam)
-        # A candidate of score -inf may hold a code that its slot does not have; the model must still be able to read it.
+        # A candidate of score -inf may hold a code that its slot does not have; the model must be able to read it.
         beams = Beams(beams.codes.minimum(last_code), beams.scores)
     return ranking(beams.codes, beams.scores, beam)
 
