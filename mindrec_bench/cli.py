@@ -13,6 +13,7 @@ import click
 
 from . import __version__
 from .errors import MrbenchError
+from .report.commands import audit, compare, runs_option, table
 
 INTERRUPTED = 130
 DEBUG = "--debug"
@@ -41,9 +42,6 @@ def _print(value: Any, text: str, as_json: bool) -> None:
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-runs_option = click.option(
-    "--runs-dir", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="The run store."
-)
 data_dir_option = click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
@@ -149,6 +147,10 @@ def list_(what: str | None, as_json: bool) -> None:
             lines.append(f"  {entry.name:<{width}}  {kind}{entry.summary}")
     value = {name: [vars(entry) for entry in entries] for name, entries in rows.items()}
     _print(value, "\n".join(lines), as_json)
+
+
+for command in (table, compare, audit):
+    cli.add_command(command)
 
 
 @cli.group()

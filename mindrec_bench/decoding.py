@@ -16,7 +16,7 @@ from .codes import CodeSpace, Int
 from .contracts import MASK, Canvas, Decoder, Model, Ranking, canvas_sizes
 from .data.dataset import Examples
 from .identity import Categories
-from .shards import rankings_table
+from .shards import canvas_slots, rankings_table
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -80,7 +80,7 @@ class UserDecoder:
     @property
     def slots(self) -> tuple[int, ...]:
         """The slots of the canvas."""
-        return self.space.sid_slots if self.categories == "history" else tuple(range(self.space.n_slots))
+        return canvas_slots(self.space, self.categories)
 
     @cached_property
     def _item_ids(self) -> NDArray[np.str_]:

@@ -22,10 +22,10 @@ from .environment import environment, peak_bytes, pick_device
 from .errors import UsageError
 from .fits import FitFolder
 from .identity import RunSpec
-from .metrics import Catalogue, Columns, score_lists, summarise
 from .question import Question, Resolved, resolve_question
 from .runs import RunFolder
-from .shards import Shard, ShardMeta, padded_codes
+from .scoring import data_notes, score_shards, slots_summary
+from .shards import Shard, ShardMeta
 
 
 @dataclass(frozen=True)
@@ -188,38 +188,25 @@ class _Run:
 
     def finish(self, shards: list[Shard], report: FitReport | None) -> dict[str, Any]:
         """Score the stored rankings and write the summary."""
-        catalogue = Catalogue(self.space, self.dataset.train_counts())
-        parts = [self._score(shard, catalogue) for shard in shards]
-        columns = {name: np.concatenate([part[name] for part, _ in parts]) for name in parts[0][0]}
-        corpus = parts[0][1]
-        for _, counts in parts[1:]:
-            corpus = corpus.add(counts)
-        summary = self._head() | {"metrics": summarise(columns, corpus, catalogue)}
-        if self.dataset.simulation is not None:
-            from .data.simulation import optimum
-
-            summary["optimum"] = optimum(self.dataset.simulation, self.examples.histories.items)
+        columns, results = score_shards(
+            shards, self.examples, self.dataset, self.space, categories=self.spec.categories, beam=self.spec.beam
+        )
+        summary = self._head() | results
         summary |= _costs(shards) | {"environment": environment(self.device)}
-        summary |= {"fit": asdict(report) if report else None, "notes": list(self._notes())}
+        summary |= {"fit": asdict(report) if report else None, "notes": self._notes()}
         summary |= {"finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "command": self._command()}
         return self.folder.finish(shards, self.examples.histories.users, columns, summary)
 
-    def _score(self, shard: Shard, catalogue: Catalogue) -> tuple[Columns, Any]:
-        rows = self._rows(shard.index)
-        slots = self.space.sid_slots if self.spec.categories == "history" else tuple(range(self.space.n_slots))
-        numbers = padded_codes(shard.table(), self.examples.histories.users[rows], self.spec.beam, len(slots))
-        sids = numbers[:, :, len(slots) - len(self.space.sid_slots) :]
-        return score_lists(self.space.from_numbers(sids, self.space.sid_slots), self.examples.targets[rows], catalogue)
-
     def _head(self) -> dict[str, Any]:
         """What was asked, in the words a reader looks for."""
-        question, spec, space = self.resolved.question, self.spec, self.space
+        question, spec = self.resolved.question, self.spec
         return {
             "model": self.resolved.model_label,
             "decoder": self.resolved.decoder_label,
             "data": question.data,
             "size": spec.model.size,
             "users": self.dataset.n_users,
+            "users_asked": question.users,
             "eval_users": spec.eval_users,
             "categories": spec.categories,
             "constrain": spec.constrain,
@@ -227,21 +214,14 @@ class _Run:
             "seed": spec.seed,
             "exclude_history": spec.exclude_history,
             "max_minutes": spec.max_minutes,
-            "slots": {
-                "categories": space.n_categories,
-                "sid": len(space.sid_slots),
-                "sid_codes": sum(space.sizes[space.n_categories :]),
-                "sid_sizes": list(space.sizes[space.n_categories :]),
-            },
+            "slots": slots_summary(self.space),
         }
 
-    def _notes(self) -> tuple[str, ...]:
-        notes = list(self.dataset.notes)
-        if self.dataset.skipped:
-            notes.append(f"{self.dataset.skipped:,} users with fewer than 3 interactions were skipped")
+    def _notes(self) -> list[str]:
+        notes = data_notes(self.dataset)
         if self.dataset.simulation is not None and self.spec.categories == "given":
             notes.append("the best reachable values do not know the given categories, so this run may exceed them")
-        return tuple(notes)
+        return notes
 
     def _command(self) -> str:
         """The shortest command that asks this question."""

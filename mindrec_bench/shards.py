@@ -19,8 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from .codes import Int
-from .identity import canonical
+from .codes import CodeSpace, Int
+from .identity import Categories, canonical
 from .storage import TEMPORARY, Notify, atomic_write, sha256, writing
 
 SCHEMA = pa.schema(
@@ -77,6 +77,11 @@ class Shard:
     def table(self) -> pa.Table:
         """Its rankings, in `SCHEMA`, without metadata."""
         return pq.ParquetFile(self.path).read().cast(SCHEMA)
+
+
+def canvas_slots(space: CodeSpace, categories: Categories) -> tuple[int, ...]:
+    """The slots whose codes a run's rankings hold: under `history` the category slots are not among them."""
+    return space.sid_slots if categories == "history" else tuple(range(space.n_slots))
 
 
 def rankings_table(

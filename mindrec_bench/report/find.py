@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -104,19 +103,23 @@ def _same_data(run: Summary, data: str) -> bool:
 
 def _same_users(run: Summary, spec: TableSpec) -> bool:
     """The users asked for, not those found: data may have fewer, and a user with under 3 interactions is skipped."""
-    words = shlex.split(run["command"])
-    asked = words[words.index("--users") + 1] if "--users" in words else "5000"
-    return asked == str(spec.users or "all")
+    return "users_asked" in run and bool(run["users_asked"] == spec.users)
 
 
 def _same_part(run: Summary, kind: registry.Kind, text: str) -> bool:
-    """Equal names and options, defaults filled in; as written where the name is not registered."""
+    """Equal names and options, defaults and the size's own filled in; as written where the name is not registered."""
     name, _ = options.parse(text)
     if name not in registry.names(kind):
         return bool(run[kind] == text)
-    _, instance = registry.make(kind, text)
     stored = run["spec"][kind]
-    return bool(stored["name"] == name and stored["options"] == plain(options.as_dict(instance)))
+    if stored["name"] != name:
+        return False
+    _, instance = registry.make(kind, text)
+    if kind == "model":
+        if instance.sizes and run["size"] not in instance.sizes:
+            return False
+        instance = instance.at(run["size"])
+    return bool(stored["options"] == plain(options.as_dict(instance)))
 
 
 def _default_categories(runs: Sequence[Summary]) -> list[Summary]:

@@ -33,10 +33,11 @@ def _store_run(
     decoder_name, chosen = registry.make("decoder", decoder)
     data, noise = changes.pop("data", "arts"), changes.pop("noise", 0)
     results = changes.pop("results", BEAM)
+    asked, speed = changes.pop("users_asked", 5000), changes.pop("speed", 100.0)
     size, under_trained = changes.pop("size", ""), changes.pop("under_trained", False)
     spec = RunSpec(
         data=DataPart(data.partition(":")[0].capitalize(), data, f"fingerprint of {data}", users),
-        model=ModelPart(model_name, plain(options.as_dict(backbone)), size),
+        model=ModelPart(model_name, plain(options.as_dict(backbone.at(size) if size else backbone)), size),
         decoder=DecoderPart(decoder_name, plain(options.as_dict(chosen))),
         **{"categories": "none", "beam": BEAM, **changes},
     )
@@ -62,10 +63,10 @@ def _store_run(
     shard = folder.write_shard(0, table, ShardMeta("cpu", 128, users))
     summary = {
         "model": options.label(model_name, backbone), "decoder": options.label(decoder_name, chosen), "data": data,
-        "size": size, "users": users, "eval_users": spec.eval_users, "categories": spec.categories,
+        "size": size, "users": users, "users_asked": asked, "eval_users": spec.eval_users, "categories": spec.categories,
         "constrain": spec.constrain, "beam": spec.beam, "seed": spec.seed, "exclude_history": spec.exclude_history,
         "max_minutes": spec.max_minutes, "metrics": metrics, "command": f"mrbench run --model {model}",
         "slots": {"categories": 0, "sid": len(SIZES), "sid_codes": sum(SIZES), "sid_sizes": list(SIZES)},
-        "timings": {"users_per_second": 100.0}, "fit": {"under_trained": under_trained} if size else None,
+        "timings": {"users_per_second": speed}, "fit": {"under_trained": under_trained} if size else None,
     }  # fmt: skip
     return folder.finish([shard], ids, columns, summary)

@@ -83,6 +83,13 @@ def parse_table_with_data(data: str) -> TableSpec:
     return parse_table(text, "t", "t.toml")
 
 
+def test_a_trained_model_is_known_by_its_options_at_its_size(store_run: Store) -> None:
+    run = store_run("llada:p_mask=0.4", "bs", size="tiny")
+    assert run["spec"]["model"]["options"]["lr"] is not None
+    assert found(table(model="llada:p_mask=0.4"), run) == (run["run"],)
+    assert found(table(model="llada"), run) == ()
+
+
 def test_options_that_equal_the_defaults_change_nothing(store_run: Store) -> None:
     run = store_run("markov", "dbs-penalty")
     assert found(table(decoder="dbs-penalty:variant=printed"), run) == (run["run"],)
@@ -105,7 +112,8 @@ def test_seeds_come_in_the_heads_order_and_all_or_none(store_run: Store) -> None
 
 def test_users_are_those_asked_for(store_run: Store) -> None:
     run = store_run("markov", "bs")
-    some = {**run, "command": "mrbench run --users 60"}
+    some, whole = {**run, "users_asked": 60}, {**run, "users_asked": None}
+    assert found(table('users = "all"'), run, whole) == (whole["run"],)
     assert found(table(), run) == (run["run"],)
     assert found(table(), some) == ()
     assert found(table("users = 60"), run, some) == (some["run"],)

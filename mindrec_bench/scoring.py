@@ -1,0 +1,67 @@
+"""Score stored rankings: what every run's summary says, whether its lists were decoded here or made elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .codes import CodeSpace
+from .data.dataset import Dataset, Examples
+from .identity import Categories
+from .metrics import Catalogue, Columns, score_lists, summarise
+from .shards import Shard, canvas_slots, padded_codes
+
+
+def score_shards(
+    shards: Sequence[Shard], examples: Examples, dataset: Dataset, space: CodeSpace, *, categories: Categories, beam: int
+) -> tuple[Columns, dict[str, Any]]:
+    """Score all parts of a run.
+
+    Args:
+        shards: the parts by rising index; each is about the users that follow those of the part before it.
+        examples: the evaluated users and their targets. U users.
+        dataset: what they are from.
+        space: the slots.
+        categories: how category slots are used.
+        beam: b, the longest list.
+
+    Returns:
+        The columns of `metrics.parquet` (of shape (U,) each), and what a summary says of results: `metrics`, and
+        `optimum`, the best reachable values, where the data is simulated.
+    """
+    catalogue = Catalogue(space, dataset.train_counts())
+    slots = canvas_slots(space, categories)
+    parts, start = [], 0
+    for shard in shards:
+        rows = slice(start, start := start + shard.meta.users)
+        numbers = padded_codes(shard.table(), examples.histories.users[rows], beam, len(slots))
+        sids = space.from_numbers(numbers[:, :, len(slots) - len(space.sid_slots) :], space.sid_slots)
+        parts.append(score_lists(sids, examples.targets[rows], catalogue))
+    columns = {name: np.concatenate([part[name] for part, _ in parts]) for name in parts[0][0]}
+    corpus = parts[0][1]
+    for _, counts in parts[1:]:
+        corpus = corpus.add(counts)
+    results: dict[str, Any] = {"metrics": summarise(columns, corpus, catalogue)}
+    if dataset.simulation is not None:
+        from .data.simulation import optimum
+
+        results["optimum"] = optimum(dataset.simulation, examples.histories.items)
+    return columns, results
+
+
+def slots_summary(space: CodeSpace) -> dict[str, Any]:
+    """How many slots and codes there are, as every summary says it under `slots`."""
+    return {
+        "categories": space.n_categories,
+        "sid": len(space.sid_slots),
+        "sid_codes": sum(space.sizes[space.n_categories :]),
+        "sid_sizes": list(space.sizes[space.n_categories :]),
+    }
+
+
+def data_notes(dataset: Dataset) -> list[str]:
+    """Facts about the data that stand beside results."""
+    skipped = f"{dataset.skipped:,} users with fewer than 3 interactions were skipped"
+    return [*dataset.notes, *([skipped] if dataset.skipped else [])]
