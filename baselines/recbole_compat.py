@@ -23,11 +23,10 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 
@@ -80,40 +79,37 @@ def require() -> None:
 def at_home() -> Iterator[None]:
     """Let RecBole run inside, and leave no trace of it in the process. See the module's docstring."""
     import pandas as pd
-
-    names = {name: vars(np).get(name) for name in OLD_NAMES | MADE_NAMES}
-    visible, disabled = os.environ.get("CUDA_VISIBLE_DEVICES"), logging.root.manager.disable
-    with (
-        open(os.devnull, "w") as nowhere,
-        redirect_stdout(nowhere),
-        warnings.catch_warnings(),
-        patch.object(sys, "argv", sys.argv[:1]),
-        patch.object(pd.Series, "agg", _agg(pd.Series.agg)),
-    ):
-        warnings.simplefilter("ignore")
-        logging.disable(logging.WARNING)
-        for name, kind in (OLD_NAMES | MADE_NAMES).items():
-            setattr(np, name, kind)
-        try:
-            _import_models()
-            yield
-        finally:
-            for name, value in names.items():
-                _put_back(name, value)
-            logging.disable(disabled)
-            if visible is None:
-                os.environ.pop("CUDA_VISIBLE_DEVICES", None)
-            else:
-                os.environ["CUDA_VISIBLE_DEVICES"] = visible
-
-
-def _import_models() -> None:
     import torch
 
-    before = torch.is_anomaly_enabled()
-    import recbole.model.sequential_recommender  # noqa: F401
+    with ExitStack() as stack:
+        stack.enter_context(redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
+        stack.enter_context(warnings.catch_warnings(action="ignore"))
+        stack.enter_context(_set(logging.root.manager, disable=logging.WARNING))
+        stack.enter_context(_set(np, **OLD_NAMES, **MADE_NAMES))
+        stack.enter_context(_set(pd.Series, agg=_agg(pd.Series.agg)))
+        stack.enter_context(_set(sys, argv=sys.argv[:1]))
+        stack.callback(_show_gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
+        anomalies = torch.is_anomaly_enabled()
+        import recbole.model.sequential_recommender  # noqa: F401
 
-    torch.autograd.set_detect_anomaly(before)
+        torch.autograd.set_detect_anomaly(anomalies)
+        yield
+
+
+@contextmanager
+def _set(owner: Any, **values: Any) -> Iterator[None]:
+    """Give `owner` these attributes, then those it had before."""
+    before = {name: getattr(owner, name) for name in values if hasattr(owner, name)}
+    for name, value in values.items():
+        setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        for name in values:
+            if name in before:
+                setattr(owner, name, before[name])
+            else:
+                delattr(owner, name)
 
 
 def _agg(now: Callable[..., Any]) -> Callable[..., Any]:
@@ -123,11 +119,11 @@ def _agg(now: Callable[..., Any]) -> Callable[..., Any]:
     return agg
 
 
-def _put_back(name: str, value: Any) -> None:
-    if value is None:
-        delattr(np, name)
+def _show_gpus(visible: str | None) -> None:
+    if visible is None:
+        os.environ.pop("CUDA_VISIBLE_DEVICES", None)
     else:
-        setattr(np, name, value)
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible
 
 
 def config(model: str, settings: dict[str, Any], folder: Path, *, device: str, seed: int) -> Any:
@@ -159,9 +155,10 @@ def config(model: str, settings: dict[str, Any], folder: Path, *, device: str, s
 
 def trainer(settings: Any, network: Any) -> Any:
     """RecBole's own trainer for a `Config` and a model, without its TensorBoard writer."""
+    from recbole.trainer import trainer as module
     from recbole.utils import get_trainer
 
-    with patch("recbole.trainer.trainer.get_tensorboard", return_value=_NoBoard()):
+    with _set(module, get_tensorboard=lambda logger: _NoBoard()):
         return get_trainer(settings["MODEL_TYPE"], settings["model"])(settings, network)
 
 

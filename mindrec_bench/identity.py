@@ -21,6 +21,9 @@ CONTRACT_VERSION = 1
 FIT = "fit"
 """The folder name of fitted models, beside the decoders' folders; no decoder may be called so."""
 
+EXTERNAL = "external"
+"""Stands in the place of the decoder where rankings were made elsewhere (`external`)."""
+
 Categories = Literal["none", "history", "generate", "given"]
 Constrain = Literal["slots", "catalogue"]
 

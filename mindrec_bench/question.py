@@ -108,14 +108,14 @@ class Resolved:
             constrain=question.constrain,
             beam=question.beam,
             seed=question.seed,
-            eval_users=_fewer(question.eval_users, dataset.n_users),
+            eval_users=fewer(question.eval_users, dataset.n_users),
             exclude_history=question.exclude_history,
             max_minutes=question.max_minutes if self.backbone.sizes else None,
         )
 
 
-def _fewer(asked: int | None, there: int) -> int | None:
-    """None when all users are decoded anyway, so that the same question has one identity."""
+def fewer(asked: int | None, there: int) -> int | None:
+    """`--eval-users`; None when all users are decoded anyway, so that the same question has one identity."""
     return asked if asked is not None and asked < there else None
 
 

@@ -15,7 +15,13 @@ from .shards import Shard, canvas_slots, padded_codes
 
 
 def score_shards(
-    shards: Sequence[Shard], examples: Examples, dataset: Dataset, space: CodeSpace, *, categories: Categories, beam: int
+    shards: Sequence[Shard],
+    examples: Examples,
+    dataset: Dataset,
+    space: CodeSpace,
+    *,
+    categories: Categories,
+    beam: int,
 ) -> tuple[Columns, dict[str, Any]]:
     """Score all parts of a run.
 

@@ -67,6 +67,10 @@ class Sized:
 
     capability: ClassVar[str] = "denoiser"
     sizes: ClassVar[tuple[str, ...]] = ("tiny", "small", "big")
+    lr: float | None = None
+
+    def at(self, size):
+        return self if self.lr else replace(self, lr={"tiny": 0.3, "small": 0.2, "big": 0.1}[size])
 
     def fit(self, task, folder):
         raise NotImplementedError
@@ -155,6 +159,15 @@ def test_the_same_question_in_other_words(data, change):
 )
 def test_another_question(data, change):
     assert spec(data, **change).id != spec(data).id
+
+
+def test_an_option_is_the_same_question_whether_given_or_left_to_the_size(sized, data):
+    def fit_id(model, size):
+        return resolve_question(replace(sized, model=model, size=size)).spec(data).fit_id
+
+    assert fit_id("sized", "tiny") == fit_id("sized:lr=0.3", "tiny") != fit_id("sized:lr=0.2", "tiny")
+    assert resolve_question(replace(sized, size="small")).spec(data).model.options == {"lr": 0.2}
+    assert resolve_question(replace(sized, model="sized:lr=0.5")).model_label == "sized:lr=0.5"
 
 
 def test_a_time_limit_is_part_of_a_trained_models_question(sized, data):

@@ -330,6 +330,9 @@ class Trained:
     capability: ClassVar[str] = "items"
     sizes: ClassVar[tuple[str, ...]] = ("tiny", "small")
 
+    def at(self, size):
+        return self
+
     def fit(self, task, folder):
         self.trainings.append(task.space.n_categories > 0)
         (folder / "weights").write_text(str(len(self.trainings)))

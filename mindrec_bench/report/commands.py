@@ -135,7 +135,7 @@ def _joined(tables: Sequence[Table], form: str, with_intervals: bool) -> str:
 def _renderer(form: str, with_intervals: bool) -> Callable[[Table], str]:
     from . import latex, markdown, plain, terminal
 
-    colour = click.get_text_stream("stdout").isatty()
+    colour = sys.stdout.isatty()
     renderers: dict[str, Callable[[Table], str]] = {
         "text": partial(terminal.to_text, with_intervals=with_intervals, colour=colour),
         "github": partial(markdown.to_github, with_intervals=with_intervals),

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from .. import options, registry
 from ..errors import UsageError, did_you_mean
-from ..identity import Categories, Constrain
+from ..identity import EXTERNAL, Categories, Constrain
 from .closed import closed, one_of
 from .spec import KINDS, NOT_PRINTED, RowSpec, TableSpec
 
@@ -117,7 +117,9 @@ def _check_row(row: RowSpec, spec: TableSpec, where: str) -> None:
 
 
 def _check_names(row: RowSpec, where: str) -> None:
-    """Refuse unknown models and decoders, but where the row says that there is no run of it."""
+    """Refuse unknown models and decoders, but for rankings made elsewhere and where the row says that there is no run."""
+    if row.decoder == EXTERNAL:
+        return
     kinds: tuple[tuple[registry.Kind, str], ...] = (("model", row.model), ("decoder", row.decoder))
     for kind, text in kinds:
         name, _ = options.parse(text)

@@ -25,7 +25,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..identity import Categories, Constrain
+from ..identity import EXTERNAL, Categories, Constrain
 from ..metrics import CORPUS_METRICS, RANKING_METRICS
 
 STATISTICS = ("users", "items", "interactions")
@@ -46,7 +46,8 @@ class RowSpec:
 
     Attributes:
         label: the row's name, unlike any other of its table.
-        model, decoder: `NAME:key=value,...`, as on the command line.
+        model, decoder: `NAME:key=value,...`, as on the command line; for rankings made elsewhere the name they were
+            scored under, and `external`.
         categories: as on the command line; None is the command's own default for the data.
         constrain, exclude_history: as on the command line.
         beam, size: None takes the head's.
@@ -120,12 +121,18 @@ class TableSpec:
     timings: tuple[str, ...] = ()
 
     def command(self, row: RowSpec, data: str, seed: int, size: str = "") -> str:
-        """The `mrbench run` command that fills a cell for one seed; no size leaves it to the command."""
-        words = ["mrbench", "run", "--model", row.model, "--decoder", row.decoder, "--data", data]
-        words += ["--size", size] if size else []
-        words += ["--categories", row.categories] if row.categories else []
-        words += ["--constrain", row.constrain] if row.constrain != "slots" else []
-        words += ["--exclude-history"] if row.exclude_history else []
+        """The command that fills a cell for one seed; no size leaves it to the command.
+
+        Rankings made elsewhere need their file: `mrbench score FILE ...`, all others `mrbench run ...`.
+        """
+        if row.decoder == EXTERNAL:
+            words = ["mrbench", "score", "FILE", "--name", row.model, "--data", data]
+        else:
+            words = ["mrbench", "run", "--model", row.model, "--decoder", row.decoder, "--data", data]
+            words += ["--size", size] if size else []
+            words += ["--categories", row.categories] if row.categories else []
+            words += ["--constrain", row.constrain] if row.constrain != "slots" else []
+            words += ["--exclude-history"] if row.exclude_history else []
         beam = row.beam or self.beam
         words += ["--beam", str(beam)] if beam != 10 else []
         words += ["--users", str(self.users or "all")] if self.users != 5000 else []
