@@ -8,11 +8,13 @@ The network is in `code_network`, the objective in `diffusion`, training in `tra
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from mindrec_bench.contracts import Capability, FitReport, Histories, Model, Task
+from mindrec_bench.codes import CodeSpace
+from mindrec_bench.contracts import Capability, Histories, Model, Task
+
+from .from_scratch import BLOCKS, FromScratch, check
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,27 +24,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class _Defaults:
-    """What an option that is None means at a size."""
+class MaskedObjective:
+    """The option of masked diffusion.
 
-    layers: int
-    hidden: int
-    heads: int
-    lr: float
-    epochs: int
-    batch: int
-    dropout: float
-    weight_decay: float
+    Attributes:
+        p_mask: the smallest masking probability in training, 0 < p_mask <= 1.
+    """
 
-
-SIZES = {
-    "tiny": _Defaults(layers=2, hidden=64, heads=4, lr=3e-3, epochs=15, batch=128, dropout=0.1, weight_decay=0.01),
-    "small": _Defaults(layers=4, hidden=128, heads=4, lr=1.5e-3, epochs=30, batch=128, dropout=0.1, weight_decay=0.1),
-}
+    p_mask: float = 0.6
 
 
 @dataclass(frozen=True)
-class Llada:
+class Llada(FromScratch, MaskedObjective):  # options are listed from the last base to the first
     """Masked diffusion over codes with full attention: Llama blocks, any slot from the history and the revealed codes.
 
     Attributes:
@@ -56,75 +49,20 @@ class Llada:
         shuffle: a new order each epoch; no: the order of users, as released.
     """
 
-    p_mask: float = 0.6
-    lr: float | None = None
-    epochs: int | None = None
-    batch: int | None = None
-    patience: int = 5
-    dropout: float | None = None
-    weight_decay: float | None = None
-    shuffle: bool = True
-
     capability: ClassVar[Capability] = "denoiser"
-    sizes: ClassVar[tuple[str, ...]] = ("tiny", "small")
+    eval_repeats: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
-        _check("p_mask", self.p_mask, 0 < self.p_mask <= 1, "above 0, at most 1")
-        _check("lr", self.lr, self.lr is None or self.lr > 0, "above 0")
-        _check("epochs", self.epochs, self.epochs is None or self.epochs >= 1, "1 or more")
-        _check("batch", self.batch, self.batch is None or self.batch >= 1, "1 or more")
-        _check("patience", self.patience, self.patience >= 1, "1 or more")
-        _check("dropout", self.dropout, self.dropout is None or 0 <= self.dropout < 1, "at least 0, below 1")
-        _check("weight_decay", self.weight_decay, self.weight_decay is None or self.weight_decay >= 0, "0 or more")
+        check("p_mask", self.p_mask, 0 < self.p_mask <= 1, "above 0, at most 1")
+        super().__post_init__()
 
-    def at(self, size: str) -> Llada:
-        """The options with the size's own where they are None."""
-        own = SIZES[size]
-        names = ("lr", "epochs", "batch", "dropout", "weight_decay")
-        return replace(self, **{name: getattr(own, name) for name in names if getattr(self, name) is None})
+    def _build(self, space: CodeSpace, size: str, dropout: float) -> CodeNetwork:
+        from .code_network import CodeNetwork
 
-    def fit(self, task: Task, folder: Path) -> FitReport:
-        """Train from scratch; see `training.fit`.
+        return CodeNetwork(space, BLOCKS[size], dropout)
 
-        Raises:
-            MrbenchError: the folder can't be written.
-        """
-        from . import training
-
-        filled: Any = self.at(task.size)
-        recipe = training.Recipe(
-            lr=filled.lr,
-            epochs=filled.epochs,
-            batch=filled.batch,
-            patience=self.patience,
-            weight_decay=filled.weight_decay,
-            shuffle=self.shuffle,
-            eval_repeats=2,
-        )
-        train, valid = (self._collate(task, stream) for stream in (0, 1))
-        return training.fit(self._network(task), recipe, task, folder, train=train, valid=valid)
-
-    def load(self, task: Task, folder: Path) -> Model:
-        """The network with the best weights.
-
-        Raises:
-            DataError: there are none in `folder`, or they are damaged or belong to other slots or another size.
-        """
-        from . import weights
-
-        network = self._network(task)
-        weights.load(folder, task, network)
-        return LladaModel(network.to(task.device).eval())
-
-    def _network(self, task: Task) -> CodeNetwork:
-        import torch
-
-        from .code_network import CodeNetwork, Shape
-
-        size, dropout = SIZES[task.size], self.at(task.size).dropout
-        assert dropout is not None
-        torch.manual_seed(task.seed)
-        return CodeNetwork(task.space, Shape(size.layers, size.hidden, size.heads), dropout)
+    def _model(self, network: CodeNetwork) -> Model:
+        return LladaModel(network)
 
     def _collate(self, task: Task, stream: int) -> Collate:
         import torch
@@ -140,11 +78,6 @@ class Llada:
             return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
         return collate
-
-
-def _check(name: str, value: float | None, allowed: bool, words: str) -> None:
-    if not allowed:
-        raise ValueError(f"{name} is {value}; it must be {words}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,6 +128,8 @@ class LladaContext:
         """
         import torch
 
+        from .vocabulary import own_log_probs
+
         beams = revealed.shape[1]
         with torch.no_grad():
             states = self.network.hidden(
@@ -206,6 +141,4 @@ class LladaContext:
             # stacked by Python numbers: an index tensor would be a copy to the device at every call
             asked = torch.stack([states[:, slot] for slot in slots], dim=1)
             places = torch.stack([self.places[slot] for slot in slots])
-            log_probs = self.network.logits(asked).log_softmax(dim=-1)
-            own = log_probs.gather(-1, places.clamp(min=0).expand(len(asked), -1, -1))
-            return own.masked_fill(places < 0, -torch.inf).unflatten(0, (-1, beams))
+            return own_log_probs(self.network.logits(asked), places).unflatten(0, (-1, beams))

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from mindrec_bench.contracts import FitReport, Task
+from mindrec_bench.errors import MrbenchError
 
 from . import recbole_compat, weights
 from .recbole_data import Prepared
@@ -43,7 +44,7 @@ def fit(prepared: Prepared, network: nn.Module, task: Task, folder: Path) -> Fit
         folder: gets the weights; the checkpoint lies in it until training is complete.
 
     Raises:
-        MrbenchError: the folder can't be written.
+        MrbenchError: the folder can't be written, or the loss became NaN.
     """
     with weights.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -110,6 +111,12 @@ class _Training:
             )
         except _Over:
             pass
+        except ValueError as error:
+            if "nan" not in str(error):
+                raise
+            raise MrbenchError(
+                f"the training loss is no number any more after {len(self.losses)} epochs; train with a smaller lr"
+            ) from error
         finally:
             self._bar.close()
 

@@ -33,14 +33,14 @@ class SasRec(RecBoleFamily):
         lr: learning rate of Adam.
         epochs: at most this many passes.
         batch: examples a step.
-        patience: epochs without a better validation NDCG@10 before training stops.
+        patience: epochs without a better validation NDCG@10 before training stops (20: the paper's; BCE starts slowly).
     """
 
     loss: Literal["bce", "ce", "bpr"] = "bce"
     lr: float = 1e-3
     epochs: int = 200
     batch: int = 256
-    patience: int = 10
+    patience: int = 20
 
     def __post_init__(self) -> None:
         if self.loss not in LOSSES:

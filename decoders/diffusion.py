@@ -9,6 +9,8 @@ from mindrec_bench.contracts import Capability
 
 Normalise = Literal["vocabulary", "slot"]
 Propose = Literal["top", "sample"]
+PruneBy = Literal["bs", "dbs-dedup", "dbs-penalty"]
+"""A pruning rule, by the name of the decoder that it makes of the free order."""
 
 
 @dataclass(frozen=True)

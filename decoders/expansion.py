@@ -13,6 +13,8 @@ from typing import Protocol
 
 from torch import Tensor
 
+from mindrec_bench.constraint import Reach
+
 from .scores import best
 
 
@@ -37,11 +39,13 @@ class Answers:
         slots: the slots asked for, in rising order. Shape: (S,), int64
         log_probs: log p(code in slot), -inf in slots that a beam has revealed. Shape: (B, K, S, V), float64
         preference: what a proposal should have most of: `log_probs`, plus noise where proposals are drawn. Same shape.
+        reach: the catalogue constraint on these slots; `log_probs` is -inf already where a single code is barred.
     """
 
     slots: Tensor
     log_probs: Tensor
     preference: Tensor
+    reach: Reach | None = None
 
 
 class Stage(Protocol):
@@ -87,3 +91,13 @@ def any_order(slots: tuple[int, ...]) -> Sequence[Stage]:
 def left_to_right(slots: tuple[int, ...]) -> Sequence[Stage]:
     """One slot a step, from the left."""
     return [OneSlot((slot,)) for slot in slots]
+
+
+def blocks(size: int) -> Expansion:
+    """Blocks of `size` slots from the left, any order inside a block; the last takes what is left."""
+
+    def expand(slots: tuple[int, ...]) -> Sequence[Stage]:
+        parts = [slots[first : first + size] for first in range(0, len(slots), size)]
+        return [stage for part in parts for stage in any_order(part)]
+
+    return expand

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mindrec_bench.contracts import MASK
 
+from .diffusion import PruneBy
 from .expansion import Beams
 from .scores import best, units
 
@@ -75,6 +76,10 @@ def penalised(candidates: Beams, *, beam: int, n_categories: int) -> Tensor:
         paid = paid.scatter(1, worst, torch.where(beats, new[:, None], paid.gather(1, worst)))
         kept = kept.scatter(1, worst, torch.where(beats, rank, kept.gather(1, worst)))
     return torch.full_like(scores, -torch.inf).scatter(1, order.gather(1, kept), paid)
+
+
+RULES: dict[PruneBy, Prune] = {"bs": standard, "dbs-dedup": distinct, "dbs-penalty": penalised}
+"""The rules that decoders take by name."""
 
 
 def _log_penalty(n_same: Tensor, n_revealed: Tensor) -> Tensor:

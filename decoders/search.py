@@ -7,10 +7,13 @@ and device.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from mindrec_bench.adapters import renormalised
+from mindrec_bench.constraint import Reach
 from mindrec_bench.contracts import MASK, Canvas, DenoiserContext, Ranking
 
 from .diffusion import Normalise, Propose
@@ -50,17 +53,20 @@ def diffusion_search(
     stages += [(stage, prune) for stage in expand(sids)]
     device = canvas.start.device
     asked = [torch.tensor(stage.slots, device=device) for stage, _ in stages]
+    reaches = _reaches(canvas, [stage.slots for stage, _ in stages])
     last_code = torch.tensor(canvas.sizes, device=device) - 1
 
     beams = Beams(canvas.start[:, None], torch.zeros(len(canvas.start), 1, dtype=torch.float64, device=device))
-    for step, ((stage, rule), slots) in enumerate(zip(stages, asked, strict=True)):
+    for step, ((stage, rule), slots, reach) in enumerate(zip(stages, asked, reaches, strict=True)):
         log_probs = context.log_probs(beams.codes, stage.slots).double()
         if normalise == "slot":
             log_probs = renormalised(log_probs)
         masked = beams.codes[:, :, slots] == MASK
         log_probs = log_probs.where(masked[..., None], -torch.inf)
+        if reach is not None:
+            log_probs = log_probs.where(reach.allowed(beams.codes), -torch.inf)
         preference = log_probs if propose == "top" else perturbed(log_probs, slots, canvas, step=step, beam=beam)
-        candidates = stage.candidates(beams, Answers(slots, log_probs, preference), beam)
+        candidates = stage.candidates(beams, Answers(slots, log_probs, preference, reach), beam)
         beams = _survivors(candidates, rule(candidates, beam=beam, n_categories=canvas.n_categories), beam)
         # A candidate of score -inf may hold a code that its slot does not have; the model must be able to read it.
         beams = Beams(beams.codes.minimum(last_code), beams.scores)
@@ -75,6 +81,18 @@ def _masked_slots(canvas: Canvas) -> tuple[tuple[int, ...], tuple[int, ...]]:
     slots = masked.all(dim=0).nonzero()[:, 0].tolist()
     first = canvas.n_categories
     return tuple(slot for slot in slots if slot < first), tuple(slot for slot in slots if slot >= first)
+
+
+def _reaches(canvas: Canvas, asked: Sequence[tuple[int, ...]]) -> list[Reach | None]:
+    """The constraint at each stage: a slot not asked for is revealed unless a later stage asks for it."""
+    if canvas.constraint is None:
+        return [None] * len(asked)
+    reaches: list[Reach | None] = []
+    for step, slots in enumerate(asked):
+        open_or_later = set().union(*asked[step:])
+        known = [slot for slot in range(len(canvas.sizes)) if slot not in open_or_later]
+        reaches.append(canvas.constraint.at(known, slots))
+    return reaches
 
 
 def _survivors(candidates: Beams, scores: Tensor, beam: int) -> Beams:

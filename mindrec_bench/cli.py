@@ -75,6 +75,13 @@ def cli() -> None:
     type=click.Choice(["none", "history", "generate", "given"]),
     help="Category slots: unused, in histories only, generated first, or given.  [default: generate if there are any]",
 )
+@click.option(
+    "--constrain",
+    type=click.Choice(["slots", "catalogue"]),
+    default="slots",
+    show_default=True,
+    help="A slot may have any of its codes, or only those that keep a catalogue item reachable.",
+)
 @click.option("--beam", type=int, default=10, show_default=True, help="Results a user.")
 @click.option("--users", type=_Users(), default="5000", show_default=True, help="Users that make up the data.")
 @click.option("--eval-users", type=int, help="Decode only the first so many users (a quick look).")

@@ -28,6 +28,7 @@ from .codes import CodeSpace, Int
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from .constraint import CatalogueConstraint
     from .data.dataset import Dataset
 
 MASK = -1
@@ -83,6 +84,7 @@ class Canvas:
         items: code indices of the catalogue on these slots. Shape: (N, T), int64
         users: user ids, for noise that does not depend on the batch. Shape: (B,), int64
         seed: the run's seed.
+        constraint: what keeps a catalogue item reachable, or None where a slot may have any of its codes.
     """
 
     start: Tensor
@@ -91,6 +93,7 @@ class Canvas:
     items: Tensor
     users: Tensor
     seed: int = 42
+    constraint: CatalogueConstraint | None = None
 
 
 class ItemsContext(Protocol):

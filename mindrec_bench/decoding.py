@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from .codes import CodeSpace, Int
 from .contracts import MASK, Canvas, Decoder, Model, Ranking, canvas_sizes
 from .data.dataset import Examples
-from .identity import Categories
+from .identity import Categories, Constrain
 from .shards import canvas_slots, rankings_table
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from .constraint import CatalogueConstraint
 
 SHARD_USERS = 512
 """Users a shard; what a killed run may lose."""
@@ -65,6 +67,7 @@ class UserDecoder:
         seed: the run's seed.
         device: where canvases live.
         batch_size: users decoded together.
+        constrain: `catalogue` allows only codes that keep an item reachable.
     """
 
     model: Model
@@ -76,6 +79,7 @@ class UserDecoder:
     seed: int
     device: str
     batch_size: int
+    constrain: Constrain = "slots"
 
     @property
     def slots(self) -> tuple[int, ...]:
@@ -91,6 +95,14 @@ class UserDecoder:
         import torch
 
         return torch.as_tensor(self.space.item_codes[:, list(self.slots)], device=self.device)
+
+    @cached_property
+    def _constraint(self) -> CatalogueConstraint | None:
+        from .constraint import CatalogueConstraint
+
+        if self.constrain == "slots":
+            return None
+        return CatalogueConstraint(self._catalogue, canvas_sizes(self.space, self.slots))
 
     def batches(self, examples: Examples, meter: Meter) -> Iterator[tuple[pa.Table, int]]:
         """Decode users batch by batch; yields rankings (`shards.SCHEMA`) and the number of users of each batch."""
@@ -123,6 +135,7 @@ class UserDecoder:
             items=self._catalogue,
             users=torch.as_tensor(batch.histories.users, device=self.device),
             seed=self.seed,
+            constraint=self._constraint,
         )
 
     def _rows(self, ranking: Ranking, users: Int) -> pa.Table:

@@ -155,10 +155,11 @@ class _Run:
             seed=self.spec.seed,
             device=self.device,
             batch_size=self.setup.batch_size,
+            constrain=self.spec.constrain,
         )
         shards = self.folder.done_shards(device=self.device, batch_size=self.setup.batch_size, fit=weights)
         done = {shard.index for shard in shards}
-        with tqdm(total=len(self.examples), unit=" users", desc="decoding", disable=self.setup.quiet or None) as bar:
+        with tqdm(total=len(self.examples), unit=" users", desc="decoding", disable=self.setup.quiet) as bar:
             bar.update(sum(shard.meta.users for shard in shards))
             for index in range(math.ceil(len(self.examples) / SHARD_USERS)):
                 if index not in done:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .codes import Int
-from .errors import MrbenchError, UsageError, did_you_mean
+from .errors import DataError, MrbenchError, UsageError, did_you_mean
 from .identity import FIT, RunSpec
 from .locks import hold
 from .storage import Notify, atomic_write, read_seal, remove_folder, seal, write_json, writing
@@ -197,6 +197,27 @@ def resolve_run(root: Path, text: str) -> dict[str, Any]:
     if summary is None:
         raise MrbenchError(f"{folder / SUMMARY} is damaged; repeat the run's command, which computes it again")
     return summary
+
+
+def read_stored(run: dict[str, Any], name: str, columns: list[str]) -> pa.Table:
+    """Columns of one of a run's Parquet files.
+
+    Args:
+        run: its summary, with its `path`.
+        name: `RANKINGS` or `METRICS`.
+        columns: their names.
+
+    Raises:
+        DataError: the file is missing or can't be read.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = Path(run["path"]) / name
+    try:
+        return pq.read_table(path, columns=columns)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise DataError(f"{path} can't be read ({error}); repeat its command: {run['command']}") from error
 
 
 def _named_folder(root: Path, text: str) -> Path:

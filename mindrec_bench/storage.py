@@ -22,8 +22,12 @@ Notify = Callable[[str], None]
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
+def writing(path: Path, option: str = "--runs-dir") -> Iterator[None]:
     """Turn a failed write into one sentence.
+
+    Args:
+        path: what is written.
+        option: of the command line, which chooses another folder.
 
     Raises:
         MrbenchError: the disk is full, or `path` can't be written.
@@ -37,21 +41,22 @@ def writing(path: Path) -> Iterator[None]:
                 "which continues from what is done"
             ) from error
         raise MrbenchError(
-            f"can't write {path}: {error.strerror or error}; choose a folder that can be written with --runs-dir"
+            f"can't write {path}: {error.strerror or error}; choose a folder that can be written with {option}"
         ) from error
 
 
-def atomic_write(path: Path, write: Callable[[BinaryIO], object]) -> None:
+def atomic_write(path: Path, write: Callable[[BinaryIO], object], *, option: str = "--runs-dir") -> None:
     """Write a file under a temporary name, bring it to the disk, and rename it into place.
 
     Args:
         path: the final name; its folder is made where it is missing.
         write: puts the content into the open file it is given.
+        option: as `writing`.
 
     Raises:
         MrbenchError: the disk is full or the folder can't be written; nothing is left behind.
     """
-    with writing(path):
+    with writing(path, option):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}{TEMPORARY}")  # one name: what a killed process left is overwritten
         try:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from .adapters import adapt
 from .codes import CodeSpace, Int
+from .constraint import CatalogueConstraint
 from .contracts import MASK, Canvas, Capability, Decoder, Histories, ItemsContext, Model, Ranking
 from .registry import fits
 
@@ -120,16 +121,23 @@ def random_space(sizes: Sequence[int], n_items: int, *, n_categories: int = 0, s
     return CodeSpace(tuple(np.arange(size) for size in sizes), codes, n_categories)
 
 
-def make_canvas(space: CodeSpace, users: Int, *, start: Int | None = None, seed: int = 42) -> Canvas:
-    """The canvas of all slots of a space, empty unless `start` says what is given. Shapes: (B,), (B, T)"""
+def make_canvas(
+    space: CodeSpace, users: Int, *, start: Int | None = None, seed: int = 42, catalogue: bool = False
+) -> Canvas:
+    """The canvas of all slots of a space, empty unless `start` says what is given. Shapes: (B,), (B, T)
+
+    `catalogue`: only codes that keep an item reachable are allowed.
+    """
     empty = torch.full((len(users), space.n_slots), MASK)
+    items = torch.from_numpy(space.item_codes)
     return Canvas(
         start=empty if start is None else torch.from_numpy(start),
         sizes=space.sizes,
         n_categories=space.n_categories,
-        items=torch.from_numpy(space.item_codes),
+        items=items,
         users=torch.from_numpy(users),
         seed=seed,
+        constraint=CatalogueConstraint(items, space.sizes) if catalogue else None,
     )
 
 
@@ -143,6 +151,7 @@ class Case:
         model: a model that ignores histories.
         capability: what its contexts answer.
         start: what is given to each user, or None. Shape: (U, T)
+        catalogue: only codes that keep an item reachable are allowed.
     """
 
     name: str
@@ -150,10 +159,12 @@ class Case:
     model: Model
     capability: Capability
     start: Int | None = None
+    catalogue: bool = False
 
     def canvas(self, users: Int, *, seed: int = 42) -> Canvas:
         """The canvas of these users."""
-        return make_canvas(self.space, users, start=None if self.start is None else self.start[users], seed=seed)
+        start = None if self.start is None else self.start[users]
+        return make_canvas(self.space, users, start=start, seed=seed, catalogue=self.catalogue)
 
     def decode(self, decoder: Decoder, users: Int, *, beam: int, seed: int = 42) -> Ranking:
         """Run a decoder for these users, the model adapted to its needs."""
@@ -164,7 +175,7 @@ class Case:
 
 
 def check_decoder(decoder: Decoder) -> None:
-    """Check what every decoder owes: shapes, dtypes, order, padding, given slots, determinism, no effect of the batch.
+    """Check what every decoder owes: shapes, order, padding, given slots, constraint, determinism, batch invariance.
 
     Raises:
         AssertionError: names what is broken, and on which case.
@@ -187,7 +198,7 @@ def check_decoder(decoder: Decoder) -> None:
 
 
 def check_ranking(ranking: Ranking, canvas: Canvas, *, beam: int, where: str = "ranking") -> None:
-    """Check the shapes, dtypes, order and padding of a ranking, and that given slots stayed as they were.
+    """Check a ranking's shapes, dtypes, order and padding, that given slots stayed, and that a constraint was kept.
 
     Raises:
         AssertionError: names what is broken, after `where`.
@@ -208,6 +219,9 @@ def check_ranking(ranking: Ranking, canvas: Canvas, *, beam: int, where: str = "
     _require(bool((falls | ~valid[:, 1:]).all()), f"{where}: scores do not fall")
     kept = (canvas.start[:, None] == MASK) | (codes == canvas.start[:, None])
     _require(bool((kept.all(dim=2) | ~valid).all()), f"{where}: a given slot was changed")
+    if canvas.constraint is not None:
+        real = (codes[:, :, None] == canvas.items).all(dim=3).any(dim=2)
+        _require(bool((real | ~valid).all()), f"{where}: a result is no catalogue item")
     if ranking.items is not None:
         _require(ranking.items.shape == (n_users, beam), f"{where}: items have shape {tuple(ranking.items.shape)}")
         same = (canvas.items[ranking.items.clamp(min=0)] == codes).all(dim=2) & (ranking.items >= 0)
@@ -228,6 +242,9 @@ def _cases(users: int) -> Iterator[Case]:
         if n_categories:
             yield Case(f"a catalogue, {name} given", space, catalogue_model(probs), "items", start)
             yield Case(f"random tables, {name} given", space, tabular, "denoiser", start)
+            constrained = f"random tables, {name} given, catalogue constraint"
+            yield Case(constrained, space, tabular, "denoiser", start, catalogue=True)
+        yield Case(f"random tables, {name}, catalogue constraint", space, tabular, "denoiser", catalogue=True)
     equal = np.ones((users, 4))
     yield Case("4 items of equal probability", random_space((2, 2), 4, seed=4), catalogue_model(equal), "items")
 

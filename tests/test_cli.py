@@ -23,7 +23,7 @@ RUN = ("run", "-m", "markov", "-d", "bs", "--data", DATA)
 
 @pytest.fixture
 def call(tmp_path, monkeypatch, capsys):
-    """call(word, ...): (exit code, stdout, stderr) of `mrbench word ...` in an empty folder without any data."""
+    """call(word, ...): (exit code, stdout, stderr without progress) of `mrbench word ...` in an empty folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MRBENCH_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -33,10 +33,16 @@ def call(tmp_path, monkeypatch, capsys):
         capsys.readouterr()
         with pytest.raises(SystemExit) as stop:
             cli.main()
-        out, err = capsys.readouterr()
-        return stop.value.code or 0, out, err
+        out, main.stderr = capsys.readouterr()
+        return stop.value.code or 0, out, without_bars(main.stderr)
 
     return main
+
+
+def without_bars(err):
+    """Stderr without progress bars, which write over their own line, and empty lines."""
+    lines = (line.rpartition("\r")[2] for line in err.split("\n"))
+    return "".join(f"{line}\n" for line in lines if line and not line.startswith(("decoding:", "training:")))
 
 
 def test_run_prints_a_result_and_how_to_see_it_again(call):
@@ -74,6 +80,13 @@ def test_json_is_one_object_and_nothing_else(call):
     assert json.loads(call("show", first["run"][:6], "--json")[1]) == first
 
 
+def test_progress_is_shown_unless_quiet(call):
+    call(*RUN)
+    assert "60/60" in call.stderr
+    call(*RUN, "--fresh", "--quiet")
+    assert call.stderr == ""
+
+
 def test_flags_reach_the_question(call):
     words = ("--eval-users", "9", "--users", "all", "--exclude-history", "--categories", "history", "--beam", "3")
     found = json.loads(call(*RUN, *words, "--seed", "7", "--batch-size", "4", "--json")[1])
@@ -99,7 +112,7 @@ def test_fresh(call, monkeypatch):
         (("-m", "markov:decay=x"), "option 'decay' of 'markov' is 'x'; it must be a number"),
         (("-d", "dbs-penalty:variant=relesed"), "(did you mean 'released'?); allowed: printed, released"),
         (("-m", "markov:decay"), "'decay' in 'markov:decay' is not an option; write markov:key=value"),
-        (("-m", "llada", "-d", "rank-items"), "not a score for every item; 'llada' works with bs, "),
+        (("-m", "llada", "-d", "rank-items"), "not a score for every item; 'llada' works with "),
         (("--beam", "-1"), "mrbench: --beam is -1; it must be at least 1"),
         (("--beam", "ten"), "Invalid value for '--beam'"),
         (("--users", "0"), "mrbench: --users is 0; it must be at least 1"),
@@ -328,7 +341,7 @@ def stop(words, part, count, with_signal):
         process.send_signal(with_signal)
         _, err = process.communicate(timeout=60)
     assert line == "paused\n", err
-    return process.returncode, err
+    return process.returncode, without_bars(err)
 
 
 def contents(root):
@@ -351,7 +364,7 @@ def test_stopped_while_decoding(call, monkeypatch, tmp_path, part, count, with_s
     words = (*RUN, "--batch-size", "8")
     code, err = stop(words, part, count, with_signal)
     if with_signal == signal.SIGINT:
-        assert (code, err.strip()) == (130, "interrupted; the same command continues from what is done")
+        assert (code, err) == (130, "interrupted; the same command continues from what is done\n")
     else:
         assert code == -signal.SIGKILL
         assert len(list(tmp_path.rglob("*.tmp"))) == 1, "killed in the middle of writing"

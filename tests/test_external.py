@@ -46,7 +46,7 @@ def score(tmp_path):
 
     def run(table, name="mine", suffix=".parquet", **fields):
         path = tmp_path / f"file{suffix}"
-        (pq if suffix == ".parquet" else csv).__dict__["write_table" if suffix == ".parquet" else "write_csv"](table, path)
+        (pq.write_table if suffix == ".parquet" else csv.write_csv)(table, path)
         given = ExternalRankings(path, name, **{"data": DATA, **fields})
         return score_file(given, runs_dir=tmp_path / "runs", notify=run.notices.append)
 
@@ -82,7 +82,8 @@ def as_codes(table):
 
 def as_texts(table):
     """Codes like <a_11>, the category codes left out."""
-    texts = [[f"<{'abcd'[slot]}_{number}>" for slot, number in enumerate(codes[-4:])] for codes in table["codes"].to_pylist()]
+    lists = [codes[-4:] for codes in table["codes"].to_pylist()]
+    texts = [[f"<{letter}_{number}>" for letter, number in zip("abcd", codes, strict=True)] for codes in lists]
     return table.select(["user", "rank"]).append_column("codes", pa.array(texts))
 
 
@@ -183,18 +184,18 @@ def test_scores_are_kept(own, score):
         ({"rank": changed("rank", 4, 1)}, r"1 ranks that stand twice, of users \(first: 1\); 1 gaps .* \(first: 1\)"),
         ({"rank": changed("rank", 3, 0)}, r"1 ranks below 1 \(first: 0\)"),
         ({"rank": changed("rank", 5, 4)}, r"1 gaps in the ranks from 1 on, of users \(first: 1\)"),
-        ({"rank": lambda n: np.tile([2, 3, 4], n // 3)}, r"60 gaps in the ranks from 1 on, of users \(first: 0, 1, 2\)"),
+        ({"rank": lambda n: np.tile([2, 3, 4], n // 3)}, r"60 gaps in the ranks from 1 on, of users \(first: 0, 1"),
         ({"rank": lambda n: np.full(n, 1.5)}, "the column rank must hold whole numbers, not double"),
         ({"item": changed("item", 7, "hat")}, r"1 rows with unknown items \(first: hat\)"),
         ({"item": changed("item", 7, None)}, r"1 rows without item \(first: 8\)"),
         ({"item": lambda n: [["0"]] * n}, "the column item must hold item ids, not list"),
-        ({"score": lambda n: np.tile([3.0, 1.0, 2.0], n // 3)}, r"60 scores that rise with the rank, of users \(first: 0"),
+        ({"score": lambda n: np.tile([3.0, 1.0, 2.0], n // 3)}, r"60 scores that rise with the rank, of users"),
         ({"score": lambda n: [float("nan")] + [0.0] * (n - 1)}, r"1 scores that are no numbers, in rows \(first: 1\)"),
         ({"score": lambda n: ["high"] * n}, "the column score must hold numbers, not string"),
-        ({"item": None, "codes": lambda n: [[1, 2]] * n}, r"180 rows that do not have 4 or 7 codes, of lengths \(first: 2\)"),
-        ({"item": None, "codes": lambda n: [[9999, 0, 0, 0]] * n}, r"codes that no item has there \(first: 9999 in slot 1"),
-        ({"item": None, "codes": lambda n: ["<a_1> x y <d_2>"] * n}, r"neither numbers nor like <a_11> \(first: x, y\)"),
-        ({"item": None, "codes": lambda n: [[1, None, 3, 4]] * n}, r"\(first: None, an empty one\)|\(first: an empty one\)"),
+        ({"item": None, "codes": lambda n: [[1, 2]] * n}, r"180 rows that do not have 4 or 7 codes, of lengths"),
+        ({"item": None, "codes": lambda n: [[9999, 0, 0, 0]] * n}, r"codes that no item has there \(first: 9999 in"),
+        ({"item": None, "codes": lambda n: ["<a_1> x y <d_2>"] * n}, r"numbers nor like <a_11> \(first: x, y\)"),
+        ({"item": None, "codes": lambda n: [[1, None, 3, 4]] * n}, r"\(first: an empty one\)"),
         ({"item": None, "codes": lambda n: np.arange(n)}, "the column codes must hold lists of codes, not int64"),
     ],
 )  # fmt: skip
@@ -211,7 +212,10 @@ def test_an_item_and_other_codes(score, data):
 
 def test_all_problems_are_named_at_once(score):
     table = lists(
-        user=changed("user", 0, 99), rank=changed("rank", 4, 3), item=changed("item", 9, "hat"), score=np.arange(USERS * B)
+        user=changed("user", 0, 99),
+        rank=changed("rank", 4, 3),
+        item=changed("item", 9, "hat"),
+        score=np.arange(USERS * B),
     )
     with pytest.raises(DataError) as refused:
         score(table)
@@ -240,7 +244,7 @@ def test_files_that_are_none(tmp_path):
         with pytest.raises(DataError, match=message):
             score_file(ExternalRankings(tmp_path / name, "mine", DATA))
     (tmp_path / "x.txt").write_text("no")
-    with pytest.raises(DataError, match="is neither .parquet nor .csv"):
+    with pytest.raises(DataError, match=r"is neither \.parquet nor \.csv"):
         score_file(ExternalRankings(tmp_path / "x.txt", "mine", DATA))
 
 

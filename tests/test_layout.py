@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ PLUGINS = ("mindrec_decoders", "mindrec_baselines")
 
 OPEN_TO_PLUGINS = {
     f"mindrec_bench.{name}"
-    for name in ("adapters", "codes", "contracts", "data.dataset", "errors", "options", "testing")
+    for name in ("adapters", "codes", "constraint", "contracts", "data.dataset", "errors", "options", "testing")
 }
 """What decoders and baselines may import of the core: what a package of others may rely on."""
 
@@ -150,7 +151,7 @@ def test_a_registered_name_is_the_name_of_its_file(kind):
     points = {name: point for name, point in registry._points(kind).items() if package_of(point.module) in PLUGINS}
     assert len(points) >= 4
     for name, point in points.items():
-        assert point.module.partition(".")[2] == name.replace("-", "_")
+        assert point.module.partition(".")[2] == re.sub("[-.]", "_", name)
         assert point.module in FILES
 
 

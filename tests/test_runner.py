@@ -148,6 +148,7 @@ def test_eval_users_decodes_the_first_ones_only(ask, decoded):
 def test_users_choose_the_data(ask):
     every, enough, fewer = ask(users=None), ask(users=USERS), ask(users=20)
     assert every["run"] == enough["run"] != fewer["run"]
+    assert [summary["users_asked"] for summary in (every, fewer)] == [None, 20]
     assert fewer["users"] == 20
     assert set(rankings(fewer)["user"].to_pylist()) == set(range(20))
 
@@ -209,9 +210,7 @@ def test_sharding_changes_no_number(ask, monkeypatch, tmp_path):
 @pytest.mark.parametrize("batch_size", [1, 13])
 def test_the_batch_size_changes_no_ranking_of_a_lifted_model(ask, tmp_path, decoder, batch_size):
     whole = ask("markov", decoder, eval_users=30)
-    other = ask(
-        "markov", decoder, eval_users=30, setup={"runs_dir": tmp_path / "other", "batch_size": batch_size}
-    )
+    other = ask("markov", decoder, eval_users=30, setup={"runs_dir": tmp_path / "other", "batch_size": batch_size})
     for column in ("user", "rank", "codes", "item"):
         assert rankings(other)[column].equals(rankings(whole)[column]), column
     assert other["metrics"] == whole["metrics"]
@@ -372,17 +371,18 @@ def test_fresh_forgets_the_fitted_model_too(ask, trainings):
     assert second != first
 
 
-def test_parts_of_an_older_training_are_not_mixed_in(ask, trainings, interrupt, decoded, monkeypatch):
+@pytest.mark.parametrize("trained_anew", [False, True])
+def test_parts_of_an_older_training_are_not_mixed_in(ask, trainings, interrupt, decoded, monkeypatch, trained_anew):
     monkeypatch.setattr(runner, "SHARD_USERS", 16)
     interrupt(3)
     with pytest.raises(KeyboardInterrupt):
         ask("trained", "bs")
-    ask("trained", "rank-items", setup={"fresh": True})
+    ask("trained", "rank-items", setup={"fresh": trained_anew})
     decoded.clear()
     ask("trained", "bs")
-    assert len(trainings) == 2
-    assert decoded["users"] == USERS
-    assert any("with weights" in notice for notice in ask.notices)
+    assert len(trainings) == 1 + trained_anew
+    assert decoded["users"] == (USERS if trained_anew else USERS - 32)
+    assert any("with weights" in notice for notice in ask.notices) == trained_anew
 
 
 def test_a_damaged_model_is_fitted_again(ask, trainings, tmp_path, data):

@@ -74,6 +74,8 @@ class Broken:
                 # The first code on, except where a slot has only that one.
                 sizes = torch.tensor(canvas.sizes)
                 return replace(right, codes=torch.where(right.codes < 0, right.codes, (right.codes + 1) % sizes))
+            case "no item":
+                return DbsDedup().decode(context, replace(canvas, constraint=None), beam=beam)
             case "batch":
                 return replace(right, scores=right.scores - len(canvas.users))
             case "order":
@@ -92,6 +94,7 @@ class Broken:
         ("padding", "padding|every result"),
         ("outside", "within their slots"),
         ("given", "a given slot was changed"),
+        ("no item", "a result is no catalogue item"),
         ("batch", "alone differs from a batch"),
         ("order", "the order of the users matters"),
         ("random", "a second call differs"),

@@ -1,8 +1,8 @@
 """The catalogue of a simulation: a category tree, latent item vectors, popularity, and semantic IDs (SIDs).
 
 The shape follows Arts: 3 category levels with up to 12 / 16 / 15 codes, a popularity that gives the top 10% of the
-items some 40% of the interactions, and SIDs of 4 levels, quantised from the vectors, so that they say much about the
-category and something more about the item.
+items a good third of the interactions, and SIDs of 4 levels, quantised from the vectors, so that they say much about
+the category and something more about the item.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ Float = NDArray[np.float64]
 CHILDREN = (12, 16, 15)
 """Category codes a level; few of all possible paths occur."""
 
-SPARSITY = (5.0, 0.5, 0.2)
+SPARSITY = (5.0, 0.3, 0.1)
 """Dirichlet concentration of the items over the children of a node, a level: the lower, the more go to few children."""
 
-SPREAD = (1.0, 0.8, 0.6, 0.7)
+SPREAD = (1.0, 0.8, 0.6, 0.5)
 """Standard deviation that each category level, and last the item itself, adds to a latent vector."""
 
 DIMENSIONS = 16
@@ -57,7 +57,7 @@ class SimulatedItems:
         # Zipf-Mandelbrot: the offset flattens the head as much as it is in Arts.
         popularity = 1 / (np.arange(n_items) + 1 + 0.05 * n_items)
         popularity = rng.permutation(popularity / popularity.sum())
-        sids = _make_unique(residual_codes(vectors, min(256, max(8, n_items // 30)), LEVELS, rng))
+        sids = _make_unique(residual_codes(vectors, min(256, max(8, n_items // 40)), LEVELS, rng))
         return cls(categories, vectors, popularity, sids)
 
 

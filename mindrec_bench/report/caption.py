@@ -20,18 +20,22 @@ def caption(table: Table) -> str:
         return f"{title} Counted, and below as published, with the difference."
     if not table.users:
         return f"{title} No runs are stored yet: published values only."
-    return " ".join([title, _setting(table), *_tests(table)])
+    best = "Best in bold, second best underlined."
+    return " ".join([title, setting(table), best, *_tests(table)])
 
 
-def _setting(table: Table) -> str:
+def setting(table: Table) -> str:
+    """Users, seeds, beams and sizes behind a table or figure that has runs, as one sentence."""
     spec = table.spec
     users = ", ".join(f"{count:,} users of {data}" for data, count in table.users.items())
     if spec.eval_users:
         users = f"only the first {users}"
     sizes = sorted({size for row in table.rows for size in row.sizes.values()})
     seeds = f"seed {spec.seeds[0]}" if len(spec.seeds) == 1 else f"mean of seeds {', '.join(map(str, spec.seeds))}"
-    parts = [users, seeds, f"beam {spec.beam}"] + ([f"size {' and '.join(sizes)}"] if sizes else [])
-    return f"Measured on {'; '.join(parts)}. Best in bold, second best underlined."
+    beams = sorted({row.beam or spec.beam for row in spec.rows})
+    beam = f"beam{'s' if len(beams) > 1 else ''} {', '.join(map(str, beams))}"
+    parts = [users, seeds, beam] + ([f"size {' and '.join(sizes)}"] if sizes else [])
+    return f"Measured on {'; '.join(parts)}."
 
 
 def _tests(table: Table) -> list[str]:
@@ -65,7 +69,7 @@ def footnotes(table: Table) -> list[str]:
     found = [f"{row.label}: {row.note}" for row in table.rows if row.note] + list(spec.notes)
     if table.under_trained:
         found.append(f"Under-trained (validation still improved when time was up): {', '.join(table.under_trained)}.")
-    return [*found, *_bounds(table), *_computed(spec), *_empty(table)]
+    return [*found, *_bounds(table), *_computed(spec), *empty(table)]
 
 
 def _bounds(table: Table) -> list[str]:
@@ -142,7 +146,7 @@ def _against_reference(spec: TableSpec) -> list[str]:
     return found
 
 
-def _empty(table: Table) -> list[str]:
+def empty(table: Table) -> list[str]:
     """A line for each row without runs: the reason, or the commands that would make them."""
     found = []
     for row in table.rows:

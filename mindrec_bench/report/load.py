@@ -12,7 +12,7 @@ from .. import options, registry
 from ..errors import UsageError, did_you_mean
 from ..identity import EXTERNAL, Categories, Constrain
 from .closed import closed, one_of
-from .spec import KINDS, NOT_PRINTED, RowSpec, TableSpec
+from .spec import KINDS, NOT_PRINTED, TIMINGS, RowSpec, TableSpec
 
 PACKAGE = "mindrec_tables"
 """Where the paper's tables are installed."""
@@ -80,6 +80,10 @@ def _check_head(spec: TableSpec, origin: str) -> None:
     one_of(spec.kind, KINDS, "kind", origin)
     for metric in spec.metrics:
         one_of(metric, KINDS[spec.kind], "metric", origin)
+    for timing in spec.timings:
+        one_of(timing, TIMINGS, "timing", origin)
+    if spec.kind == "figure":
+        _check_places(spec, origin)
     labels = [row.label for row in spec.rows]
     for label in labels:
         if labels.count(label) > 1:
@@ -92,6 +96,17 @@ def _check_head(spec: TableSpec, origin: str) -> None:
             raise UsageError(f"{key} in {origin} is {number!r}; it must be a whole number of at least 1{more}")
     if not spec.data or not spec.metrics or not spec.seeds:
         raise UsageError(f"{origin} needs at least one entry each in data, metrics and seeds")
+
+
+def _check_places(spec: TableSpec, origin: str) -> None:
+    """Each row of a figure has a place of its own on the x axis."""
+    places: dict[float, str] = {}
+    for row in spec.rows:
+        if row.x is None:
+            raise UsageError(f"row '{row.label}' of {origin} has no key 'x', its place on the x axis; write x = ...")
+        if row.x in places:
+            raise UsageError(f"rows '{places[row.x]}' and '{row.label}' of {origin} have the same x; change one")
+        places[row.x] = row.label
 
 
 def _check_row(row: RowSpec, spec: TableSpec, where: str) -> None:
@@ -117,7 +132,7 @@ def _check_row(row: RowSpec, spec: TableSpec, where: str) -> None:
 
 
 def _check_names(row: RowSpec, where: str) -> None:
-    """Refuse unknown models and decoders, but for rankings made elsewhere and where the row says that there is no run."""
+    """Refuse unknown names, but for rankings made elsewhere, and where the row says that there is no run of it."""
     if row.decoder == EXTERNAL:
         return
     kinds: tuple[tuple[registry.Kind, str], ...] = (("model", row.model), ("decoder", row.decoder))

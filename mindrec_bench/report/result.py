@@ -48,7 +48,9 @@ def _lists(summary: dict[str, Any]) -> list[str]:
 
 
 def _costs(summary: dict[str, Any]) -> list[str]:
-    timings = summary["timings"]
+    timings, notes = summary["timings"], [f"note: {note}" for note in summary["notes"]]
+    if timings is None:
+        return ["rankings made elsewhere: time and memory are not known", *notes]
     lines = [
         f"decoding: {timings['users_per_second']:,.0f} users/s on {summary['environment']['device']}, "
         f"{timings['forward_passes']:,} forward passes, batch of {timings['batch_size']}: "
@@ -61,4 +63,4 @@ def _costs(summary: dict[str, Any]) -> list[str]:
             f"training: {fit['epochs']:.1f} epochs, {fit['parameters']:,} parameters, {fit['seconds'] / 60:.1f} minutes"
             + (", under-trained: validation still improved when time was up" if fit["under_trained"] else "")
         )
-    return lines + [f"note: {note}" for note in summary["notes"]]
+    return lines + notes

@@ -36,6 +36,9 @@ KINDS: dict[str, tuple[str, ...]] = {
 }
 """What a file may be, and the metrics that it may show."""
 
+TIMINGS = ("ms_per_user",)
+"""What a figure may show of a run's costs: wall time of decoding, in milliseconds a user."""
+
 NOT_PRINTED = "-"
 """A published cell that the paper leaves empty."""
 
@@ -99,7 +102,7 @@ class TableSpec:
         notes: footnotes.
         findings: kinds of `audit` findings about the published rows to add as footnotes.
         x_label: name of the x axis; figures only.
-        timings: keys of a run's timings to draw too; figures only.
+        timings: of `TIMINGS`, drawn in panels of their own; figures only.
     """
 
     name: str

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..comparison import System
-from ..errors import DataError, UsageError
+from ..errors import UsageError
 from ..list_swaps import code_counts
 from ..metrics import RANKING_METRICS
+from ..runs import METRICS, RANKINGS, read_stored
 
 Tokens = tuple[np.ndarray, np.ndarray]
 """User index and code of each recommended code; a code is its slot and its number, packed in one number."""
@@ -62,19 +62,8 @@ def check_comparable(runs: Sequence[dict[str, Any]]) -> None:
                 raise UsageError(f"runs {' and '.join(sides)} can't be compared: they have different {what}")
 
 
-def _read(run: dict[str, Any], name: str, columns: list[str]) -> Any:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    path = Path(run["path"]) / name
-    try:
-        return pq.read_table(path, columns=columns)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise DataError(f"{path} can't be read ({error}); repeat its command: {run['command']}") from error
-
-
 def _system(label: str, runs: Sequence[dict[str, Any]]) -> System:
-    tables = [_read(run, "metrics.parquet", ["user", *RANKING_METRICS]).sort_by("user") for run in runs]
+    tables = [read_stored(run, METRICS, ["user", *RANKING_METRICS]).sort_by("user") for run in runs]
     users = tables[0]["user"].to_numpy()
     for run, table in zip(runs, tables, strict=True):
         if not np.array_equal(table["user"].to_numpy(), users):
@@ -87,7 +76,7 @@ def _tokens(runs: Sequence[dict[str, Any]], users: np.ndarray) -> Tokens:
     """The SID codes of all lists of all seeds. Shapes: (tokens,), (tokens,)"""
     owners, packed = [], []
     for run in runs:
-        table = _read(run, "rankings.parquet", ["user", "codes"])
+        table = read_stored(run, RANKINGS, ["user", "codes"])
         sid = run["slots"]["sid"]
         flat = table["codes"].combine_chunks().flatten().to_numpy().astype(np.int64)
         codes = flat.reshape(len(table), -1)[:, -sid:] if len(table) else np.zeros((0, sid), dtype=np.int64)

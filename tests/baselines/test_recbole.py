@@ -19,7 +19,7 @@ from mindrec_baselines.recbole_family import RecBoleFamily
 from mindrec_baselines.sasrec import SasRec
 from mindrec_bench.contracts import FitReport, Histories, Task
 from mindrec_bench.data.dataset import Dataset, Examples
-from mindrec_bench.errors import DataError, UsageError
+from mindrec_bench.errors import DataError, MrbenchError, UsageError
 from mindrec_bench.metrics import Catalogue, score_lists
 from mindrec_bench.options import build
 from mindrec_bench.testing import make_canvas
@@ -229,6 +229,11 @@ def test_stops_without_progress_and_keeps_the_best(recbole: None, data: Dataset,
     assert not report.under_trained
 
 
+def test_a_loss_that_is_no_number_is_one_sentence(recbole: None, data: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(MrbenchError, match="no number any more after 0 epochs; train with a smaller lr"):
+        SasRec(lr=1e30, epochs=2, batch=32).fit(task(data), tmp_path)
+
+
 def test_recbole_leaves_no_trace(
     recbole: None, data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -241,6 +246,7 @@ def test_recbole_leaves_no_trace(
     assert report.epochs == 2, "RecBole read our command line"
     assert {name: id(value) for name, value in vars(np).items()} == names
     assert logging.root.manager.disable == level
+    assert not torch.is_anomaly_enabled(), "every training in this process would be slow"
     assert "CUDA_VISIBLE_DEVICES" not in os.environ
     assert list((tmp_path / "cwd").iterdir()) == []
     assert capfd.readouterr() == ("", "")

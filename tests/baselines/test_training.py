@@ -57,8 +57,9 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import numpy as np
-from mindrec_baselines import code_network, progress, training  # once, before the forks
+from mindrec_baselines import code_network, progress, t5_network, training  # once, before the forks
 from mindrec_baselines.llada import Llada
+from mindrec_baselines.tiger import Tiger
 from mindrec_bench.contracts import Task
 from mindrec_bench.data.dataset import Dataset
 
@@ -66,7 +67,7 @@ arrays = dict(np.load(sys.argv[1]))
 data = Dataset(name="chain", item_ids=list(map(str, range(24))), categories=None, fingerprint="", **arrays)
 task = Task(data, data.space(categories=False), size="tiny", quiet=True, notify=print)
 progress.SAVE_SECONDS = 0.0  # a checkpoint a step
-fit = lambda name: Llada(epochs=2, batch=64, dropout=0.3).fit(task, Path(sys.argv[2], name))
+fit = lambda name: backbone(epochs=2, batch=64, dropout=0.3).fit(task, Path(sys.argv[2], backbone.__name__, name))
 whole = progress.Progress.on_save, progress.Progress.on_step_end
 
 def die(name, when):
@@ -85,31 +86,33 @@ def die(name, when):
         os._exit(0)
     assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
 
-die("step", lambda step, what: (step, what) == (9, "step"))
-die("save", lambda step, what: (step, what) == (9, "save"))
-die("epoch", lambda step, what: (step, what) == (7, "step"))
-for name in ("never", "step", "save", "epoch"):
-    print(name, fit(name).valid_loss)
+for backbone in (Llada, Tiger):
+    die("step", lambda step, what: (step, what) == (9, "step"))
+    die("save", lambda step, what: (step, what) == (9, "save"))
+    die("epoch", lambda step, what: (step, what) == (7, "step"))
+    for name in ("never", "step", "save", "epoch"):
+        print(backbone.__name__, fit(name).valid_loss)
 """
 
 
 def test_a_killed_training_continues_to_the_same_bits(chain, tmp_path: Path) -> None:
+    """For two backbones whose networks have nothing in common."""
     data = chain(users=60)
     assert -(-len(data.train_examples()) // 64) == 6, "the kills are meant for mid-epoch and for an epoch's first step"
     names = ("users", "offsets", "items", "sids")
     np.savez(tmp_path / "data.npz", **{name: getattr(data, name) for name in names})
     done = subprocess.run(
         [sys.executable, "-c", KILLED, tmp_path / "data.npz", tmp_path],
-        capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=120,
+        capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=240,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert [line for line in done.stdout.splitlines() if "continues" in line] == [
-        f"training continues at step {step} of 12" for step in (8, 8, 6)
+        f"training continues at step {step} of 12" for step in (8, 8, 6) * 2
     ]
-    losses = {line.split(" ", 1)[1] for line in done.stdout.splitlines() if "continues" not in line}
-    assert len(losses) == 1, done.stdout
-    files = {(tmp_path / name / "weights.safetensors").read_bytes() for name in ("never", "step", "save", "epoch")}
-    assert len(files) == 1
+    assert len({line for line in done.stdout.splitlines() if "continues" not in line}) == 2, done.stdout
+    for backbone in ("Llada", "Tiger"):
+        trainings = [tmp_path / backbone / name for name in ("never", "step", "save", "epoch")]
+        assert len({(training / "weights.safetensors").read_bytes() for training in trainings}) == 1
 
 
 def test_time_limit_stops_and_says_under_trained(chain, tmp_path: Path) -> None:

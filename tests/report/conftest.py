@@ -67,6 +67,6 @@ def _store_run(
         "constrain": spec.constrain, "beam": spec.beam, "seed": spec.seed, "exclude_history": spec.exclude_history,
         "max_minutes": spec.max_minutes, "metrics": metrics, "command": f"mrbench run --model {model}",
         "slots": {"categories": 0, "sid": len(SIZES), "sid_codes": sum(SIZES), "sid_sizes": list(SIZES)},
-        "timings": {"users_per_second": speed}, "fit": {"under_trained": under_trained} if size else None,
+        "timings": {"users_per_second": speed, "batch_size": 128}, "environment": {"device_name": "x86_64"}, "fit": {"under_trained": under_trained} if size else None,
     }  # fmt: skip
     return folder.finish([shard], ids, columns, summary)
