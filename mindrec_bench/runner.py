@@ -62,8 +62,8 @@ def run_question(question: Question, setup: Setup) -> dict[str, Any]:
     Raises:
         MrbenchError: see `mindrec_bench.errors` for its kinds.
     """
-    if setup.batch_size < 1:
-        raise UsageError(f"--batch-size is {setup.batch_size}; it must be at least 1")
+    if not 1 <= setup.batch_size <= SHARD_USERS:
+        raise UsageError(f"--batch-size is {setup.batch_size}; it must be from 1 to {SHARD_USERS}")
     resolved = resolve_question(question)
     device = pick_device(setup.device)
     dataset = resolved.source.load(setup.data_dir, users=question.users, notify=setup.notify)

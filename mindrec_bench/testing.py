@@ -11,7 +11,7 @@ The whole test of a decoder can be:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -230,6 +230,7 @@ def check_ranking(ranking: Ranking, canvas: Canvas, *, beam: int, where: str = "
 
 def _cases(users: int) -> Iterator[Case]:
     """Small problems over all that changes a decoder's path: categories, given slots, impossible codes, few items."""
+    tables: list[Case] = []
     for n_categories, sizes in ((0, (3, 4, 2, 3)), (2, (2, 3, 3, 2, 4))):
         space = random_space(sizes, 12, n_categories=n_categories, seed=1)
         probs = np.random.default_rng(2).exponential(size=(users, 12)) ** 2
@@ -238,15 +239,15 @@ def _cases(users: int) -> Iterator[Case]:
         start[:, :n_categories] = space.item_codes[:users, :n_categories]
         name = f"{n_categories} categories"
         yield Case(f"a catalogue, {name}", space, catalogue_model(probs), "items")
-        yield Case(f"random tables, {name}", space, tabular, "denoiser")
+        tables.append(Case(f"random tables, {name}", space, tabular, "denoiser"))
+        yield tables[-1]
         if n_categories:
             yield Case(f"a catalogue, {name} given", space, catalogue_model(probs), "items", start)
-            yield Case(f"random tables, {name} given", space, tabular, "denoiser", start)
-            constrained = f"random tables, {name} given, catalogue constraint"
-            yield Case(constrained, space, tabular, "denoiser", start, catalogue=True)
-        yield Case(f"random tables, {name}, catalogue constraint", space, tabular, "denoiser", catalogue=True)
+            tables.append(Case(f"random tables, {name} given", space, tabular, "denoiser", start))
+            yield tables[-1]
     equal = np.ones((users, 4))
     yield Case("4 items of equal probability", random_space((2, 2), 4, seed=4), catalogue_model(equal), "items")
+    yield from (replace(case, name=f"{case.name}, catalogue constraint", catalogue=True) for case in tables)
 
 
 def _rows(ranking: Ranking, rows: Int) -> Ranking:

@@ -31,7 +31,7 @@ def runs(tmp_path_factory):
     found = {
         "items": run_question(Question("markov", "rank-items", DATA), setup),
         "duplicates": run_question(Question("markov", "bs", DATA), setup),
-        "some users": run_question(Question("markov", "bs", DATA, eval_users=9, beam=4), setup),
+        "some users": run_question(Question("markov", "bs", DATA, eval_users=30, beam=4), setup),
     }
     assert found["duplicates"]["metrics"]["duplicates"] > 0.05
     own = pq.read_table(Path(found["items"]["path"]) / "rankings.parquet")

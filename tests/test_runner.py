@@ -281,7 +281,7 @@ def test_a_full_disk_says_so_and_the_run_continues(ask, monkeypatch, decoded):
 
 @pytest.mark.parametrize("size", [0, -5])
 def test_a_batch_needs_a_user(ask, size):
-    with pytest.raises(UsageError, match=f"--batch-size is {size}; it must be at least 1"):
+    with pytest.raises(UsageError, match=f"--batch-size is {size}; it must be from 1 to 512"):
         ask(setup={"batch_size": size})
 
 

@@ -1,7 +1,7 @@
 """The catalogue of a simulation: a category tree, latent item vectors, popularity, and semantic IDs (SIDs).
 
 The shape follows Arts: 3 category levels with up to 12 / 16 / 15 codes, a popularity that gives the top 10% of the
-items a good third of the interactions, and SIDs of 4 levels, quantised from the vectors, so that they say much about
+items about a third of the interactions, and SIDs of 4 levels, quantised from the vectors, so that they say much about
 the category and something more about the item.
 """
 
@@ -23,7 +23,7 @@ CHILDREN = (12, 16, 15)
 SPARSITY = (5.0, 0.3, 0.1)
 """Dirichlet concentration of the items over the children of a node, a level: the lower, the more go to few children."""
 
-SPREAD = (1.0, 0.8, 0.6, 0.5)
+SPREAD = (1.0, 0.8, 0.6, 0.4)
 """Standard deviation that each category level, and last the item itself, adds to a latent vector."""
 
 DIMENSIONS = 16
@@ -54,8 +54,9 @@ class SimulatedItems:
         """Draw a catalogue; the same generator state gives the same catalogue."""
         categories = _draw_categories(n_items, rng)
         vectors = _draw_vectors(categories, rng)
-        # Zipf-Mandelbrot: the offset flattens the head as much as it is in Arts.
-        popularity = 1 / (np.arange(n_items) + 1 + 0.05 * n_items)
+        # Zipf-Mandelbrot. The offset flattens the head, as it is in Arts; a little more, since the ten most popular of
+        # a few hundred items would else be an answer that suits everyone.
+        popularity = 1 / (np.arange(n_items) + 1 + 0.1 * n_items)
         popularity = rng.permutation(popularity / popularity.sum())
         sids = _make_unique(residual_codes(vectors, min(256, max(8, n_items // 40)), LEVELS, rng))
         return cls(categories, vectors, popularity, sids)

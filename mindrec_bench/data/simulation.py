@@ -43,7 +43,7 @@ class Simulation:
     """
 
     catalogue: SimulatedItems
-    stickiness: tuple[float, ...] = (1.0, 1.5, 2.5)
+    stickiness: tuple[float, ...] = (1.0, 2.0, 3.0)
     affinity: float = 5.0
     decay: float = 0.8
 
@@ -113,7 +113,7 @@ class ArtsSim:
     """
 
     users: int = 2000
-    items: int = 500
+    items: int = 400
     seed: int = 0
 
     def __post_init__(self) -> None:

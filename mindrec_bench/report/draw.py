@@ -130,7 +130,7 @@ def _panel(ax: Axes, unit: str, lines: Sequence[Series], x_label: str) -> None:
         )  # fmt: skip
         known = ~np.isnan(bound)
         if known.any():
-            dashed = {"marker": "_", "linestyle": (0, (4, 3)), "linewidth": 1, "color": _BOUND}
+            dashed: dict[str, Any] = {"marker": "_", "linestyle": (0, (4, 3)), "linewidth": 1, "color": _BOUND}
             ax.plot(np.array(xs)[known], bound[known], label="upper bound", **dashed)
     _y_axis(ax, unit, lines)
     if len(ax.get_legend_handles_labels()[0]) > 1:

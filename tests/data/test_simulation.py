@@ -121,8 +121,8 @@ def test_calibrated_to_arts(default: Dataset) -> None:
     assert np.quantile(lengths, 0.95) == pytest.approx(33, abs=4)  # (33)
     counts = np.sort(np.bincount(default.items, minlength=default.n_items))[::-1]
     shares = [counts[: default.n_items * percent // 100].sum() / counts.sum() for percent in (10, 20)]
-    assert shares == pytest.approx([0.41, 0.57], abs=0.09)  # (0.41, 0.57)
-    slope = np.polyfit(np.log(np.arange(1, 251)), np.log(counts[:250]), 1)[0]
+    assert shares == pytest.approx([0.41, 0.57], abs=0.15)  # (0.41, 0.57)
+    slope = np.polyfit(np.log(np.arange(1, 201)), np.log(counts[:200]), 1)[0]
     assert -0.9 < slope < -0.4  # (-0.46 over the first 1,000, -0.57 over the first 5,000)
     assert default.space(categories=True).sizes[:3] == (12, 16, 15)  # (12, 16, 15)
 
@@ -135,7 +135,7 @@ def test_categories_stick(default: Dataset) -> None:
     at = np.flatnonzero(inside)
     chance = ((np.bincount(first) / len(first)) ** 2).sum()
     assert chance < 0.2
-    assert 0.6 < (first[at] == first[at - 1]).mean() < 0.9
+    assert 0.7 < (first[at] == first[at - 1]).mean() < 0.95
 
 
 def test_no_target_repeats_its_history(default: Dataset) -> None:
@@ -167,7 +167,7 @@ def test_optimum_is_what_ranking_by_the_truth_reaches(default: Dataset, monkeypa
     # Enough to learn, and not for popularity.
     popular = np.argsort(-default.train_counts())[:10]
     assert best["hr@10"] > 0.3
-    assert (test.targets[:, None] == popular).any(axis=1).mean() < best["hr@10"] / 3
+    assert (test.targets[:, None] == popular).any(axis=1).mean() < best["hr@10"] / 5
     monkeypatch.setattr("mindrec_bench.data.simulation.BATCH_CELLS", 70 * default.n_items)
     assert optimum(simulation, test.histories.items) == pytest.approx(best, rel=1e-9)
 

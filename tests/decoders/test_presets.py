@@ -43,6 +43,6 @@ def test_options_are_closed(spec, message):
 
 
 def test_registration_imports_no_torch():
-    modules = "bs, dbs_dedup, dbs_penalty, rank_items"
+    modules = "adaptive, ar_beam, block_m, bs, dbs_dedup, dbs_penalty, n_per_step, rank_items"
     code = f"import sys; from mindrec_decoders import {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

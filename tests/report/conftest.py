@@ -35,9 +35,10 @@ def _store_run(
     results = changes.pop("results", BEAM)
     asked, speed = changes.pop("users_asked", 5000), changes.pop("speed", 100.0)
     size, under_trained = changes.pop("size", ""), changes.pop("under_trained", False)
+    sized = backbone.at(size) if size else backbone
     spec = RunSpec(
         data=DataPart(data.partition(":")[0].capitalize(), data, f"fingerprint of {data}", users),
-        model=ModelPart(model_name, plain(options.as_dict(backbone.at(size) if size else backbone)), size),
+        model=ModelPart(model_name, plain(options.as_dict(sized)), size),
         decoder=DecoderPart(decoder_name, plain(options.as_dict(chosen))),
         **{"categories": "none", "beam": BEAM, **changes},
     )
@@ -63,10 +64,12 @@ def _store_run(
     shard = folder.write_shard(0, table, ShardMeta("cpu", 128, users))
     summary = {
         "model": options.label(model_name, backbone), "decoder": options.label(decoder_name, chosen), "data": data,
-        "size": size, "users": users, "users_asked": asked, "eval_users": spec.eval_users, "categories": spec.categories,
-        "constrain": spec.constrain, "beam": spec.beam, "seed": spec.seed, "exclude_history": spec.exclude_history,
-        "max_minutes": spec.max_minutes, "metrics": metrics, "command": f"mrbench run --model {model}",
+        "size": size, "users": users, "users_asked": asked, "eval_users": spec.eval_users,
+        "categories": spec.categories, "constrain": spec.constrain, "beam": spec.beam, "seed": spec.seed,
+        "exclude_history": spec.exclude_history, "max_minutes": spec.max_minutes, "metrics": metrics,
+        "command": f"mrbench run --model {model}",
         "slots": {"categories": 0, "sid": len(SIZES), "sid_codes": sum(SIZES), "sid_sizes": list(SIZES)},
-        "timings": {"users_per_second": speed, "batch_size": 128}, "environment": {"device_name": "x86_64"}, "fit": {"under_trained": under_trained} if size else None,
+        "timings": {"users_per_second": speed, "batch_size": 128}, "environment": {"device_name": "x86_64"},
+        "fit": {"under_trained": under_trained} if size else None,
     }  # fmt: skip
     return folder.finish([shard], ids, columns, summary)
