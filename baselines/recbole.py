@@ -1,6 +1,6 @@
 """`recbole`: the sequential models of RecBole 1.2.1 (Zhao et al., CIKM 2021), trained by RecBole with its own defaults.
 
-    mrbench run --model recbole:model=BERT4Rec --decoder rank-items --data arts
+mrbench run --model recbole:model=BERT4Rec --decoder rank-items --data arts
 """
 
 from __future__ import annotations

@@ -13,40 +13,16 @@ import click
 
 from . import __version__
 from .errors import MrbenchError
-from .report.commands import audit, compare, runs_option, table
+from .exchange import export, score
+from .flags import Users, data_dir_option, json_option, notify, runs_option
+from .report.commands import audit, compare, figure, table
 
 INTERRUPTED = 130
 DEBUG = "--debug"
 
 
-class _Users(click.ParamType):
-    """A number of users, or `all`."""
-
-    name = "N|all"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
-        if value is None or value == "all":
-            return None
-        try:
-            return int(value)
-        except ValueError:
-            self.fail(f"'{value}' is neither a number nor 'all'", param, ctx)
-
-
-def _notify(quiet: bool) -> Any:
-    return (lambda line: None) if quiet else (lambda line: click.echo(line, err=True))
-
-
 def _print(value: Any, text: str, as_json: bool) -> None:
     click.echo(json.dumps(value, ensure_ascii=False) if as_json else text)
-
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-data_dir_option = click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path),
-    help="Where data folders are; else $MRBENCH_DATA, ./data, the per-user cache.",
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -83,7 +59,7 @@ def cli() -> None:
     help="A slot may have any of its codes, or only those that keep a catalogue item reachable.",
 )
 @click.option("--beam", type=int, default=10, show_default=True, help="Results a user.")
-@click.option("--users", type=_Users(), default="5000", show_default=True, help="Users that make up the data.")
+@click.option("--users", type=Users(), default="5000", show_default=True, help="Users that make up the data.")
 @click.option("--eval-users", type=int, help="Decode only the first so many users (a quick look).")
 @click.option("--seed", type=int, default=42, show_default=True)
 @click.option("--exclude-history", is_flag=True, help="Never recommend items of the history (models that score items).")
@@ -114,7 +90,7 @@ def run(**flags: Any) -> None:
         fresh=flags.pop("fresh"),
         wait=not flags.pop("no_wait"),
         quiet=quiet,
-        notify=_notify(quiet),
+        notify=(lambda line: None) if quiet else notify,
     )
     summary = run_question(Question(**flags), setup)
     store = [] if setup.runs_dir == Path("runs") else ["--runs-dir", str(setup.runs_dir)]
@@ -144,7 +120,7 @@ def list_(what: str | None, as_json: bool) -> None:
     from . import registry
 
     kinds: dict[str, registry.Kind] = {"models": "model", "decoders": "decoder", "data": "data"}
-    rows = {name: registry.listed(kind, _notify(False)) for name, kind in kinds.items() if what in (None, name)}
+    rows = {name: registry.listed(kind, notify) for name, kind in kinds.items() if what in (None, name)}
     lines = []
     for name, entries in rows.items():
         lines.append(name)
@@ -156,7 +132,7 @@ def list_(what: str | None, as_json: bool) -> None:
     _print(value, "\n".join(lines), as_json)
 
 
-for command in (table, compare, audit):
+for command in (table, figure, compare, audit, score, export):
     cli.add_command(command)
 
 
@@ -177,7 +153,7 @@ def data_show(name: str, data_dir: Path | None, as_json: bool) -> None:
 
     _, source = resolve(name)
     sides = {
-        side: stats.statistics(source.load(data_dir, users=users, notify=_notify(False)))
+        side: stats.statistics(source.load(data_dir, users=users, notify=notify))
         for side, users in (("first_users", stats.PAPER_USERS), ("whole", None))
     }
     heading = ("", f"first {stats.PAPER_USERS:,} users", "whole file", "paper, first", "paper, whole")
@@ -193,7 +169,7 @@ def data_fetch(name: str, data_dir: Path | None) -> None:
     """Download one of the paper's data sets from its public hub repository."""
     from .data.known import download
 
-    click.echo(download(name, data_dir=data_dir, notify=_notify(False)))
+    click.echo(download(name, data_dir=data_dir, notify=notify))
 
 
 def main() -> None:

@@ -154,4 +154,3 @@ def _check_size(size: str, name: str, backbone: Any) -> None:
         f"model '{name}' has no size '{size}'{did_you_mean(size, backbone.sizes)}; "
         f"it has {', '.join(backbone.sizes)}, and auto"
     )
-

@@ -1,4 +1,4 @@
-"""The commands that show stored runs and published numbers: `table`, `compare`, `audit`. None of them imports torch."""
+"""The commands that show stored runs and published numbers: `table`, `figure`, `compare`, `audit`; without torch."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import UsageError
+from ..flags import json_option, notify, runs_option
 
 if TYPE_CHECKING:
     from .spec import TableSpec
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 ENDINGS = {"text": "txt", "github": "md", "latex": "tex", "html": "html", "csv": "csv", "json": "json"}
 """The formats of a table, and the endings of their files."""
 
-runs_option = click.option(
-    "--runs-dir", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="The run store."
-)
 test_option = click.option(
     "--test",
     type=click.Choice(["randomisation", "t", "wilcoxon"]),
@@ -33,10 +31,6 @@ test_option = click.option(
     show_default=True,
     help="For NDCG, and for HR over several seeds; HR of one seed has exact McNemar.",
 )
-
-
-def _notify(line: str) -> None:
-    click.echo(line, err=True)
 
 
 def _numbers(context: click.Context, option: click.Parameter, text: str | None) -> tuple[int, ...] | None:
@@ -101,7 +95,7 @@ def _build(spec: TableSpec, flags: dict[str, Any]) -> Table:
     from ..runs import find_runs
     from .build import build_table
 
-    runs = find_runs(flags["runs_dir"], _notify)
+    runs = find_runs(flags["runs_dir"], notify)
     return build_table(spec, runs, with_intervals=flags["intervals"], test=flags["test"])
 
 
@@ -110,12 +104,14 @@ def _run_missing(tables: Sequence[Table], runs_dir: Path) -> None:
     missing = [command for built in tables for row in built.rows for some in row.missing.values() for command in some]
     failed = []
     for command in dict.fromkeys(missing):
-        _notify(command)
+        if not command.startswith("mrbench run "):  # rankings made elsewhere need the user's own file
+            continue
+        notify(command)
         words = [sys.executable, "-m", "mindrec_bench.cli", *shlex.split(command)[1:], "--runs-dir", str(runs_dir)]
         if subprocess.run(words, stdout=subprocess.DEVNULL, check=False).returncode:
             failed.append(command)
     for command in failed:
-        _notify(f"failed: {command}")
+        notify(f"failed: {command}")
 
 
 def _joined(tables: Sequence[Table], form: str, with_intervals: bool) -> str:
@@ -146,10 +142,30 @@ def _renderer(form: str, with_intervals: bool) -> Callable[[Table], str]:
 
 
 @click.command()
+@click.argument("name", metavar="NAME|FILE.toml")
+@click.option("--out", type=click.Path(path_type=Path), default=Path(), help="The folder for the files.")
+@runs_option
+def figure(name: str, out: Path, runs_dir: Path) -> None:
+    """Draw a figure of the paper from stored runs: PNG, SVG, PDF, and its data as CSV.
+
+    What is missing is named with the commands that fill it.
+    """
+    from ..runs import find_runs
+    from .figure import build_figure, save_figure
+    from .load import load_table
+
+    built = build_figure(load_table(name), find_runs(runs_dir, notify))
+    for path in save_figure(built, out):
+        click.echo(path)
+    for line in built.missing:
+        notify(line)
+
+
+@click.command()
 @click.argument("runs", metavar="RUN RUN...", nargs=-1, required=True)
 @test_option
 @runs_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+@json_option
 def compare(runs: Sequence[str], test: Any, runs_dir: Path, as_json: bool) -> None:
     """Compare stored runs with the first one, every metric tested over the same users.
 
@@ -165,7 +181,7 @@ def compare(runs: Sequence[str], test: Any, runs_dir: Path, as_json: bool) -> No
 @click.command()
 @click.option("--all", "everything", is_flag=True, help="Print the checks that found nothing odd as well.")
 @runs_option
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of text.")
+@json_option
 def audit(everything: bool, runs_dir: Path, as_json: bool) -> None:
     """Check the published tables, and the stored runs, by arithmetic alone."""
     from ..audit import check_run
@@ -173,7 +189,7 @@ def audit(everything: bool, runs_dir: Path, as_json: bool) -> None:
     from .findings import as_objects, to_text
     from .published import audit_paper
 
-    findings = audit_paper() + [finding for run in find_runs(runs_dir, _notify) for finding in check_run(run)]
+    findings = audit_paper() + [finding for run in find_runs(runs_dir, notify) for finding in check_run(run)]
     click.echo(
         json.dumps(as_objects(findings), ensure_ascii=False) if as_json else to_text(findings, everything=everything)
     )

@@ -1,0 +1,41 @@
+"""What the commands share: flags, a number of users, where notices go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+ALL = "all"
+
+
+class Users(click.ParamType):
+    """A number of users, or `all` (None in Python)."""
+
+    name = "N|all"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        """See `click.ParamType`."""
+        if value is None or value == ALL:
+            return None
+        try:
+            return int(value)
+        except ValueError:
+            self.fail(f"'{value}' is neither a number nor '{ALL}'", param, ctx)
+
+
+def notify(line: str) -> None:
+    """Print a notice on stderr; results alone go to stdout."""
+    click.echo(line, err=True)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+runs_option = click.option(
+    "--runs-dir", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="The run store."
+)
+data_dir_option = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="Where data folders are; else $MRBENCH_DATA, ./data, the per-user cache.",
+)
