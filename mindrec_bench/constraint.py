@@ -7,8 +7,9 @@ right the sorted projections are the levels of a prefix tree. Beams with other s
 the same table.
 
 Tables are built when first asked for and kept. An entry is 8 bytes. With M slots in any order a slot has at most
-2^(M-1) N entries: for 4 SID slots 32 N in all, 26 MB for 10^5 items; from left to right 4 N. A lookup has fixed shapes,
-so on an accelerator nothing is read back to the host.
+2^(M-1) N entries: for 4 SID slots 32 N in all, 26 MB for 10^5 items; from left to right 4 N. Joint choices of n slots
+add at most N entries for each set of n and each set revealed before. A lookup has fixed shapes (joint choices take the
+most that any state has as their width), so on an accelerator nothing is read back to the host.
 """
 
 from __future__ import annotations

@@ -101,6 +101,17 @@ def test_ties_go_to_the_lower_slots_then_the_lower_codes(n, catalogue):
         compare(case.decode(NPerStep(n=n, prune="bs"), np.array([0]), beam=beam), 0, wanted)
 
 
+@pytest.mark.parametrize("catalogue", [False, True])
+def test_equal_products_stand_by_codes_and_not_by_ranks(catalogue):
+    """Code 1 is likelier in both slots: 01 is rank 2 then rank 1, and 10 rank 1 then rank 2."""
+    table = torch.tensor([0.2, 0.4], dtype=torch.float64).log().expand(1, 9, 2, 2)
+    space = random_space((2, 2), 12)
+    assert len(np.unique(space.item_codes, axis=0)) == 4
+    case = Case("ties", space, TabularDenoiser(table, (2, 2)), "denoiser", catalogue=catalogue)
+    ranking = case.decode(NPerStep(n=2, prune="bs"), np.array([0]), beam=2)
+    compare(ranking, 0, [((1, 1), math.log(0.16)), ((0, 1), math.log(0.08))])
+
+
 @pytest.mark.parametrize(("n", "passes"), [(1, 4), (2, 2), (3, 2), (4, 1)])
 def test_forward_passes(n, passes):
     sizes = (3, 3, 3, 3)
