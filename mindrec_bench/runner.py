@@ -27,6 +27,9 @@ from .runs import RunFolder
 from .scoring import data_notes, score_shards, slots_summary
 from .shards import Shard, ShardMeta
 
+MAX_BATCH = SHARD_USERS
+"""Batches do not cross shards."""
+
 
 @dataclass(frozen=True)
 class Setup:
@@ -62,8 +65,8 @@ def run_question(question: Question, setup: Setup) -> dict[str, Any]:
     Raises:
         MrbenchError: see `mindrec_bench.errors` for its kinds.
     """
-    if not 1 <= setup.batch_size <= SHARD_USERS:
-        raise UsageError(f"--batch-size is {setup.batch_size}; it must be from 1 to {SHARD_USERS}")
+    if not 1 <= setup.batch_size <= MAX_BATCH:
+        raise UsageError(f"--batch-size is {setup.batch_size}; it must be from 1 to {MAX_BATCH}")
     resolved = resolve_question(question)
     device = pick_device(setup.device)
     dataset = resolved.source.load(setup.data_dir, users=question.users, notify=setup.notify)
