@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,13 @@ from mindrec_bench.contracts import FitReport
 
 from .weights import write_json, write_weights
 
+Notify = Callable[[str], None]
+
 SAVE_SECONDS = 300.0
 """A checkpoint is written after each epoch, and in long ones this often."""
+
+TIMED_STEPS = 20
+"""After so many steps the time that training takes is told."""
 
 BEST, STATE = "best.safetensors", "progress.json"
 
@@ -30,8 +36,10 @@ class Progress(TrainerCallback):
     `progress.json` is the last file of a checkpoint, so a checkpoint that has it is whole.
     """
 
-    def __init__(self, folder: Path, *, steps: int, patience: int, minutes: float | None, quiet: bool) -> None:
-        self.folder, self.steps, self.patience, self.quiet = folder, steps, patience, quiet
+    def __init__(
+        self, folder: Path, *, steps: int, patience: int, minutes: float | None, quiet: bool, notify: Notify
+    ) -> None:
+        self.folder, self.steps, self.patience, self.quiet, self.notify = folder, steps, patience, quiet, notify
         self.limit = float("inf") if minutes is None else 60 * minutes
         self.step, self.epoch, self.losses = 0, 0.0, list[float]()
         self.finished = False
@@ -77,6 +85,7 @@ class Progress(TrainerCallback):
     ) -> None:
         """Start the clock and the bar."""
         self._started = self._saved = time.monotonic()
+        self._first = self.step
         self._bar = tqdm(
             total=self.steps, initial=self.step, desc="training", unit="step", file=sys.stderr, disable=self.quiet
         )
@@ -85,10 +94,18 @@ class Progress(TrainerCallback):
         """Count; stop when time is up; save in long epochs."""
         self.step, self.epoch = state.global_step, float(state.epoch or 0)
         self._bar.update()
+        if self.step == self._first + TIMED_STEPS:
+            self.notify(self._forecast())
         if self.seconds >= self.limit or self.step >= self.steps:
             self.finished = control.should_training_stop = True
         elif time.monotonic() - self._saved > SAVE_SECONDS:
             control.should_save = True
+
+    def _forecast(self) -> str:
+        """How long training will take at the speed of the steps so far."""
+        seconds = (time.monotonic() - self._started) / (self.step - self._first) * (self.steps - self.step)
+        minutes = min(seconds, self.limit - self.seconds) / 60
+        return f"about {minutes:.0f} minutes of training at this speed, less if validation stops improving before"
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any) -> None:
         """Keep the best weights; stop when the last `patience` evaluations brought none better."""

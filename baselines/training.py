@@ -138,7 +138,14 @@ def _run(network: nn.Module, recipe: Recipe, task: Task, checkpoints: Path, trai
     arguments = _arguments(recipe, task, checkpoints)
     network.to(arguments.device)
     steps = recipe.epochs * -(-len(examples) // recipe.batch)
-    progress = Progress(checkpoints, steps=steps, patience=recipe.patience, minutes=task.max_minutes, quiet=task.quiet)
+    progress = Progress(
+        checkpoints,
+        steps=steps,
+        patience=recipe.patience,
+        minutes=task.max_minutes,
+        quiet=task.quiet,
+        notify=task.notify,
+    )
     optimizer = torch.optim.AdamW(_groups(network, recipe.weight_decay), lr=recipe.lr, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: _rate(step, progress.share(step), recipe.warmup, recipe.decay)

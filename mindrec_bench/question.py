@@ -84,6 +84,12 @@ class Resolved:
             return self.question.size
         return sizes[0] if dataset.simulation else sizes[-1]
 
+    def why_size(self, dataset: Dataset) -> str:
+        """What to say about a size that the user did not choose; '' about a chosen one."""
+        if self.question.size != AUTO:
+            return ""
+        return " (auto: the smallest, for a simulation)" if dataset.simulation else " (auto: the largest of this model)"
+
     def categories(self, dataset: Dataset) -> Categories:
         """How category slots are used.
 

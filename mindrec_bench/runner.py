@@ -135,7 +135,10 @@ class _Run:
             report = fit.load_report()
             if report is None:
                 fit.start()
-                setup.notify(f"training {self.spec.model.name} ({task.size}) on {self.dataset.name}, {self.device}")
+                setup.notify(
+                    f"training {self.spec.model.name} on {self.dataset.name}, {self.device}, size {task.size}"
+                    + self.resolved.why_size(self.dataset)
+                )
                 report = fit.finish(backbone.fit(task, fit.path))
             return backbone.load(task, fit.path), report, fit.weights_id()
 

@@ -93,6 +93,9 @@ def test_a_size_by_name(sized, data):
 def test_auto_is_tiny_on_a_simulation(sized, data):
     assert resolve_question(sized).size(data) == "tiny"
     assert resolve_question(sized).size(replace(data, simulation=None)) != "tiny"
+    assert resolve_question(sized).why_size(data) == " (auto: the smallest, for a simulation)"
+    assert resolve_question(sized).why_size(replace(data, simulation=None)) == " (auto: the largest of this model)"
+    assert resolve_question(replace(sized, size="big")).why_size(data) == ""
 
 
 def test_a_model_without_sizes_has_an_empty_one(data):

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from mindrec_baselines import training, weights
+from mindrec_baselines import progress, training, weights
 from mindrec_baselines.llada import Llada
 from mindrec_baselines.progress import Progress
 from mindrec_bench.contracts import FitReport, Task
@@ -51,6 +51,13 @@ def test_the_report_counts(chain, tmp_path: Path) -> None:
     assert 0 < report.seconds < 60
     assert not report.under_trained
     assert Llada(epochs=3, batch=64).fit(given, tmp_path) == report, "a completed training is not repeated"
+
+
+def test_the_time_it_takes_is_told_once(chain, tmp_path: Path) -> None:
+    told: list[str] = []
+    report = Llada(epochs=2, batch=32).fit(task(chain(), notify=told.append), tmp_path)
+    assert report.steps > progress.TIMED_STEPS
+    assert [line.split(" minutes")[0] for line in told] == ["about 0"]
 
 
 KILLED = """
@@ -125,7 +132,7 @@ def test_time_limit_stops_and_says_under_trained(chain, tmp_path: Path) -> None:
 
 
 def test_time_before_an_interruption_counts(chain, tmp_path: Path) -> None:
-    progress = Progress(tmp_path, steps=10, patience=1, minutes=1, quiet=True)
+    progress = Progress(tmp_path, steps=10, patience=1, minutes=1, quiet=True, notify=pytest.fail)
     checkpoint = tmp_path / "checkpoint-10"
     checkpoint.mkdir()
     weights.write_json(
