@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests run side by side; read when torch is first imported
+
 import pytest
 
 from mindrec_bench.identity import DataPart, DecoderPart, ModelPart, RunSpec
