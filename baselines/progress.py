@@ -105,7 +105,7 @@ class Progress(TrainerCallback):
         """How long training will take at the speed of the steps so far."""
         seconds = (time.monotonic() - self._started) / (self.step - self._first) * (self.steps - self.step)
         minutes = min(seconds, self.limit - self.seconds) / 60
-        return f"about {minutes:.0f} minutes of training at this speed, less if validation stops improving before"
+        return f"about {minutes:.1f} minutes of training at this speed, less if validation stops improving before"
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any) -> None:
         """Keep the best weights; stop when the last `patience` evaluations brought none better."""

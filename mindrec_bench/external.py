@@ -138,7 +138,7 @@ def _store(
     space = dataset.space(categories=False)  # the lists hold SIDs only
     shard = folder.write_shard(0, _table(read, users, spec.beam), ShardMeta("", 0, len(users)))
     columns, results = score_shards([shard], examples, dataset, space, categories="none", beam=spec.beam)
-    notes = data_notes(dataset)
+    notes = data_notes(dataset, space)
     if read.missing:
         notes.append(f"{read.missing:,} of {len(users):,} users have no rankings in the file and count as misses")
     summary = {

@@ -225,7 +225,7 @@ class _Run:
         }
 
     def _notes(self) -> list[str]:
-        notes = data_notes(self.dataset)
+        notes = data_notes(self.dataset, self.space)
         if self.dataset.simulation is not None and self.spec.categories == "given":
             notes.append("the best reachable values do not know the given categories, so this run may exceed them")
         return notes

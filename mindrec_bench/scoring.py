@@ -67,7 +67,8 @@ def slots_summary(space: CodeSpace) -> dict[str, Any]:
     }
 
 
-def data_notes(dataset: Dataset) -> list[str]:
+def data_notes(dataset: Dataset, space: CodeSpace) -> list[str]:
     """Facts about the data that stand beside results."""
     skipped = f"{dataset.skipped:,} users with fewer than 3 interactions were skipped"
-    return [*dataset.notes, *([skipped] if dataset.skipped else [])]
+    about_categories = dataset.category_notes if space.n_categories else ()
+    return [*about_categories, *([skipped] if dataset.skipped else [])]

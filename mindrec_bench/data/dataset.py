@@ -51,7 +51,7 @@ class Dataset:
         fingerprint: hash of everything above; part of every run's identity.
         skipped: users left out because they have fewer than 3 interactions.
         without_categories: items whose categories are missing or empty.
-        notes: facts about the data to show beside results (imputed categories, say).
+        category_notes: facts about the categories to show beside results that use them (imputed ones, say).
         simulation: the process that made the data, where it was simulated.
     """
 
@@ -65,7 +65,7 @@ class Dataset:
     fingerprint: str
     skipped: int = 0
     without_categories: int = 0
-    notes: tuple[str, ...] = ()
+    category_notes: tuple[str, ...] = ()
     simulation: Simulation | None = field(default=None, repr=False)
 
     @property

@@ -54,7 +54,7 @@ def read_folder(folder: Path, *, users: int | None = None, levels: int | None = 
         fingerprint=fingerprint(kept, offsets, items, item_ids, sids, categories),
         skipped=skipped,
         without_categories=found.without if found else 0,
-        notes=found.notes if found else (),
+        category_notes=found.notes if found else (),
     )
 
 

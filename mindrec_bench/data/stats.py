@@ -68,7 +68,7 @@ def statistics(dataset: Dataset) -> dict[str, Any]:
         "histories_cut": float((lengths > HISTORY).mean()),
         "test_targets_in_training": float(trained[dataset.test().targets].mean()),
         "fingerprint": dataset.fingerprint,
-        "notes": list(dataset.notes),
+        "notes": list(dataset.category_notes),
     }
 
 

@@ -57,7 +57,7 @@ def test_the_time_it_takes_is_told_once(chain, tmp_path: Path) -> None:
     told: list[str] = []
     report = Llada(epochs=2, batch=32).fit(task(chain(), notify=told.append), tmp_path)
     assert report.steps > progress.TIMED_STEPS
-    assert [line.split(" minutes")[0] for line in told] == ["about 0"]
+    assert [line.split(" minutes")[0] for line in told] == ["about 0.0"]
 
 
 KILLED = """

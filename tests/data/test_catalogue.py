@@ -67,7 +67,7 @@ def test_category_strings(write_folder) -> None:
     assert data.categories.tolist() == [[1, 0], [2, 0], [0, 0], [2, 0]]
     assert data.without_categories == 2
     # The imputed item 2 has no category string: there is nothing imputed in it.
-    assert data.notes == ("categories of 1 of 4 items are imputed",)
+    assert data.category_notes == ("categories of 1 of 4 items are imputed",)
 
 
 def test_three_levels_by_default(write_folder) -> None:
@@ -77,7 +77,8 @@ def test_three_levels_by_default(write_folder) -> None:
 
 
 def test_no_note_without_imputed_categories(write_folder) -> None:
-    assert read_folder(write_folder(item={"1": {"categories": "R,A", "categories_source": "metadata"}})).notes == ()
+    folder = write_folder(item={"1": {"categories": "R,A", "categories_source": "metadata"}})
+    assert read_folder(folder).category_notes == ()
 
 
 @pytest.mark.parametrize(
@@ -108,7 +109,7 @@ def test_ready_codes_come_before_strings(write_folder) -> None:
     data = read_folder(write_folder(category=READY, item=ITEM))
     assert data.categories is not None
     assert data.categories.tolist() == [[0, 3], [4, 0], [0, 12], [1, 0]]
-    assert data.notes == ()
+    assert data.category_notes == ()
 
 
 def test_ready_codes_are_cut(write_folder) -> None:

@@ -116,7 +116,7 @@ def test_nothing_to_download(spec: str) -> None:
 def test_real_data_by_any_spelling(real_data: Path) -> None:
     _, source = resolve("InstruMents")
     data = source.load(real_data, users=100, notify=pytest.fail)
-    assert data.notes == ("categories of 3,672 of 9,922 items are imputed",)
+    assert data.category_notes == ("categories of 3,672 of 9,922 items are imputed",)
     sources = [
         fields["categories_source"]
         for fields in json.loads((real_data / "Instruments/Instruments.item.json").read_text()).values()
