@@ -142,7 +142,7 @@ class RunFolder:
             )
         table = pa.table({"user": pa.array(users), **{name: pa.array(column) for name, column in columns.items()}})
         atomic_write(self.path / RANKINGS, lambda file: join_shards(parts, file))
-        atomic_write(self.path / METRICS, lambda file: pq.write_table(table, file))
+        atomic_write(self.path / METRICS, lambda file: pq.write_table(table, file, compression="zstd"))
         content = {**summary, "run": self.spec.id, "spec": self.spec.as_dict()}
         written = seal(self.path / SUMMARY, content, [self.path / RANKINGS, self.path / METRICS])
         shutil.rmtree(self.path / SHARDS, ignore_errors=True)

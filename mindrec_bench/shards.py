@@ -141,7 +141,7 @@ def write_shard(folder: Path, index: int, table: pa.Table, meta: ShardMeta) -> S
     """
     tagged = table.cast(SCHEMA).replace_schema_metadata({_META: canonical(asdict(meta))})
     buffer = pa.BufferOutputStream()
-    pq.write_table(tagged, buffer)
+    pq.write_table(tagged, buffer, compression="zstd")
     content = buffer.getvalue().to_pybytes()
     digest = _digest(content)
     path = folder / f"{index:05d}-{digest}.parquet"
@@ -204,6 +204,6 @@ def _read_shard(path: Path, notify: Notify) -> Shard | None:
 
 def join_shards(shards: Iterable[Shard], file: BinaryIO) -> None:
     """Stream shards into one Parquet file, one after the other, without their metadata."""
-    with pq.ParquetWriter(file, SCHEMA) as writer:
+    with pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
         for shard in shards:
             writer.write_table(shard.table())
