@@ -27,6 +27,7 @@ OPEN_TO_PLUGINS = {
 
 WITHOUT_A_MODULE = {
     "tests/test_layout.py": "is about the whole tree",
+    "tests/test_contributing.py": "is about CONTRIBUTING.md",
     "tests/test_calibration.py": "checks `significance` over many drawn experiments",
     "tests/decoders/test_presets.py": "is about every registered decoder",
     "tests/report/test_render.py": "draws the same tables in every format",
