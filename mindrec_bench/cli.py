@@ -172,6 +172,21 @@ def data_fetch(name: str, data_dir: Path | None) -> None:
     click.echo(download(name, data_dir=data_dir, notify=notify))
 
 
+@cli.group()
+def new() -> None:
+    """Start a package of your own."""
+
+
+@new.command("decoder")
+@click.argument("name")
+@click.option("--out", type=click.Path(path_type=Path), default=Path(), help="Where the new folder NAME goes.")
+def new_decoder(name: str, out: Path) -> None:
+    """Write a small installable package with a working decoder, its test and a README."""
+    from .scaffold import new_decoder
+
+    click.echo(new_decoder(name, out))
+
+
 def main() -> None:
     """Run the command line; every error a user can meet ends in one sentence and a documented exit code."""
     arguments = [argument for argument in sys.argv[1:] if argument != DEBUG]

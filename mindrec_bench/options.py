@@ -54,7 +54,9 @@ def build(cls: type[T], name: str, raw: dict[str, str]) -> T:
         values[key] = _coerce(hints[key], text, f"option '{key}' of '{name}'")
     for key, field in fields.items():
         if key not in values and field.default is field.default_factory is dataclasses.MISSING:
-            raise UsageError(f"'{name}' needs the option '{key}'; write {name}:{key}=...")
+            choices = typing.get_args(hints[key]) if typing.get_origin(hints[key]) is Literal else ()
+            allowed = f" (allowed: {', '.join(map(_text, choices))})" if choices else ""
+            raise UsageError(f"'{name}' needs the option '{key}'; write {name}:{key}=...{allowed}")
     try:
         return cls(**values)
     except ValueError as error:

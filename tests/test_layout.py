@@ -29,6 +29,7 @@ WITHOUT_A_MODULE = {
     "tests/test_layout.py": "is about the whole tree",
     "tests/test_contributing.py": "is about CONTRIBUTING.md",
     "tests/test_calibration.py": "checks `significance` over many drawn experiments",
+    "tests/test_pairs.py": "is about every registered backbone with every registered decoder",
     "tests/decoders/test_presets.py": "is about every registered decoder",
     "tests/report/test_render.py": "draws the same tables in every format",
     "tests/baselines/test_items_real.py": "checks `markov` and `pop` on real data",

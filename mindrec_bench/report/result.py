@@ -51,9 +51,10 @@ def _costs(summary: dict[str, Any]) -> list[str]:
     timings, notes = summary["timings"], [f"note: {note}" for note in summary["notes"]]
     if timings is None:
         return ["rankings made elsewhere: time and memory are not known", *notes]
+    passes = timings["forward_passes"]
     lines = [
         f"decoding: {timings['users_per_second']:,.0f} users/s on {summary['environment']['device']}, "
-        f"{timings['forward_passes']:,} forward passes, batch of {timings['batch_size']}: "
+        f"{passes:,} forward pass{'es' if passes > 1 else ''}, batch of {timings['batch_size']}: "
         f"p50 {timings['batch_p50']:.3f} s, p95 {timings['batch_p95']:.3f} s, "
         f"peak {timings['peak_bytes'] / 2**20:,.0f} MiB"
     ]

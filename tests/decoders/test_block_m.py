@@ -62,7 +62,7 @@ def test_conforms(spec):
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("block-m", "needs the option 'm'"),
+        ("block-m", r"needs the option 'm'; write block-m:m=\.\.\. \(allowed: 1, 2, 4\)$"),
         ("block-m:m=3", "allowed: 1, 2, 4"),
         ("block-m:m=0", "allowed: 1, 2, 4"),
         ("block-m:m=2,prune=none", "allowed: bs, dbs-dedup, dbs-penalty"),

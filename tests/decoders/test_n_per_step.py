@@ -144,7 +144,7 @@ def test_conforms(spec):
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("n-per-step", "needs the option 'n'"),
+        ("n-per-step", r"needs the option 'n'; write n-per-step:n=\.\.\. \(allowed: 1, 2, 3, 4\)$"),
         ("n-per-step:n=0", "allowed: 1, 2, 3, 4"),
         ("n-per-step:n=5", "allowed: 1, 2, 3, 4"),
         ("n-per-step:n=2,prune=all", "allowed: bs, dbs-dedup, dbs-penalty"),

@@ -70,6 +70,11 @@ def test_what_is_shown_where_it_applies(summary, change, line):
     assert line in result_text(summary | change)
 
 
+def test_one_pass_is_one_pass(summary):
+    summary["timings"]["forward_passes"] = 1
+    assert "on cpu, 1 forward pass, batch of 128" in result_text(summary)
+
+
 @pytest.mark.parametrize("under_trained", [False, True])
 def test_training(summary, under_trained):
     fit = {"epochs": 2.5, "parameters": 102720, "seconds": 90.0, "under_trained": under_trained}

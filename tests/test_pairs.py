@@ -1,0 +1,225 @@
+"""Every registered backbone with every registered decoder, in both constraints: all that the registry allows runs, and
+all that it refuses says why."""
+
+from __future__ import annotations
+
+import os
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from mindrec_baselines import recbole_compat
+from mindrec_bench import registry
+from mindrec_bench.adapters import ExcludeHistory
+from mindrec_bench.contracts import Task
+from mindrec_bench.data.simulation import ArtsSim
+from mindrec_bench.errors import UsageError
+from mindrec_bench.fits import FitFolder
+from mindrec_bench.question import Question, resolve_question
+from mindrec_bench.runner import Setup, run_question
+
+USERS, ITEMS, BEAM = 30, 60, 5
+DATA = f"arts-sim:users={USERS},items={ITEMS}"
+CONSTRAINTS = ("slots", "catalogue")
+
+MODEL_OPTIONS = dict.fromkeys(("llada", "llama3", "qwen2.5", "recbole", "sasrec", "tiger"), "epochs=1,batch=64")
+DECODER_OPTIONS = {"n-per-step": "n=2", "block-m": "m=2"}
+
+RECBOLE = {"recbole", "sasrec"}
+SCORERS = {"itemknn", "markov", "oracle", "pop"} | RECBOLE
+MASKED = {"llada"}
+CAUSAL = {"llama3", "qwen2.5", "tiger"}
+DIFFUSION = {"adaptive", "block-m", "bs", "dbs-dedup", "dbs-penalty", "n-per-step"}
+
+PAIRS = list(product(registry.names("model"), registry.names("decoder")))
+ALLOWED = [
+    (model, decoder)
+    for model, decoder in PAIRS
+    if registry.fits(registry.load("model", model).capability, registry.load("decoder", decoder).needs)
+]
+REFUSED = [pair for pair in PAIRS if pair not in ALLOWED]
+TRAINED = [name for name in registry.names("model") if registry.load("model", name).sizes]
+
+DATASET = ArtsSim(users=USERS, items=ITEMS).load(None, users=None, notify=pytest.fail)
+SPACE = DATASET.space(categories=True)
+SLOTS = tuple(range(SPACE.n_slots))
+
+
+def spec(name: str, given: dict[str, str]) -> str:
+    return f"{name}:{given[name]}" if name in given else name
+
+
+def question(model: str, decoder: str, **changes) -> Question:
+    size = "tiny" if model in TRAINED else "auto"
+    words = spec(model, MODEL_OPTIONS), spec(decoder, DECODER_OPTIONS)
+    return Question(*words, data=DATA, beam=BEAM, size=size, **changes)
+
+
+@pytest.fixture(scope="session")
+def runs_dir(tmp_path_factory) -> Path:
+    """One run store for all tests, those of other processes too, so that each backbone is fitted once."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "pairs"
+
+
+@pytest.fixture
+def ask(runs_dir):
+    """ask(question): the summary; `ask.notices` has what was said."""
+
+    def run(asked: Question):
+        return run_question(asked, Setup(runs_dir=runs_dir, device="cpu", notify=run.notices.append))
+
+    run.notices = []
+    return run
+
+
+def need(model: str) -> None:
+    if model not in RECBOLE:
+        return
+    try:
+        recbole_compat.require()
+    except UsageError as error:
+        pytest.skip(str(error))
+
+
+def rankings(summary):
+    return pq.ParquetFile(Path(summary["path"]) / "rankings.parquet").read()
+
+
+def check_lists(table) -> np.ndarray:
+    """Every user has 1 to BEAM results, ranked from 1, scores falling; returns the code indices. Shape: (rows, T)"""
+    user, rank, score = (table[name].to_numpy() for name in ("user", "rank", "score"))
+    owners, lengths = np.unique(user, return_counts=True)
+    assert owners.tolist() == DATASET.users.tolist()
+    assert lengths.max() <= BEAM
+    assert rank.tolist() == [place for length in lengths for place in range(1, length + 1)]
+    assert np.isfinite(score).all()
+    assert (np.diff(score)[np.diff(user) == 0] <= 1e-8).all()
+    numbers = np.array(table["codes"].to_pylist())
+    codes = SPACE.from_numbers(numbers, SLOTS)
+    assert (codes >= 0).all(), "a code that its slot does not have"
+    return codes
+
+
+def test_nothing_is_left_out():
+    assert len(SCORERS | MASKED | CAUSAL) == 10
+    assert len(DIFFUSION | {"ar-beam", "rank-items"}) == 8
+    assert set(registry.names("model")) == SCORERS | MASKED | CAUSAL
+    assert set(registry.names("decoder")) == DIFFUSION | {"ar-beam", "rank-items"}
+    allowed = set(product(SCORERS, DIFFUSION | {"ar-beam", "rank-items"}))
+    allowed |= set(product(MASKED, DIFFUSION | {"ar-beam"})) | set(product(CAUSAL, {"ar-beam"}))
+    assert set(ALLOWED) == allowed
+    assert (len(PAIRS), len(ALLOWED), len(REFUSED)) == (80, 58, 22)
+    assert set(TRAINED) == MASKED | CAUSAL | RECBOLE
+    assert SPACE.n_categories > 0, "the searches fill category slots too"
+
+
+@pytest.mark.parametrize("constrain", CONSTRAINTS)
+@pytest.mark.parametrize(("model", "decoder"), ALLOWED, ids=lambda name: name)
+def test_an_allowed_pair_runs(ask, model, decoder, constrain):
+    need(model)
+    summary = ask(question(model, decoder, constrain=constrain))
+    codes = check_lists(rankings(summary))
+    metrics = summary["metrics"]
+    assert all(0 <= metrics[f"{name}@{k}"] <= 1 for name in ("hr", "ndcg") for k in (1, 3, 5))
+    assert summary["size"] == ("tiny" if model in TRAINED else "")
+    assert (summary["fit"] is not None) == (model in TRAINED)
+    if constrain == "catalogue":
+        assert (codes[:, None] == SPACE.item_codes).all(axis=2).any(axis=1).all(), "a result is no catalogue item"
+        assert metrics["valid"] == 1.0
+
+
+def test_without_the_catalogue_constraint_an_untrained_model_makes_items_up(ask):
+    """What the constraint of the matrix prevents."""
+    for model, decoder in (("llada", "bs"), ("llama3", "ar-beam")):
+        assert ask(question(model, decoder, constrain="slots"))["metrics"]["valid"] < 0.9
+
+
+@pytest.mark.parametrize("exclude_history", [False, True])
+@pytest.mark.parametrize("model", sorted(SCORERS))
+def test_rank_items_is_the_exact_ranking(ask, runs_dir, model, exclude_history):
+    need(model)
+    asked = question(model, "rank-items", exclude_history=exclude_history)
+    table = rankings(ask(asked))
+    codes = check_lists(table)
+    resolved = resolve_question(asked)
+    folder = FitFolder(resolved.spec(DATASET), runs_dir, pytest.fail).path
+    fitted = resolved.backbone.load(Task(DATASET, SPACE, size=resolved.size(DATASET)), folder)
+    histories = DATASET.test().histories
+    scores = (ExcludeHistory(fitted) if exclude_history else fitted).begin(histories, SLOTS).log_probs().double()
+    assert torch.allclose(scores.exp().sum(dim=1), torch.ones(USERS, dtype=torch.float64), atol=1e-6)
+    best = scores.sort(dim=1, descending=True).values[:, :BEAM].flatten().numpy()
+    np.testing.assert_allclose(table["score"].to_numpy(), best, atol=1e-5)
+    items = np.array([int(item) for item in table["item"].to_pylist()])
+    rows = np.repeat(np.arange(USERS), BEAM)
+    np.testing.assert_allclose(scores.numpy()[rows, items], best, atol=1e-5)
+    assert (SPACE.item_codes[items] == codes).all()
+    if exclude_history:
+        assert not (histories.items[rows] == items[:, None]).any()
+
+
+REASONS = {
+    **{(model, "rank-items"): "it gives probabilities of codes, not a score for every item" for model in MASKED},
+    **{(model, "rank-items"): "it gives probabilities of the next code, not a score" for model in CAUSAL},
+    **dict.fromkeys(product(CAUSAL, DIFFUSION), "it only knows the next code from left to right"),
+}
+
+
+@pytest.mark.parametrize(("model", "decoder"), REFUSED, ids=lambda name: name)
+def test_a_refused_pair_says_why_and_what_fits(tmp_path, model, decoder):
+    with pytest.raises(UsageError) as caught:
+        run_question(question(model, decoder), Setup(runs_dir=tmp_path / "runs"))
+    refusal, of_model, of_decoder = str(caught.value).split("; ")
+    assert refusal.startswith(f"decoder '{decoder}' can't work with model '{model}': {REASONS[model, decoder]}")
+    decoders = [name for one, name in ALLOWED if one == model]
+    models = [one for one, name in ALLOWED if name == decoder]
+    assert of_model == f"'{model}' works with {', '.join(decoders)}"
+    assert of_decoder == f"'{decoder}' works with {', '.join(models)}"
+    assert decoders
+    assert models
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("model", TRAINED)
+def test_a_backbone_is_fitted_once_for_all_decoders(ask, runs_dir, model):
+    need(model)
+    first = ask(question(model, "ar-beam"))
+    ask.notices.clear()
+    other = ask(question(model, "ar-beam" if model in CAUSAL else "bs", eval_users=USERS - 1))
+    assert other["run"] != first["run"]
+    assert [line for line in ask.notices if line.startswith("training")] == []
+    assert other["fit"] == first["fit"]
+    fits = list((runs_dir / "arts-sim" / model / "fit").glob("*/report.json"))
+    assert len(fits) == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "decoder", "same_model", "same_decoder"),
+    [
+        ("markov", "bs", "markov:decay=0.8", "bs:normalise=vocabulary"),
+        ("itemknn", "n-per-step", "itemknn", "n-per-step:prune=dbs-penalty,n=2"),
+        ("llada", "block-m", "llada:batch=64,p_mask=0.6,epochs=1,lr=0.003", "block-m:prune=dbs-penalty,m=2"),
+        ("llama3", "ar-beam", "llama3:dropout=0.1,batch=64,epochs=1,shuffle=yes", "ar-beam"),
+    ],
+)
+def test_equal_specs_are_one_run(ask, model, decoder, same_model, same_decoder):
+    first = ask(question(model, decoder))
+    ask.notices.clear()
+    size = "tiny" if model in TRAINED else "auto"
+    again = ask(Question(same_model, same_decoder, data=DATA, beam=BEAM, size=size, eval_users=USERS))
+    assert again == first
+    assert ask.notices == ["this run is done already; --fresh computes it again"]
+
+
+def test_other_specs_are_other_runs(ask):
+    runs = [
+        ask(question("markov", "n-per-step"))["run"],
+        ask(question("markov", "n-per-step", constrain="catalogue"))["run"],
+        ask(Question("markov", "n-per-step:n=3", data=DATA, beam=BEAM))["run"],
+        ask(Question("markov:decay=0.5", "n-per-step:n=2", data=DATA, beam=BEAM))["run"],
+    ]
+    assert len(set(runs)) == len(runs)
