@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import sys
 import time
@@ -16,6 +17,7 @@ from tqdm import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from mindrec_bench.contracts import FitReport
+from mindrec_bench.errors import MrbenchError
 
 from .weights import write_json, write_weights
 
@@ -108,8 +110,18 @@ class Progress(TrainerCallback):
         return f"about {minutes:.1f} minutes of training at this speed, less if validation stops improving before"
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any) -> None:
-        """Keep the best weights; stop when the last `patience` evaluations brought none better."""
+        """Keep the best weights; stop when the last `patience` evaluations brought none better.
+
+        Raises:
+            MrbenchError: the loss is not a number any more.
+        """
         self.losses.append(rest["metrics"]["eval_loss"])
+        if not math.isfinite(self.losses[-1]):
+            self._bar.close()
+            raise MrbenchError(
+                f"training diverged: the validation loss is {self.losses[-1]} after {self.epoch:.1f} epochs; "
+                "give the model a smaller lr"
+            )
         self._bar.set_postfix(valid_loss=f"{self.losses[-1]:.4f}", best=f"{min(self.losses):.4f}")
         if self.losses[-1] <= min(self.losses):
             self.best = {

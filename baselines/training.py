@@ -22,6 +22,7 @@ from transformers import PrinterCallback, Trainer, TrainingArguments
 from mindrec_bench.codes import Int
 from mindrec_bench.contracts import FitReport, Task
 from mindrec_bench.data.dataset import Examples
+from mindrec_bench.errors import DataError
 
 from . import weights
 from .progress import Progress
@@ -120,10 +121,13 @@ def fit(network: nn.Module, recipe: Recipe, task: Task, folder: Path, *, train: 
         valid: makes validation batches, with noise of its own.
 
     Raises:
-        MrbenchError: the folder can't be written.
+        DataError: there is nothing to train on.
+        MrbenchError: the folder can't be written, or training diverged.
     """
     if report := weights.finished(folder):
         return report
+    if not len(task.data.train_examples()):
+        raise DataError("no user has the 4 interactions that a training example takes; use data with longer histories")
     with weights.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         progress = _run(network, recipe, task, folder / "checkpoints", train, valid)
@@ -178,7 +182,7 @@ def _arguments(recipe: Recipe, task: Task, checkpoints: Path) -> TrainingArgumen
         max_grad_norm=1.0,
         seed=task.seed,
         use_cpu=task.device == "cpu",
-        bf16=task.device == "cuda",
+        bf16=task.device == "cuda" and torch.cuda.is_bf16_supported(),
         eval_strategy="epoch",
         save_strategy="epoch",
         logging_strategy="no",

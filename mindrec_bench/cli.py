@@ -63,9 +63,13 @@ def cli() -> None:
 @click.option("--eval-users", type=int, help="Decode only the first so many users (a quick look).")
 @click.option("--seed", type=int, default=42, show_default=True)
 @click.option("--exclude-history", is_flag=True, help="Never recommend items of the history (models that score items).")
-@click.option("--max-minutes", type=float, help="Stop training after so many minutes.")
+@click.option(
+    "--max-minutes",
+    type=float,
+    help="Stop training after so many minutes (how far it gets then depends on the machine).",
+)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option("--batch-size", type=int, default=128, show_default=True, help="Users decoded together.")
+@click.option("--batch-size", type=int, default=128, show_default=True, help="Users decoded together, at most 512.")
 @data_dir_option
 @runs_option
 @click.option("--fresh", is_flag=True, help="Forget this run and its fitted model, and compute them again.")

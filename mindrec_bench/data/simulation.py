@@ -124,6 +124,8 @@ class ArtsSim:
 
     def load(self, data_dir: Path | None, *, users: int | None, notify: Callable[[str], None]) -> Dataset:
         """Draw the catalogue and the sequences of the first `users` users; `data_dir` is not looked at."""
+        if users is not None and users < self.users:
+            notify(f"the first {users:,} of {self.users:,} simulated users; --users all takes all")
         catalogue_rng, length_rng, item_rng = (np.random.default_rng([self.seed, part]) for part in range(3))
         simulation = Simulation(SimulatedItems.make(self.items, catalogue_rng))
         lengths = _lengths(length_rng.random(self.users))[:users]

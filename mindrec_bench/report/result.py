@@ -28,12 +28,16 @@ def _heading(summary: dict[str, Any]) -> str:
 def _accuracy(summary: dict[str, Any]) -> list[str]:
     rows = [("", [f"@{k}" for k in KS])]
     for name, label in (("hr", "HR"), ("ndcg", "NDCG")):
-        rows.append((label, [f"{summary['metrics'][f'{name}@{k}']:.4f}" for k in KS]))
+        rows.append((label, [_within(summary, "metrics", name, k) for k in KS]))
         if "optimum" in summary:
-            best = [f"{summary['optimum'][f'{name}@{k}']:.4f}" for k in KS]
-            rows.append((f"{label}, best reachable", best))
+            rows.append((f"{label}, best reachable", [_within(summary, "optimum", name, k) for k in KS]))
     width = max(len(label) for label, _ in rows)
     return [f"{label:<{width}}" + "".join(f"{cell:>9}" for cell in cells) for label, cells in rows]
+
+
+def _within(summary: dict[str, Any], part: str, name: str, k: int) -> str:
+    """A metric at k; a dash where the lists are shorter than k."""
+    return f"{summary[part][f'{name}@{k}']:.4f}" if k <= summary["beam"] else "-"
 
 
 def _lists(summary: dict[str, Any]) -> list[str]:

@@ -19,7 +19,7 @@ from mindrec_baselines.llada import Llada
 from mindrec_baselines.progress import Progress
 from mindrec_bench.contracts import FitReport, Task
 from mindrec_bench.data.dataset import Dataset
-from mindrec_bench.errors import MrbenchError
+from mindrec_bench.errors import DataError, MrbenchError
 
 
 def task(data: Dataset, **changes: object) -> Task:
@@ -189,7 +189,7 @@ import resource, sys
 from pathlib import Path
 import torch
 from mindrec_baselines import weights
-from mindrec_bench.errors import MrbenchError
+from mindrec_bench.errors import DataError, MrbenchError
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))  # files can't grow beyond this, as on a full disk
 for write in (torch.save, lambda tensors, path: weights.write_weights(path, tensors)):
     try:
@@ -214,3 +214,18 @@ def test_a_card_survives_the_round_trip(chain, tmp_path: Path) -> None:
     weights.save(tmp_path, task(chain()), {"w": torch.zeros(2)}, report)
     assert weights.finished(tmp_path) == report
     assert json.loads((tmp_path / "model.json").read_text())["slots"] == [4, 3, 2, 5]
+
+
+def test_a_training_that_diverges_is_no_model(chain, tmp_path: Path) -> None:
+    with pytest.raises(MrbenchError, match=r"training diverged: the validation loss is nan after .* a smaller lr"):
+        Llada(epochs=2, lr=1e30).fit(task(chain()), tmp_path)
+    assert not (tmp_path / "model.json").exists()
+
+
+def test_users_too_short_to_train_on(chain, tmp_path: Path) -> None:
+    data = chain()
+    short = dataclasses.replace(
+        data, users=data.users[:2], offsets=data.offsets[:3] * 0 + [0, 3, 6], items=data.items[:6]
+    )
+    with pytest.raises(DataError, match="no user has the 4 interactions"):
+        Llada(epochs=1).fit(task(short), tmp_path)

@@ -13,7 +13,7 @@ from mindrec_bench.errors import UsageError
 
 
 def load(source: ArtsSim, users: int | None = None) -> Dataset:
-    return source.load(None, users=users, notify=pytest.fail)
+    return source.load(None, users=users, notify=lambda line: None)
 
 
 @pytest.fixture(scope="module")
@@ -184,3 +184,9 @@ def test_optimum_is_what_ranking_by_the_truth_reaches(default: Dataset, monkeypa
 def test_refused(raw: dict[str, str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         options.build(ArtsSim, "arts-sim", raw)
+
+
+def test_users_left_out_are_told() -> None:
+    told: list[str] = []
+    assert ArtsSim(users=40, items=50).load(None, users=30, notify=told.append).n_users == 30
+    assert told == ["the first 30 of 40 simulated users; --users all takes all"]
