@@ -126,22 +126,22 @@ def fit(network: nn.Module, recipe: Recipe, task: Task, folder: Path, *, train: 
     """
     if report := weights.finished(folder):
         return report
-    if not len(task.data.train_examples()):
+    examples = task.data.train_examples()
+    if not len(examples):
         raise DataError("no user has the 4 interactions that a training example takes; use data with longer histories")
     with weights.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        progress = _run(network, recipe, task, folder / "checkpoints", train, valid)
+        progress = _run(network, recipe, task, folder / "checkpoints", Batches(examples, train), valid)
         report = progress.report(sum(p.numel() for p in network.parameters() if p.requires_grad))
         weights.save(folder, task, progress.best, report)
         shutil.rmtree(folder / "checkpoints")
     return report
 
 
-def _run(network: nn.Module, recipe: Recipe, task: Task, checkpoints: Path, train: Collate, valid: Collate) -> Progress:
-    examples = task.data.train_examples()
+def _run(network: nn.Module, recipe: Recipe, task: Task, checkpoints: Path, train: Batches, valid: Collate) -> Progress:
     arguments = _arguments(recipe, task, checkpoints)
     network.to(arguments.device)
-    steps = recipe.epochs * -(-len(examples) // recipe.batch)
+    steps = recipe.epochs * -(-len(train) // recipe.batch)
     progress = Progress(
         checkpoints,
         steps=steps,
@@ -158,12 +158,12 @@ def _run(network: nn.Module, recipe: Recipe, task: Task, checkpoints: Path, trai
         network,
         arguments,
         data_collator=_whole,
-        train_dataset=Batches(examples, train),
+        train_dataset=train,
         eval_dataset=Batches(task.data.validation(), valid, recipe.eval_repeats),
         callbacks=[progress],
         optimizers=(optimizer, schedule),
     )
-    trainer.order = Order(len(examples), task.seed, recipe.shuffle)
+    trainer.order = Order(len(train), task.seed, recipe.shuffle)
     trainer.remove_callback(PrinterCallback)
     last = progress.resume()
     if last is not None:

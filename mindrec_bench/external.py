@@ -22,7 +22,7 @@ from .identity import EXTERNAL, DataPart, DecoderPart, ModelPart, RunSpec
 from .question import DEFAULT_DATA, DEFAULT_USERS, MAX_SEED, fewer
 from .ranking_file import RankingFile, read_rankings
 from .runs import RunFolder
-from .scoring import data_notes, score_shards, slots_summary
+from .scoring import data_notes, score_shards, spec_summary
 from .shards import ShardMeta, rankings_table
 from .storage import sha256
 
@@ -148,14 +148,7 @@ def _store(
         "size": "",
         "users": dataset.n_users,
         "users_asked": given.users,
-        "eval_users": spec.eval_users,
-        "categories": spec.categories,
-        "constrain": spec.constrain,
-        "beam": spec.beam,
-        "seed": spec.seed,
-        "exclude_history": spec.exclude_history,
-        "max_minutes": spec.max_minutes,
-        "slots": slots_summary(space),
+        **spec_summary(spec, space),
         **results,
         "seconds": None,
         "timings": None,

@@ -24,7 +24,7 @@ from .fits import FitFolder
 from .identity import RunSpec
 from .question import Question, Resolved, resolve_question
 from .runs import RunFolder
-from .scoring import data_notes, score_shards, slots_summary
+from .scoring import data_notes, score_shards, spec_summary
 from .shards import Shard, ShardMeta
 
 MAX_BATCH = SHARD_USERS
@@ -214,14 +214,7 @@ class _Run:
             "size": spec.model.size,
             "users": self.dataset.n_users,
             "users_asked": question.users,
-            "eval_users": spec.eval_users,
-            "categories": spec.categories,
-            "constrain": spec.constrain,
-            "beam": spec.beam,
-            "seed": spec.seed,
-            "exclude_history": spec.exclude_history,
-            "max_minutes": spec.max_minutes,
-            "slots": slots_summary(self.space),
+            **spec_summary(spec, self.space),
         }
 
     def _notes(self) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from .codes import CodeSpace
 from .data.dataset import Dataset, Examples
-from .identity import Categories
+from .identity import Categories, RunSpec
 from .metrics import Catalogue, Columns, score_lists, summarise
 from .shards import Shard, canvas_slots, padded_codes
 
@@ -57,14 +57,16 @@ def score_shards(
     return columns, results
 
 
-def slots_summary(space: CodeSpace) -> dict[str, Any]:
-    """How many slots and codes there are, as every summary says it under `slots`."""
-    return {
+def spec_summary(spec: RunSpec, space: CodeSpace) -> dict[str, Any]:
+    """What every summary says of the question, and under `slots` how many slots and codes there are."""
+    names = ("eval_users", "categories", "constrain", "beam", "seed", "exclude_history", "max_minutes")
+    slots = {
         "categories": space.n_categories,
         "sid": len(space.sid_slots),
         "sid_codes": sum(space.sizes[space.n_categories :]),
         "sid_sizes": list(space.sizes[space.n_categories :]),
     }
+    return {name: getattr(spec, name) for name in names} | {"slots": slots}
 
 
 def data_notes(dataset: Dataset, space: CodeSpace) -> list[str]:
