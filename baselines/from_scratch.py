@@ -69,6 +69,7 @@ class FromScratch:
         "small": Own(lr=1.5e-3, epochs=30, batch=128, dropout=0.1, weight_decay=0.1),
     }
     eval_repeats: ClassVar[int] = 1
+    cpu_bf16: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check("lr", self.lr, self.lr is None or self.lr > 0, "above 0")
@@ -100,6 +101,7 @@ class FromScratch:
             weight_decay=filled.weight_decay,
             shuffle=self.shuffle,
             eval_repeats=self.eval_repeats,
+            cpu_bf16=self.cpu_bf16,
         )
         train, valid = (self._collate(task, stream) for stream in (0, 1))
         return training.fit(self._network(task), recipe, task, folder, train=train, valid=valid)

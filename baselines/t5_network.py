@@ -23,6 +23,9 @@ from .vocabulary import next_code_loss, own_log_probs, places
 UNSEEN = -1e9
 """Added to the attention scores of what is not to be seen; no bool mask, since T5 may add its position biases to it."""
 
+ALIKE = 128
+"""Histories that the encoder reads together, sorted by length: long enough for the cores, and little padding."""
+
 
 @dataclass(frozen=True)
 class T5Shape:
@@ -75,8 +78,19 @@ class T5Codes(nn.Module):
         """
         there = (items >= 0).repeat_interleave(self.space.n_slots, dim=1)
         tokens = self.item_codes[items.clamp(min=0)].flatten(1).where(there, self.pad)
+        order = (items >= 0).sum(dim=1).argsort(stable=True)
+        parts = [self._encode_alike(tokens[rows], there[rows]) for rows in order.split(ALIKE)]
+        return torch.cat(parts)[order.argsort()], there
+
+    def _encode_alike(self, tokens: Tensor, there: Tensor) -> Tensor:
+        """States of histories of similar length; zeros in the padding that all of them have.
+
+        T5 knows places by their distance only, so that leaving padding out changes nothing.
+        """
+        longest = max(1, int(there.sum(dim=1).amax()))
+        tokens, there, padding = tokens[:, -longest:], there[:, -longest:], tokens.shape[1] - longest
         states = self.t5.encoder(inputs_embeds=self.embedding(tokens), attention_mask=there).last_hidden_state
-        return states, there
+        return nn.functional.pad(states, (0, 0, padding, 0))
 
     def decode(self, tokens: Tensor, encoded: Tensor, there: Tensor, **options: Any) -> Tensor:
         """Last hidden states of target tokens; `options` go to T5's decoder.

@@ -43,6 +43,7 @@ class Tiger(FromScratch):
     patience: int = 10
 
     capability: ClassVar[Capability] = "causal"
+    cpu_bf16: ClassVar[bool] = True
     own: ClassVar[Mapping[str, Own]] = {
         "tiny": Own(lr=3e-3, epochs=30, batch=128, dropout=0.1, weight_decay=0.01),
         "small": Own(lr=1e-3, epochs=200, batch=1024, dropout=0.1, weight_decay=0.01),

@@ -46,6 +46,8 @@ class Recipe:
         warmup: steps of rising learning rate.
         decay: the last share of training, in which the learning rate falls to 0.
         eval_repeats: how often a validation example is evaluated, each time with other (fixed) noise.
+        cpu_bf16: autocast to bf16 on a CPU that computes in it; wide networks gain (`tiger` small: 1.9 times), narrow
+            ones don't. On a GPU all networks train under it.
     """
 
     lr: float
@@ -57,6 +59,7 @@ class Recipe:
     warmup: int = 50
     decay: float = 0.1
     eval_repeats: int = 1
+    cpu_bf16: bool = False
 
 
 class Batches(Dataset):  # type: ignore[type-arg]
@@ -182,7 +185,7 @@ def _arguments(recipe: Recipe, task: Task, checkpoints: Path) -> TrainingArgumen
         max_grad_norm=1.0,
         seed=task.seed,
         use_cpu=task.device == "cpu",
-        bf16=task.device == "cuda" and torch.cuda.is_bf16_supported(),
+        bf16=_bf16(task.device, recipe.cpu_bf16),
         eval_strategy="epoch",
         save_strategy="epoch",
         logging_strategy="no",
@@ -197,6 +200,14 @@ def _arguments(recipe: Recipe, task: Task, checkpoints: Path) -> TrainingArgumen
     if task.device == "cuda":
         arguments._n_gpu = 1  # else Trainer wraps the network in DataParallel where there are several
     return arguments
+
+
+def _bf16(device: str, on_cpu: bool) -> bool:
+    """Whether to train under autocast to bf16."""
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported()
+    able: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+    return on_cpu and any(able.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
 
 
 def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
