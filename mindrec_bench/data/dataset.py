@@ -6,6 +6,7 @@ the last but one the validation target, the rest trains.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from ..contracts import Histories
 
 if TYPE_CHECKING:
     from .simulation import Simulation
+    from .texts import ItemTexts
 
 HISTORY = 10
 """How many latest items a history keeps."""
@@ -53,6 +55,7 @@ class Dataset:
         without_categories: items whose categories are missing or empty.
         category_notes: facts about the categories to show beside results that use them (imputed ones, say).
         simulation: the process that made the data, where it was simulated.
+        read_texts: reads what the items are called; see `texts`.
     """
 
     name: str
@@ -67,6 +70,16 @@ class Dataset:
     without_categories: int = 0
     category_notes: tuple[str, ...] = ()
     simulation: Simulation | None = field(default=None, repr=False)
+    read_texts: Callable[[], ItemTexts | None] = field(default=lambda: None, repr=False)
+
+    @cached_property
+    def texts(self) -> ItemTexts | None:
+        """What the items are called, read when first asked for; None where the data has no item texts.
+
+        Raises:
+            DataError: the file of texts is broken.
+        """
+        return self.read_texts()
 
     @property
     def n_users(self) -> int:

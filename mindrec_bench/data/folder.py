@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from ..errors import DataError
 from .catalogue import read_categories, read_semantic_ids
 from .dataset import Dataset
 from .sequences import arrange, read_sequences
+from .texts import read_texts
 
 
 def read_folder(folder: Path, *, users: int | None = None, levels: int | None = None) -> Dataset:
@@ -55,6 +57,7 @@ def read_folder(folder: Path, *, users: int | None = None, levels: int | None = 
         skipped=skipped,
         without_categories=found.without if found else 0,
         category_notes=found.notes if found else (),
+        read_texts=partial(read_texts, folder / f"{name}.item.json", item_ids),
     )
 
 
