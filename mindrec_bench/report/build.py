@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -54,6 +54,7 @@ def build_table(
         ranked = [replace(cell, place=place[i]) for cell, place in zip(built, places, strict=True)]
         rows.append(_row(spec, row, tuple(ranked), {data: cells[row.label, data] for data in spec.data}))
     cut = [r.label for r in spec.rows if any(_cut(run) for d in spec.data for run in cells[r.label, d].runs)]
+    epochs = {row.label: _epochs({data: cells[row.label, data].runs for data in spec.data}) for row in spec.rows}
     return Table(
         spec,
         columns,
@@ -62,6 +63,7 @@ def build_table(
         bounds={group.data: group.bound() for group in groups if group.systems and "ttr" in spec.metrics},
         resamples=resamples,
         test=test,
+        epochs={label: words for label, words in epochs.items() if words},
         under_trained=tuple(cut),
     )
 
@@ -77,6 +79,19 @@ def system_value(system: System, metric: str) -> float | None:
 
 def _cut(run: Summary) -> bool:
     return bool(run.get("fit") and run["fit"]["under_trained"])
+
+
+def _epochs(runs: Mapping[str, Sequence[Summary]]) -> str:
+    """`18.0 on arts (at most 40 minutes)`, the mean of the seeds, for each data set with trained runs."""
+    words = []
+    for data, found in runs.items():
+        fitted = [run for run in found if run.get("fit")]
+        if fitted:
+            mean = sum(run["fit"]["epochs"] for run in fitted) / len(fitted)
+            limits = sorted({run["max_minutes"] for run in fitted if run["max_minutes"] is not None})
+            limit = f" (at most {' and '.join(f'{minutes:g}' for minutes in limits)} minutes)" if limits else ""
+            words.append(f"{mean:.1f} on {data}{limit}")
+    return ", ".join(words)
 
 
 @dataclass(frozen=True, eq=False)

@@ -67,6 +67,8 @@ def footnotes(table: Table) -> list[str]:
     """Footnotes in order: of rows, of the table, computed ones, then why cells are empty."""
     spec = table.spec
     found = [f"{row.label}: {row.note}" for row in table.rows if row.note] + list(spec.notes)
+    if table.epochs:
+        found.append(f"Epochs trained: {'; '.join(f'{label} {words}' for label, words in table.epochs.items())}.")
     if table.under_trained:
         found.append(f"Under-trained (validation still improved when time was up): {', '.join(table.under_trained)}.")
     return [*found, *_bounds(table), *_computed(spec), *empty(table)]

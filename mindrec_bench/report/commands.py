@@ -49,6 +49,7 @@ def _numbers(context: click.Context, option: click.Parameter, text: str | None) 
 @click.option("--seeds", callback=_numbers, metavar="N,N,...", help="Average these seeds of each user first.")
 @click.option("--size", help="Size of the models.  [default: the largest present]")
 @click.option("--users", metavar="N|all", help="Users that make up the data.  [default: 5000]")
+@click.option("--max-minutes", type=float, help="Time limit of the training.  [default: the longest present]")
 @click.option("--intervals", is_flag=True, help="Show bootstrap 95% intervals.")
 @test_option
 @click.option("--run-missing", is_flag=True, help="Run the commands that fill empty cells first.")
@@ -81,8 +82,8 @@ def table(names: Sequence[str], form: str, out: Path | None, run_missing: bool, 
 
 
 def _adjusted(spec: TableSpec, flags: dict[str, Any]) -> TableSpec:
-    """The specification with the command line's seeds, size and users in place of its own."""
-    changes = {name: flags[name] for name in ("seeds", "size") if flags[name]}
+    """The specification with the command line's seeds, size, users and time limit in place of its own."""
+    changes = {name: flags[name] for name in ("seeds", "size", "max_minutes") if flags[name]}
     users = flags["users"]
     if users is not None:
         if users != "all" and not (users.isdigit() and int(users) > 0):

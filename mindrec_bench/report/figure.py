@@ -136,6 +136,9 @@ def _caption(table: Table, used: list[Summary]) -> str:
     lacking = [f"{row.label} on {data}" for row in table.rows for data in spec.data if data not in row.runs]
     if lacking and used:
         sentences.append(f"No run yet: {', '.join(lacking)}.")
+    if table.epochs:
+        trained = sorted(set(table.epochs.values()))
+        sentences.append(f"Epochs trained: {'; '.join(trained)}.")
     if table.under_trained:
         everyone = len(table.under_trained) == sum(1 for row in table.rows if row.runs)
         names = "all points" if everyone else ", ".join(table.under_trained)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,8 +33,10 @@ class CellRuns:
 class RunFinder:
     """Finds the runs of a table among the stored ones.
 
-    A cell fixes model, decoder, data, categories and options; size, users, beam and seeds come from the table's head.
-    `auto` takes the largest size of a model that any row of the table has on that data, so that rows stay comparable.
+    A cell fixes model, decoder, data, categories and options; size, users, beam, seeds and the time limit of the
+    training come from the table's head. `auto` takes the largest size of a model that any row of the table has on that
+    data, so that rows stay comparable. Of runs whose trainings had different limits the longest counts, unless the head
+    names one.
     """
 
     def __init__(self, spec: TableSpec, runs: Iterable[Summary]) -> None:
@@ -55,7 +58,7 @@ class RunFinder:
         fitting = [run for run in self._fitting[row.label, data] if run["size"] == size]
         if row.categories is None:
             fitting = _default_categories(fitting)
-        by_seed = {seed: [run for run in fitting if run["seed"] == seed] for seed in self._spec.seeds}
+        by_seed = {seed: _longest([run for run in fitting if run["seed"] == seed]) for seed in self._spec.seeds}
         for found in by_seed.values():
             if len(found) > 1:
                 raise UsageError(_conflict(row, found))
@@ -89,6 +92,7 @@ def _fits(run: Summary, spec: TableSpec, row: RowSpec, data: str) -> bool:
         and run["beam"] == (row.beam or spec.beam)
         and run["constrain"] == row.constrain
         and run["exclude_history"] == row.exclude_history
+        and (spec.max_minutes is None or run.get("fit") is None or run["max_minutes"] == spec.max_minutes)
         and row.categories in (None, run["categories"])
         and _same_part(run, "model", row.model)
         and _same_part(run, "decoder", row.decoder)
@@ -129,6 +133,12 @@ def _default_categories(runs: Sequence[Summary]) -> list[Summary]:
         if chosen:
             return chosen
     return []
+
+
+def _longest(runs: Sequence[Summary]) -> list[Summary]:
+    """Those whose training had the most time; no limit is the most."""
+    limits = [math.inf if run["max_minutes"] is None else run["max_minutes"] for run in runs]
+    return [run for run, limit in zip(runs, limits, strict=True) if limit == max(limits)]
 
 
 def _conflict(row: RowSpec, runs: Sequence[Summary]) -> str:

@@ -99,6 +99,7 @@ class TableSpec:
         eval_users: only runs that decoded the first so many users; None for those that decoded all.
         seeds: averaged for each user.
         beam: results a user.
+        max_minutes: only models trained under this time limit; None: where several fit a cell, the longest.
         notes: footnotes.
         findings: kinds of `audit` findings about the published rows to add as footnotes.
         x_label: name of the x axis; figures only.
@@ -118,6 +119,7 @@ class TableSpec:
     eval_users: int | None = None
     seeds: tuple[int, ...] = (42,)
     beam: int = 10
+    max_minutes: float | None = None
     notes: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
     x_label: str = ""
@@ -141,4 +143,5 @@ class TableSpec:
         words += ["--users", str(self.users or "all")] if self.users != 5000 else []
         words += ["--eval-users", str(self.eval_users)] if self.eval_users else []
         words += ["--seed", str(seed)] if seed != 42 else []
+        words += ["--max-minutes", f"{self.max_minutes:g}"] if self.max_minutes and row.decoder != EXTERNAL else []
         return shlex.join(words)

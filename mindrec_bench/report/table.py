@@ -97,6 +97,7 @@ class Table:
         bounds: data -> how many codes the TTR there is made of, where there are runs and TTR is shown.
         resamples: of the randomisation tests and the bootstrap.
         test: for all but HR of one seed, Entropy and TTR.
+        epochs: label -> the epochs of the row's training on each data set, in words; of rows that are trained.
         under_trained: labels of rows whose training was cut short while validation still improved.
     """
 
@@ -107,4 +108,5 @@ class Table:
     bounds: dict[str, TtrBound]
     resamples: int
     test: Test
+    epochs: dict[str, str] = field(default_factory=dict)
     under_trained: tuple[str, ...] = ()

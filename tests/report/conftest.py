@@ -70,6 +70,6 @@ def _store_run(
         "command": f"mrbench run --model {model}",
         "slots": {"categories": 0, "sid": len(SIZES), "sid_codes": sum(SIZES), "sid_sizes": list(SIZES)},
         "timings": {"users_per_second": speed, "batch_size": 128}, "environment": {"device_name": "x86_64"},
-        "fit": {"under_trained": under_trained} if size else None,
+        "fit": {"under_trained": under_trained, "epochs": 2.5} if size else None,
     }  # fmt: skip
     return folder.finish([shard], ids, columns, summary)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -136,8 +137,29 @@ def test_auto_takes_the_largest_size_any_row_has(store_run: Store) -> None:
     assert [len(tiny_only.cell(row, "arts").runs) for row in spec.rows] == [1, 1, 0]
 
 
+@pytest.mark.parametrize(
+    ("present", "asked", "taken"), [((5.0, None, 40.0), None, None), ((40.0, 5.0), None, 40.0), ((40.0, 5.0), 5, 5.0)]
+)
+def test_the_longest_training_counts_unless_the_head_names_one(store_run: Store, present, asked, taken) -> None:
+    runs = [store_run("llada", "bs", size="tiny", max_minutes=minutes) for minutes in present]
+    spec = replace(table(model="llada"), max_minutes=asked)
+    (found,) = RunFinder(spec, runs).cell(spec.rows[0], "arts").runs
+    assert found["max_minutes"] == taken
+
+
+def test_a_time_limit_is_no_question_to_what_is_not_trained(store_run: Store) -> None:
+    spec = replace(table(model="markov"), max_minutes=5)
+    assert RunFinder(spec, [store_run("markov", "bs")]).cell(spec.rows[0], "arts").runs
+
+
+def test_the_commands_of_missing_runs_carry_the_time_limit() -> None:
+    spec = replace(table(model="llada"), max_minutes=30)
+    (command,) = RunFinder(spec, []).cell(spec.rows[0], "arts").missing
+    assert command.endswith("--max-minutes 30")
+
+
 def test_two_runs_for_one_cell_are_a_conflict(store_run: Store) -> None:
-    runs = [store_run("llada", "bs", size="tiny", max_minutes=minutes) for minutes in (None, 5.0)]
+    runs = [store_run("llada", "bs", size="tiny", data=data) for data in ("arts", "ARTS")]
     spec = table(model="llada")
-    with pytest.raises(UsageError, match=r"two runs fit the row 'row': .* which differ in max_minutes"):
+    with pytest.raises(UsageError, match=r"two runs fit the row 'row': .* which differ in data"):
         RunFinder(spec, runs).cell(spec.rows[0], "arts")
