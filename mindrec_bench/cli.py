@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from . import __version__
+from .config_file import config_option
 from .errors import MrbenchError
 from .exchange import export, score
 from .flags import Users, data_dir_option, json_option, notify, runs_option
@@ -42,6 +43,7 @@ def cli() -> None:
 
 
 @cli.command()
+@config_option
 @click.option("--model", "-m", required=True, help="NAME or NAME:key=value,... (see `mrbench list models`).")
 @click.option("--decoder", "-d", required=True, help="NAME or NAME:key=value,... (see `mrbench list decoders`).")
 @click.option("--data", default="arts-sim", show_default=True, help="A known name, or the path of a data folder.")
