@@ -64,6 +64,13 @@ def cli() -> None:
 @click.option("--users", type=Users(), default="5000", show_default=True, help="Users that make up the data.")
 @click.option("--eval-users", type=int, help="Decode only the first so many users (a quick look).")
 @click.option("--seed", type=int, default=42, show_default=True)
+@click.option(
+    "--split",
+    type=click.Choice(["test", "valid"]),
+    default="test",
+    show_default=True,
+    help="The held-out items that are the targets; choose between models on valid. Tables show test only.",
+)
 @click.option("--exclude-history", is_flag=True, help="Never recommend items of the history (models that score items).")
 @click.option(
     "--max-minutes",

@@ -70,8 +70,8 @@ def _truth(run: dict[str, Any], data_dir: Path | None, notify: Notify) -> tuple[
     dataset = source.load(data_dir, users=run["users_asked"], notify=notify)
     if dataset.fingerprint != run["spec"]["data"]["fingerprint"]:
         raise DataError(f"the data {run['data']} has changed since run {run['run']}; repeat it: {run['command']}")
-    test, some = dataset.test(), slice(run["eval_users"])
-    return test.histories.users[some], dataset.sids[test.targets[some]]
+    held_out, some = dataset.held_out(run.get("split", "test")), slice(run["eval_users"])
+    return held_out.histories.users[some], dataset.sids[held_out.targets[some]]
 
 
 def _documents(sids: Int) -> pa.Array:

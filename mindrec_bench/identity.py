@@ -26,6 +26,7 @@ EXTERNAL = "external"
 
 Categories = Literal["none", "history", "generate", "given"]
 Constrain = Literal["slots", "catalogue"]
+Split = Literal["test", "valid"]
 
 
 def plain(value: Any) -> Any:
@@ -106,6 +107,7 @@ class RunSpec:
         eval_users: only the first so many users are decoded; None for all.
         exclude_history: items of the history are no candidates (items models only).
         max_minutes: time limit of the training, or None.
+        split: which held-out items are the targets: `test`, or `valid` for choosing between models.
         contract: version of what the same spec computes.
 
     Raises:
@@ -122,6 +124,7 @@ class RunSpec:
     eval_users: int | None = None
     exclude_history: bool = False
     max_minutes: float | None = None
+    split: Split = "test"
     contract: int = CONTRACT_VERSION
 
     def __post_init__(self) -> None:
@@ -149,6 +152,8 @@ class RunSpec:
         """Twelve hex digits that are equal exactly for equal questions."""
         values = self.as_dict()
         del values["data"]["label"]
+        if self.split == "test":  # what every run was before there was a choice
+            del values["split"]
         return short_hash(values)
 
     @property

@@ -14,7 +14,7 @@ from .contracts import Backbone, DataSource, Decoder
 from .data.dataset import Dataset
 from .data.known import resolve
 from .errors import UsageError, did_you_mean
-from .identity import Categories, Constrain, DataPart, DecoderPart, ModelPart, RunSpec
+from .identity import Categories, Constrain, DataPart, DecoderPart, ModelPart, RunSpec, Split
 
 DEFAULT_DATA = "arts-sim"
 DEFAULT_USERS = 5000
@@ -34,6 +34,7 @@ class Question:
         users: how many users make up the data; None for all.
         eval_users: decode the first so many only; None for all.
         max_minutes: time limit of the training; None for no limit.
+        split: `test`, or `valid` to choose between models without a look at the test items.
     """
 
     model: str
@@ -48,6 +49,7 @@ class Question:
     seed: int = 42
     exclude_history: bool = False
     max_minutes: float | None = None
+    split: Split = "test"
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ class Resolved:
             eval_users=fewer(question.eval_users, dataset.n_users),
             exclude_history=question.exclude_history,
             max_minutes=question.max_minutes if self.backbone.sizes else None,
+            split=question.split,
         )
 
 

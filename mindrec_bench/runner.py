@@ -108,10 +108,10 @@ class _Run:
 
     @cached_property
     def examples(self) -> Examples:
-        """The test users to decode."""
-        test = self.dataset.test()
+        """The users to decode, with their held-out items."""
+        held_out = self.dataset.held_out(self.spec.split)
         some = slice(self.spec.eval_users)
-        return Examples(test.histories[some], test.targets[some])
+        return Examples(held_out.histories[some], held_out.targets[some])
 
     def fitted_model(self) -> tuple[Model, FitReport | None, str]:
         """Fit the backbone, or reuse a fitted one, and load it; with its report and weights id where it is trained."""
@@ -231,7 +231,7 @@ class _Run:
         if self.spec.model.size:
             words += ["--size", self.spec.model.size]
         words += ["--categories", self.spec.categories]
-        for name in ("constrain", "beam", "users", "eval_users", "seed", "exclude_history", "max_minutes"):
+        for name in ("constrain", "beam", "users", "eval_users", "seed", "exclude_history", "max_minutes", "split"):
             value = getattr(question, name)
             if value != getattr(default, name):
                 flag = f"--{name.replace('_', '-')}"

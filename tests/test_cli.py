@@ -198,8 +198,8 @@ def test_good_data_of_ones_own(call, shop):
 
 
 def test_missing_data_ends_with_3(call, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # before the variable: importing reads it
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     assert call("run", "-m", "pop", "-d", "bs", "--data", "no/where")[0] == 3
     code, out, err = call("run", "-m", "pop", "-d", "bs", "--data", "arts")
     assert (code, out) == (3, "")

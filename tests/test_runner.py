@@ -135,6 +135,23 @@ def test_a_damaged_answer_is_computed_again(ask, decoded):
     assert [str(path) in notice for notice in ask.notices] == [True]
 
 
+def test_the_validation_split_is_a_run_of_its_own_with_the_same_fit(ask):
+    test, valid = (ask("llada", "bs", split=split, size="tiny", max_minutes=0.01) for split in ("test", "valid"))
+    assert test["run"] != valid["run"]
+    assert (test["spec"]["split"], valid["split"]) == ("test", "valid")
+    assert valid["command"].endswith("--split valid")
+    assert "--split" not in test["command"]
+    assert sum("training" in line for line in ask.notices) == 1
+
+
+def test_the_validation_split_asks_for_the_last_but_one_item(ask, data):
+    valid = data.validation()
+    found = ask("oracle", "rank-items", split="valid", beam=1)
+    best = data.simulation.log_probs(valid.histories.items).argmax(axis=1)
+    sids = data.space(categories=False).sid_keys
+    assert found["metrics"]["hr@1"] == pytest.approx(np.mean(sids[best] == sids[valid.targets]))
+
+
 def test_eval_users_decodes_the_first_ones_only(ask, decoded):
     whole, some = ask(), ask(eval_users=7)
     assert decoded["users"] == USERS + 7

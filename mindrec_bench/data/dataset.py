@@ -114,15 +114,19 @@ class Dataset:
         owner = self._owner[at]
         return Examples(self._before(at, self.offsets[owner], self.users[owner]), self.items[at])
 
+    def held_out(self, split: str) -> Examples:
+        """Each user's held-out item: `valid` or `test`."""
+        return self.validation() if split == "valid" else self.test()
+
     def validation(self) -> Examples:
         """Each user's last but one item, with the items before it."""
-        return self._held_out(2)
+        return self._nth_last(2)
 
     def test(self) -> Examples:
         """Each user's last item, with the items before it (the validation item included)."""
-        return self._held_out(1)
+        return self._nth_last(1)
 
-    def _held_out(self, from_end: int) -> Examples:
+    def _nth_last(self, from_end: int) -> Examples:
         at = self.offsets[1:] - from_end
         return Examples(self._before(at, self.offsets[:-1], self.users), self.items[at])
 

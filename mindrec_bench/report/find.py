@@ -91,6 +91,7 @@ def _fits(run: Summary, spec: TableSpec, row: RowSpec, data: str) -> bool:
         and run["eval_users"] == spec.eval_users
         and run["beam"] == (row.beam or spec.beam)
         and run["constrain"] == row.constrain
+        and run.get("split", "test") == "test"
         and run["exclude_history"] == row.exclude_history
         and (spec.max_minutes is None or run.get("fit") is None or run["max_minutes"] == spec.max_minutes)
         and row.categories in (None, run["categories"])

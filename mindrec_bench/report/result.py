@@ -20,6 +20,8 @@ def _heading(summary: dict[str, Any]) -> str:
     parts = [f"{summary['model']}{size} x {summary['decoder']} on {summary['data']}", users]
     parts += [f"categories {summary['categories']}", f"constrain {summary['constrain']}", f"beam {summary['beam']}"]
     parts += [f"seed {summary['seed']}"]
+    if summary.get("split") == "valid":
+        parts.append("VALIDATION items")
     if summary["exclude_history"]:
         parts.append("history excluded")
     return ", ".join(parts)

@@ -55,6 +55,7 @@ def check_comparable(runs: Sequence[dict[str, Any]]) -> None:
         first = runs[0]
         for what, a, b in (
             ("data", first["spec"]["data"]["fingerprint"], run["spec"]["data"]["fingerprint"]),
+            ("split", first.get("split", "test"), run.get("split", "test")),
             ("evaluated users", first["eval_users"] or first["users"], run["eval_users"] or run["users"]),
         ):
             if a != b:

@@ -163,3 +163,9 @@ def test_two_runs_for_one_cell_are_a_conflict(store_run: Store) -> None:
     spec = table(model="llada")
     with pytest.raises(UsageError, match=r"two runs fit the row 'row': .* which differ in data"):
         RunFinder(spec, runs).cell(spec.rows[0], "arts")
+
+
+def test_tables_show_test_items_only(store_run: Store) -> None:
+    spec = table(model="markov")
+    assert found(spec, store_run("markov", "bs", split="valid")) == ()
+    assert found(spec, store_run("markov", "bs")) != ()
