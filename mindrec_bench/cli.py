@@ -17,6 +17,7 @@ from .errors import MrbenchError
 from .exchange import export, score
 from .flags import Users, data_dir_option, json_option, notify, runs_option
 from .report.commands import audit, compare, figure, table
+from .sweep.command import sweep
 
 INTERRUPTED = 130
 DEBUG = "--debug"
@@ -145,7 +146,7 @@ def list_(what: str | None, as_json: bool) -> None:
     _print(value, "\n".join(lines), as_json)
 
 
-for command in (table, figure, compare, audit, score, export):
+for command in (table, figure, compare, audit, score, export, sweep):
     cli.add_command(command)
 
 

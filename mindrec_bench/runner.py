@@ -30,6 +30,9 @@ from .shards import Shard, ShardMeta
 MAX_BATCH = SHARD_USERS
 """Batches do not cross shards."""
 
+DONE_ALREADY = "this run is done already; --fresh computes it again"
+"""The notice where a stored answer is returned."""
+
 
 @dataclass(frozen=True)
 class Setup:
@@ -77,7 +80,7 @@ def run_question(question: Question, setup: Setup) -> dict[str, Any]:
             folder.discard()
         summary = folder.load_summary()
         if summary is not None:
-            setup.notify("this run is done already; --fresh computes it again")
+            setup.notify(DONE_ALREADY)
             return summary
         model, report, weights = run.fitted_model()
         folder.start()

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 from .. import options, registry
+from ..closed import closed, one_of
 from ..errors import UsageError, did_you_mean
 from ..identity import EXTERNAL, Categories, Constrain
-from .closed import closed, one_of
 from .spec import KINDS, NOT_PRINTED, TIMINGS, RowSpec, TableSpec
 
 PACKAGE = "mindrec_tables"

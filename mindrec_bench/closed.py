@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import MISSING, fields
 from typing import Any
 
-from ..errors import UsageError, did_you_mean
+from .errors import UsageError, did_you_mean
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,), "int": (int,), "float": (int, float), "bool": (bool,), "tuple": (list,), "Mapping": (dict,),
-    "Categories": (str,), "Constrain": (str,), "None": (),
+    "Categories": (str,), "Constrain": (str,), "Split": (str,), "None": (),
 }  # fmt: skip
 
 

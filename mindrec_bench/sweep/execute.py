@@ -1,0 +1,150 @@
+"""Answer many questions, on this machine's processes or on a Dask cluster; both are executors of the standard library.
+
+Cells share fitted models and finished runs through the run store, whose locks keep two processes off one cell, so a
+sweep that is stopped continues where it was.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import MrbenchError, UsageError
+from ..question import Question
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where cells are computed and stored; plain values, which travel to another process.
+
+    Attributes:
+        runs_dir: the run store, one folder that all processes reach.
+        data_dir: where data folders are, or None for the usual places.
+        device: `auto`, `cpu` or `cuda`.
+        batch_size: users decoded together.
+    """
+
+    runs_dir: Path
+    data_dir: Path | None = None
+    device: str = "auto"
+    batch_size: int = 128
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one question.
+
+    Attributes:
+        question: what was asked.
+        summary: of the run, without its spec; None where it failed.
+        error: why it failed, one sentence.
+        reused: the run was there already.
+    """
+
+    question: Question
+    summary: dict[str, Any] | None = None
+    error: str = ""
+    reused: bool = False
+
+
+@dataclass
+class Progress:
+    """What a sweep has done so far; told to the user when it ends, whichever way.
+
+    Attributes:
+        outcomes: by question.
+        total: how many questions there are.
+    """
+
+    outcomes: dict[Question, Outcome] = field(default_factory=dict)
+    total: int = 0
+
+
+def answer(question: Question, place: Place) -> Outcome:
+    """Answer one question here; a failure is an outcome too."""
+    from ..runner import DONE_ALREADY, Setup, run_question
+
+    notices: list[str] = []
+    setup = Setup(
+        runs_dir=place.runs_dir,
+        data_dir=place.data_dir,
+        device=place.device,
+        batch_size=place.batch_size,
+        notify=notices.append,
+    )
+    try:
+        summary = run_question(question, setup)
+    except MrbenchError as error:
+        return Outcome(question, error=str(error))
+    except Exception as error:
+        return Outcome(question, error=f"unexpected error: {error!r}")
+    kept = {key: summary[key] for key in ("run", "path", "metrics", "fit", "seconds", "command")}
+    return Outcome(question, kept, reused=DONE_ALREADY in notices)
+
+
+@contextmanager
+def local(jobs: int) -> Iterator[Executor]:
+    """Processes of this machine, `jobs` at a time."""
+    executor = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+    try:
+        yield executor
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
+
+
+@contextmanager
+def dask(scheduler: str) -> Iterator[Executor]:
+    """The workers of a Dask cluster that is running; they need this package, the data and the run store's folder.
+
+    Raises:
+        UsageError: Dask is not installed, or no scheduler answers at the address.
+    """
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise UsageError(
+            "--executor dask needs Dask: pip install -c constraints.txt 'mindrec-bench[dask]', or leave it out"
+        ) from error
+    try:
+        client = Client(scheduler, timeout="10s")
+    except (OSError, TimeoutError, ValueError) as error:
+        raise UsageError(f"no Dask scheduler answers at {scheduler}; check --scheduler and that it runs") from error
+    with client:
+        yield client.get_executor(pure=False)
+
+
+def run_all(
+    questions: Sequence[Question],
+    place: Place,
+    executor: Executor,
+    progress: Progress,
+    told: Callable[[Outcome], None] = lambda outcome: None,
+) -> None:
+    """Answer all questions that `progress` does not hold yet, in any order.
+
+    Raises:
+        MrbenchError: a process died; what was done is in `progress`, and in the run store.
+    """
+    futures = {
+        executor.submit(answer, question, place): question
+        for question in questions
+        if question not in progress.outcomes
+    }
+    for future in as_completed(futures):
+        try:
+            outcome = future.result()
+        except BrokenProcessPool as error:
+            raise MrbenchError(
+                "a process of the sweep was killed (out of memory?); the same command continues, with fewer --jobs "
+                "where memory is short"
+            ) from error
+        except Exception as error:  # a Dask worker that was lost too often, or can't import this package
+            outcome = Outcome(futures[future], error=f"the worker failed: {error!r}")
+        progress.outcomes[futures[future]] = outcome
+        told(outcome)
