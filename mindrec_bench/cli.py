@@ -45,8 +45,8 @@ def cli() -> None:
 
 @cli.command()
 @config_option
-@click.option("--model", "-m", required=True, help="NAME or NAME:key=value,... (see `mrbench list models`).")
-@click.option("--decoder", "-d", required=True, help="NAME or NAME:key=value,... (see `mrbench list decoders`).")
+@click.option("--model", "-m", required=True, help="NAME or NAME:key=value,... (see `mrbench list models NAME`).")
+@click.option("--decoder", "-d", required=True, help="NAME or NAME:key=value,... (see `mrbench list decoders NAME`).")
 @click.option("--data", default="arts-sim", show_default=True, help="A known name, or the path of a data folder.")
 @click.option("--size", default="auto", show_default=True, help="Size of the model.")
 @click.option(
@@ -128,12 +128,26 @@ def show(run: str, runs_dir: Path, as_json: bool) -> None:
 
 @cli.command("list")
 @click.argument("what", type=click.Choice(["models", "decoders", "data"]), required=False)
+@click.argument("name", required=False)
 @json_option
-def list_(what: str | None, as_json: bool) -> None:
-    """List models, decoders and data sets, a line each."""
+def list_(what: str | None, name: str | None, as_json: bool) -> None:
+    """List models, decoders and data sets, a line each; or, with a NAME, the options of one and what it works with.
+
+    \b
+    mrbench list
+    mrbench list decoders
+    mrbench list models llada
+    """
     from . import registry
 
     kinds: dict[str, registry.Kind] = {"models": "model", "decoders": "decoder", "data": "data"}
+    if what is not None and name is not None:
+        from .described import card
+        from .report.card import card_text
+
+        found = card(kinds[what], name)
+        _print(found.as_dict(), card_text(kinds[what], found), as_json)
+        return
     rows = {name: registry.listed(kind, notify) for name, kind in kinds.items() if what in (None, name)}
     lines = []
     for name, entries in rows.items():

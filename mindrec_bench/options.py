@@ -55,7 +55,7 @@ def build(cls: type[T], name: str, raw: dict[str, str]) -> T:
     for key, field in fields.items():
         if key not in values and field.default is field.default_factory is dataclasses.MISSING:
             choices = typing.get_args(hints[key]) if typing.get_origin(hints[key]) is Literal else ()
-            allowed = f" (allowed: {', '.join(map(_text, choices))})" if choices else ""
+            allowed = f" (allowed: {', '.join(map(spelled, choices))})" if choices else ""
             raise UsageError(f"'{name}' needs the option '{key}'; write {name}:{key}=...{allowed}")
     try:
         return cls(**values)
@@ -75,11 +75,14 @@ def label(name: str, instance: Any) -> str:
         value = getattr(instance, field.name)
         default = field.default_factory() if callable(field.default_factory) else field.default
         if value != default:
-            parts.append(f"{field.name}={_text(value)}")
+            parts.append(f"{field.name}={spelled(value)}")
     return f"{name}:{','.join(parts)}" if parts else name
 
 
-def _text(value: Any) -> str:
+def spelled(value: Any) -> str:
+    """An option's value as it is written on the command line."""
+    if value is None:
+        return "none"
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
 
@@ -89,7 +92,7 @@ def _coerce(hint: Any, text: str, where: str) -> Any:
             return None
         (hint,) = (arg for arg in typing.get_args(hint) if arg is not type(None))
     if typing.get_origin(hint) is Literal:
-        choices = {_text(choice): choice for choice in typing.get_args(hint)}
+        choices = {spelled(choice): choice for choice in typing.get_args(hint)}
         if text not in choices:
             raise UsageError(f"{where} is '{text}'{did_you_mean(text, choices)}; allowed: {', '.join(choices)}")
         return choices[text]

@@ -131,9 +131,23 @@ def listed(kind: Kind, notify: Callable[[str], None] = lambda line: None) -> lis
         except UsageError as error:
             notify(f"left out: {error}")
             continue
-        summary = (inspect.getdoc(cls) or "").partition("\n")[0]
-        rows.append(Listed(name, summary, _capability(cls), _origin(point)))
+        rows.append(_line(point, cls))
     return rows
+
+
+def line_of(kind: Kind, name: str) -> Listed:
+    """The line of one name.
+
+    Raises:
+        UsageError: see `load`.
+    """
+    cls = load(kind, name)
+    return _line(_points(kind)[name], cls)
+
+
+def _line(point: EntryPoint, cls: Any) -> Listed:
+    summary = (inspect.getdoc(cls) or "").partition("\n")[0]
+    return Listed(point.name, summary, _capability(cls), _origin(point))
 
 
 def fits(capability: Capability, needs: Capability) -> bool:

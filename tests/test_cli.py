@@ -142,6 +142,7 @@ def test_wrong_usage_ends_with_2(call, tmp_path, words, message):
         (("rnu",), "No such command 'rnu'"),
         (("show", "abc"), "mrbench: no run 'abc' under runs; it holds no runs"),
         (("list", "decoder"), "'decoder' is not one of 'models', 'decoders', 'data'"),
+        (("list", "models", "lada"), "mrbench: unknown model 'lada' (did you mean 'llada'?)"),
         (("data", "fetch", "arts-sim"), "there is nothing to download for 'arts-sim'"),
     ],
     ids=str,
@@ -291,6 +292,23 @@ def test_help_version_and_list(call):
     found = json.loads(call("list", "--json")[1])
     assert list(found) == ["models", "decoders", "data"]
     assert {"name", "summary", "capability", "origin"} == set(found["models"][0])
+
+
+def test_list_of_one_name_has_its_options(call):
+    code, out, err = call("list", "decoders", "n-per-step")
+    assert (code, err) == (0, "")
+    assert out.startswith("n-per-step  [denoiser]  mindrec_decoders.n_per_step:NPerStep (mindrec-bench)\n")
+    assert "options, as --decoder n-per-step:key=value,key=value\n" in out
+    assert "\n  n          1|2|3|4, must be given. Slots a step;" in out
+    found = json.loads(call("list", "models", "markov", "--json")[1])
+    assert set(found) == {"name", "summary", "capability", "origin", "sizes", "options", "pairs_with"}
+    assert found["options"][0] == {
+        "name": "decay",
+        "type": "number",
+        "default": "0.8",
+        "allowed": [],
+        "meaning": "weight of a history item per step of distance, above 0, at most 1 (1: all weigh the same).",
+    }
 
 
 def test_help_of_every_command(call):

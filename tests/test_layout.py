@@ -28,6 +28,8 @@ OPEN_TO_PLUGINS = {
 WITHOUT_A_MODULE = {
     "tests/test_layout.py": "is about the whole tree",
     "tests/test_contributing.py": "is about CONTRIBUTING.md",
+    "tests/test_docs.py": "is about docs/",
+    "tests/test_examples.py": "is about examples/",
     "tests/test_calibration.py": "checks `significance` over many drawn experiments",
     "tests/test_pairs.py": "is about every registered backbone with every registered decoder",
     "tests/decoders/test_presets.py": "is about every registered decoder",

@@ -34,6 +34,11 @@ class Bare:
 
 
 @dataclass(frozen=True)
+class Limited:
+    limit: int | None = 5
+
+
+@dataclass(frozen=True)
 class Needy:
     """An option without a default."""
 
@@ -148,3 +153,9 @@ def test_a_label_names_the_instance(instance, text):
 
 def test_the_label_of_an_option_without_default():
     assert options.label("needy", Needy("GRU4Rec")) == "needy:model=GRU4Rec"
+
+
+def test_the_label_of_none_where_that_is_not_the_default():
+    label = options.label("s", Limited(limit=None))
+    assert label == "s:limit=none"
+    assert options.build(Limited, *options.parse(label)) == Limited(limit=None)

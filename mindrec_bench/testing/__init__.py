@@ -1,0 +1,36 @@
+"""For authors of decoders and backbones: models with known answers, small canvases, and conformance checks.
+
+The whole test of a decoder, or of a backbone, can be:
+
+    from mindrec_bench.testing import check_backbone, check_decoder
+
+    def test_decoder_conforms():
+        check_decoder(MyDecoder())
+
+    def test_backbone_conforms():
+        check_backbone(MyBackbone(epochs=2))
+"""
+
+from .backbones import check_backbone
+from .decoders import Case, check_decoder, check_ranking
+from .models import (
+    CatalogueModel,
+    TabularContext,
+    TabularDenoiser,
+    catalogue_model,
+    make_canvas,
+    random_space,
+)
+
+__all__ = [
+    "Case",
+    "CatalogueModel",
+    "TabularContext",
+    "TabularDenoiser",
+    "catalogue_model",
+    "check_backbone",
+    "check_decoder",
+    "check_ranking",
+    "make_canvas",
+    "random_space",
+]
