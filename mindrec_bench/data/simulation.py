@@ -23,6 +23,7 @@ from ..codes import Int
 from .dataset import HISTORY, Dataset
 from .folder import fingerprint
 from .simulated_items import Float, SimulatedItems, prefixes
+from .simulated_texts import make_texts
 
 BATCH_CELLS = 1 << 22
 """Users x items handled at once: 32 MiB for one array of float64."""
@@ -143,6 +144,7 @@ class ArtsSim:
             categories=categories,
             fingerprint=fingerprint(ids, offsets, items, item_ids, sids, categories),
             simulation=simulation,
+            read_texts=lambda: make_texts(simulation.catalogue, np.random.default_rng([self.seed, 3])),
         )
 
 
