@@ -16,7 +16,8 @@ from ..codes import Int
 from .simulated_items import Float, SimulatedItems, prefixes
 from .texts import ItemTexts
 
-_SYLLABLES = [a + b for a, b in product("b br d dr f g gl h j k kl l m n p pl r s sh st t tr v z".split(), "aeiou")]
+_ONSETS = [*"bdfghjklmnprstvz", "br", "dr", "gl", "kl", "pl", "sh", "st", "tr"]
+_SYLLABLES = [onset + vowel for onset, vowel in product(_ONSETS, "aeiou")]
 _ROOT = "Simulated"
 _SYNONYMS = 2
 """Words for each sign of each latent dimension."""
