@@ -1,13 +1,12 @@
 """Time the import of interactions and measure its memory.
 
-Run `python benchmarks/importing.py 1000000 10000000`. For each number of rows it writes a CSV (15 users and 50 items a
-thousand rows, a heavy tail of items, shuffled, with a column that is not read), imports it with a 5-core filter in a
-process of its own, and prints the file's size, seconds of wall time, and the peak memory of that process.
+Run `python benchmarks/importing.py 1000000 10000000`. For each number of rows it writes a CSV (a user for every 10 and
+an item for every 50 rows, a heavy tail of items, shuffled, with a column that is not read), imports it with a 5-core
+filter in a process of its own, and prints the file's size, seconds of wall time, and the peak memory of that process.
 """
 
 from __future__ import annotations
 
-import os
 import resource
 import subprocess
 import sys
@@ -23,7 +22,7 @@ from pyarrow import csv
 def write(path: Path, rows: int) -> None:
     """Random interactions, a part at a time."""
     rng = np.random.default_rng(0)
-    n_users, n_items = rows * 15 // 1000, rows * 50 // 1000
+    n_users, n_items = rows // 10, rows // 50
     start = True
     for part in range(0, rows, 1 << 20):
         n = min(1 << 20, rows - part)
@@ -60,14 +59,17 @@ def child(path: Path, folder: Path) -> None:
 
 def main() -> None:
     """Each size in a process of its own, whose peak memory is its own."""
-    if sys.argv[1] == "--child":
-        child(Path(sys.argv[2]), Path(sys.argv[3]))
-        return
-    for rows in map(int, sys.argv[1:]):
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "rows.csv"
-            write(path, rows)
-            subprocess.run([sys.executable, __file__, "--child", str(path), folder], check=True, env=os.environ)
+    task, *words = sys.argv[1:]
+    if task == "--write":
+        write(Path(words[0]), int(words[1]))
+    elif task == "--import":
+        child(Path(words[0]), Path(words[1]))
+    else:
+        for rows in (task, *words):
+            with tempfile.TemporaryDirectory() as folder:
+                path = str(Path(folder) / "rows.csv")
+                for step in (["--write", path, rows], ["--import", path, folder]):
+                    subprocess.run([sys.executable, __file__, *step], check=True)
 
 
 if __name__ == "__main__":

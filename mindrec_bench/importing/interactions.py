@@ -101,8 +101,8 @@ def read_interactions(
     faults.check(path)
     if not rows:
         raise DataError(f"{path} has no rows below its header; there is nothing to import")
-    joined = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    return RawInteractions(*joined, users.ids(), items.ids(), rows)
+    user, item, time = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return RawInteractions(user, item, time, users.ids(), items.ids(), rows)
 
 
 def _ratings(column: pa.Array, place: object, faults: Faults) -> NDArray[np.float64]:

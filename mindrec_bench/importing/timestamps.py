@@ -16,6 +16,8 @@ from .ids import is_missing
 _UNITS = ((1e11, "seconds"), (1e14, "milliseconds"), (1e17, "microseconds"), (math.inf, "nanoseconds"))
 """Below which number times since 1970 are in which unit (1e11 seconds is the year 5138)."""
 
+_NO_TIME = "timestamps that are neither numbers since 1970 nor dates such as 2014-07-23 or 2014-07-23T10:15:00"
+
 
 class Timestamps:
     """Reads columns of times, and remembers in which units they were.
@@ -51,10 +53,7 @@ class Timestamps:
             if is_missing(text):
                 self._faults.add("rows without timestamp", place(row))
             else:
-                what = (
-                    "timestamps that are neither numbers since 1970 nor dates such as 2014-07-23 or 2014-07-23T10:15:00"
-                )
-                self._faults.add(what, f"{place(row)}: '{text[:40]}'")
+                self._faults.add(_NO_TIME, f"{place(row)}: '{text[:40]}'")
         for row in np.flatnonzero(times < 0).tolist():
             self._faults.add("negative timestamps", f"{place(row)}: {column[row].as_py()}")
         below = 0.0
