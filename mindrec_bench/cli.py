@@ -13,6 +13,7 @@ import click
 
 from . import __version__
 from .config_file import config_option
+from .data_commands import data
 from .errors import MrbenchError
 from .exchange import export, score
 from .flags import Users, data_dir_option, json_option, notify, runs_option
@@ -129,8 +130,9 @@ def show(run: str, runs_dir: Path, as_json: bool) -> None:
 @cli.command("list")
 @click.argument("what", type=click.Choice(["models", "decoders", "data"]), required=False)
 @click.argument("name", required=False)
+@data_dir_option
 @json_option
-def list_(what: str | None, name: str | None, as_json: bool) -> None:
+def list_(what: str | None, name: str | None, data_dir: Path | None, as_json: bool) -> None:
     """List models, decoders and data sets, a line each; or, with a NAME, the options of one and what it works with.
 
     \b
@@ -139,6 +141,7 @@ def list_(what: str | None, name: str | None, as_json: bool) -> None:
     mrbench list models llada
     """
     from . import registry
+    from .data.known import listed
 
     kinds: dict[str, registry.Kind] = {"models": "model", "decoders": "decoder", "data": "data"}
     if what is not None and name is not None:
@@ -148,7 +151,11 @@ def list_(what: str | None, name: str | None, as_json: bool) -> None:
         found = card(kinds[what], name)
         _print(found.as_dict(), card_text(kinds[what], found), as_json)
         return
-    rows = {name: registry.listed(kind, notify) for name, kind in kinds.items() if what in (None, name)}
+    rows = {
+        name: listed(data_dir, notify) if name == "data" else registry.listed(kind, notify)
+        for name, kind in kinds.items()
+        if what in (None, name)
+    }
     lines = []
     for name, entries in rows.items():
         lines.append(name)
@@ -160,44 +167,8 @@ def list_(what: str | None, name: str | None, as_json: bool) -> None:
     _print(value, "\n".join(lines), as_json)
 
 
-for command in (table, figure, compare, audit, score, export, sweep):
+for command in (table, figure, compare, audit, score, export, sweep, data):
     cli.add_command(command)
-
-
-@cli.group()
-def data() -> None:
-    """Show and fetch data sets."""
-
-
-@data.command("show")
-@click.argument("name", default="arts-sim")
-@data_dir_option
-@json_option
-def data_show(name: str, data_dir: Path | None, as_json: bool) -> None:
-    """Print what a data set holds: the first 5,000 users, the whole file, and the paper's Table 1 beside them."""
-    from .data import stats
-    from .data.known import resolve
-    from .report.text import aligned
-
-    _, source = resolve(name)
-    sides = {
-        side: stats.statistics(source.load(data_dir, users=users, notify=notify))
-        for side, users in (("first_users", stats.PAPER_USERS), ("whole", None))
-    }
-    heading = ("", f"first {stats.PAPER_USERS:,} users", "whole file", "paper, first", "paper, whole")
-    notes = [f"note: {note}" for note in sides["whole"]["notes"]]
-    rows = stats.rows(sides["first_users"], sides["whole"])
-    _print(sides, "\n".join([sides["whole"]["name"], *aligned([heading, *rows]), *notes]), as_json)
-
-
-@data.command("fetch")
-@click.argument("name")
-@data_dir_option
-def data_fetch(name: str, data_dir: Path | None) -> None:
-    """Download one of the paper's data sets from its public hub repository."""
-    from .data.known import download
-
-    click.echo(download(name, data_dir=data_dir, notify=notify))
 
 
 @cli.group()

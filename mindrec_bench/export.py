@@ -9,7 +9,8 @@ be divided by the ideal ranking of several documents. A user has one relevant do
 
 Both tools sort by score and forget the rank, so the scores are b + 1 - rank: log scores may tie. A SID that stands in
 a list again gets a name of its own (`11-53-220-113#2`), which is never relevant, and a user without results gets the
-one document `none`, since both tools leave out users whom the run lacks, or refuse them.
+one document `none`, since both tools leave out users whom the run lacks, or refuse them. Users of imported data have
+their own ids.
 """
 
 from __future__ import annotations
@@ -56,22 +57,30 @@ def export_run(
         DataError: the run's data is missing or has changed, or a file of the run can't be read.
         MrbenchError: the folder can't be written.
     """
-    users, targets = _truth(run, data_dir, notify)
+    users, targets, names = _truth(run, data_dir, notify)
     results, qrels = (folder / f"{run['run']}.{kind}.{ENDINGS[form]}" for kind in ("run", "qrels"))
     tag = f"{run['model']}/{run['decoder']}/{run['run']}"
-    atomic_write(results, _WRITERS[form](_results(run, users), tag), option="--out")
-    atomic_write(qrels, _WRITERS[form](_relevant(users, targets), ""), option="--out")
+    atomic_write(results, _WRITERS[form](_named(_results(run, users), users, names), tag), option="--out")
+    atomic_write(qrels, _WRITERS[form](_named(_relevant(users, targets), users, names), ""), option="--out")
     return results, qrels
 
 
-def _truth(run: dict[str, Any], data_dir: Path | None, notify: Notify) -> tuple[Int, Int]:
-    """The evaluated users (shape: (U,)) and the SID code numbers of their next items (shape: (U, M))."""
-    _, source = resolve(run["data"])
+def _truth(run: dict[str, Any], data_dir: Path | None, notify: Notify) -> tuple[Int, Int, pa.Array]:
+    """The evaluated users (shape: (U,)), the SID code numbers of their next items (shape: (U, M)), the users' names."""
+    _, source = resolve(run["data"], data_dir)
     dataset = source.load(data_dir, users=run["users_asked"], notify=notify)
     if dataset.fingerprint != run["spec"]["data"]["fingerprint"]:
         raise DataError(f"the data {run['data']} has changed since run {run['run']}; repeat it: {run['command']}")
     held_out, some = dataset.held_out(run.get("split", "test")), slice(run["eval_users"])
-    return held_out.histories.users[some], dataset.sids[held_out.targets[some]]
+    users = held_out.histories.users[some]
+    names = pa.array(dataset.own_ids.users[some]) if dataset.own_ids else pa.array(users).cast(pa.string())
+    return users, dataset.sids[held_out.targets[some]], names
+
+
+def _named(table: pa.Table, users: Int, names: pa.Array) -> pa.Table:
+    """The table with the users' names in the place of their numbers."""
+    named = names.take(pa.array(np.searchsorted(users, table["q_id"].to_numpy())))
+    return table.set_column(0, "q_id", named)
 
 
 def _documents(sids: Int) -> pa.Array:
@@ -115,7 +124,7 @@ def _relevant(users: Int, targets: Int) -> pa.Table:
 
 
 def _table(users: Int, documents: pa.Array, scores: np.ndarray) -> pa.Table:
-    return pa.table({"q_id": pa.array(users).cast(pa.string()), "doc_id": documents, "score": scores})
+    return pa.table({"q_id": pa.array(users), "doc_id": documents, "score": scores})
 
 
 Write = Callable[[BinaryIO], object]
@@ -130,7 +139,8 @@ def _trec(table: pa.Table, tag: str) -> Write:
     lines, query, rank = [], None, 0
     for name, document, score in _lines(table):
         query, rank = name, rank + 1 if name == query else 1
-        lines.append(f"{name} Q0 {document} {rank} {score:g} {tag}" if tag else f"{name} 0 {document} {score}")
+        word = "%20".join(name.split())  # fields end at white space, which a user's own id may hold
+        lines.append(f"{word} Q0 {document} {rank} {score:g} {tag}" if tag else f"{word} 0 {document} {score}")
     text = "".join(f"{line}\n" for line in lines)
     return lambda file: file.write(text.encode())
 

@@ -86,7 +86,7 @@ def score_file(
         MrbenchError: the run store can't be written.
     """
     _check(given)
-    _, source = resolve(given.data)
+    _, source = resolve(given.data, data_dir)
     if not given.file.is_file():
         raise DataError(f"there is no file {given.file}; check the path")
     dataset = source.load(data_dir, users=given.users, notify=notify)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from . import options, registry
@@ -128,8 +129,8 @@ def fewer(asked: int | None, there: int) -> int | None:
     return asked if asked is not None and asked < there else None
 
 
-def resolve_question(question: Question) -> Resolved:
-    """Look every name up and check all that needs no data.
+def resolve_question(question: Question, data_dir: Path | None = None) -> Resolved:
+    """Look every name up and check all that needs no data; `data_dir` is where data folders are.
 
     Raises:
         UsageError: unknown names, options or values, or a pair that can't work.
@@ -150,7 +151,7 @@ def resolve_question(question: Question) -> Resolved:
             f"--exclude-history needs a model that scores items, and '{model_name}' gives probabilities of codes; "
             "leave the flag out"
         )
-    data_name, source = resolve(question.data)
+    data_name, source = resolve(question.data, data_dir)
     return Resolved(question, model_name, backbone, decoder_name, decoder, data_name, source)
 
 

@@ -53,6 +53,29 @@ def read_whole(table: pa.Table, name: str, problems: Problems) -> Int | None:
     return None if empty.any() else numbers.to_numpy()
 
 
+def read_users(table: pa.Table, dataset: Dataset, problems: Problems) -> Int | None:
+    """The column of users; own ids of imported data become its numbers. As `read_whole`, -1 for an unknown own id."""
+    if dataset.own_ids is None:
+        return read_whole(table, "user", problems)
+    try:
+        column = table["user"].combine_chunks().cast(pa.string())
+    except pa.ArrowException:
+        problems.found.append(f"the column user must hold user ids, not {table['user'].type}")
+        return None
+    empty = column.is_null().to_numpy(zero_copy_only=False)
+    problems.add(empty, "{} rows without user", np.arange(1, len(empty) + 1))
+    place = pc.index_in(column, pa.array(dataset.own_ids.users)).fill_null(-1).to_numpy()
+    problems.add((place < 0) & ~empty, "{} rows of users that the data does not have", column)
+    return None if (place < 0).any() else dataset.users[place]
+
+
+def user_names(users: Int, dataset: Dataset) -> NDArray[Any]:
+    """What a message calls users: their own ids, where the data was imported."""
+    if dataset.own_ids is None:
+        return users
+    return np.array(dataset.own_ids.users, dtype=object)[np.searchsorted(dataset.users, users)]
+
+
 def read_scores(table: pa.Table, problems: Problems) -> NDArray[np.float64] | None:
     """The scores (shape: (R,)); None where there are none or, with a problem, they are no numbers."""
     if "score" not in table.column_names:
@@ -84,12 +107,12 @@ def read_sids(
         problems.add(unknown.ravel(), "{} codes that no item has there", names)
     if items is not None and item_sids is not None:
         other = (item_sids >= 0).all(axis=1) & (sids != item_sids).any(axis=1)
-        problems.add(other, "{} rows whose item has other codes", items)
+        problems.add(other, "{} rows whose item has other codes", table["item"])
     return items, sids
 
 
 def _items(table: pa.Table, dataset: Dataset, problems: Problems) -> tuple[NDArray[Any] | None, Int | None]:
-    """Item ids (shape: (R,)) and their SID code numbers, -1 where there is no such item (shape: (R, M))."""
+    """Catalogue item ids (shape: (R,)) and their SID code numbers, -1 where there is no such item (shape: (R, M))."""
     if "item" not in table.column_names:
         return None, None
     column = table["item"].combine_chunks()
@@ -101,11 +124,14 @@ def _items(table: pa.Table, dataset: Dataset, problems: Problems) -> tuple[NDArr
     empty = column.is_null().to_numpy(zero_copy_only=False)
     if empty.all() and "codes" in table.column_names:
         return None, None  # as in stored rankings of a decoder that ranks codes
-    index = pc.index_in(column, pa.array(dataset.item_ids)).fill_null(-1).to_numpy()
+    given = dataset.own_ids.items if dataset.own_ids else dataset.item_ids
+    index = pc.index_in(column, pa.array(given)).fill_null(-1).to_numpy()
     problems.add((index < 0) & ~empty, "{} rows with unknown items", column)
     if "codes" not in table.column_names:
         problems.add(empty, "{} rows without item", np.arange(1, len(empty) + 1))
-    return column.to_numpy(zero_copy_only=False), np.where(index[:, None] < 0, -1, dataset.sids[index])
+    names = np.array(dataset.item_ids, dtype=object)[index]
+    names[index < 0] = None
+    return names, np.where(index[:, None] < 0, -1, dataset.sids[index])
 
 
 def _code_lists(table: pa.Table, space: CodeSpace, problems: Problems) -> Int | None:

@@ -1,7 +1,8 @@
 """Read rankings made elsewhere and check them: everything that is wrong with a file is said at once.
 
 A row a recommendation, in Parquet or CSV: `user`, `rank` (from 1), and `item` (an item id of the data set) or `codes`
-(a SID; see `ranking_columns`), or both; `score` may follow, the higher the better.
+(a SID; see `ranking_columns`), or both; `score` may follow, the higher the better. Users and items of imported data are
+named by their own ids.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from .codes import CodeSpace, Int
 from .data.dataset import Dataset
 from .errors import DataError
-from .ranking_columns import Problems, read_scores, read_sids, read_whole
+from .ranking_columns import Problems, read_scores, read_sids, read_users, read_whole, user_names
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,13 +58,13 @@ def read_rankings(
     Raises:
         DataError: the file can't be read, or does not hold such rankings; all its problems are named.
     """
-    table, problems = _read(path), Problems()
-    user, rank = (read_whole(table, name, problems) for name in ("user", "rank"))
+    table, problems = _read(path, dataset), Problems()
+    user, rank = read_users(table, dataset, problems), read_whole(table, "rank", problems)
     scores = read_scores(table, problems)
     items, sids = read_sids(table, dataset, space, problems)
-    missing = _check_users(user, users, allow_missing, problems) if user is not None else 0
+    missing = _check_users(user, users, dataset, allow_missing, problems) if user is not None else 0
     if user is not None and rank is not None:
-        _check_order(user, rank, scores, beam, problems)
+        _check_order(user, rank, scores, beam, dataset, problems)
     if problems.found or user is None or rank is None or sids is None:
         raise DataError(f"{path} can't be scored: {'; '.join(problems.found)}; correct the file")
     order = np.lexsort((rank, user))
@@ -72,7 +73,7 @@ def read_rankings(
     return RankingFile(np.searchsorted(users, user)[order], rank[order], sids[order], score[order], kept, missing)
 
 
-def _read(path: Path) -> pa.Table:
+def _read(path: Path, dataset: Dataset) -> pa.Table:
     from pyarrow import csv
     from pyarrow import parquet as pq
 
@@ -82,8 +83,10 @@ def _read(path: Path) -> pa.Table:
         if path.suffix == ".parquet":
             table = pq.ParquetFile(path).read()
         else:
-            texts = csv.ConvertOptions(column_types={"item": pa.string(), "codes": pa.string()})
-            table = csv.read_csv(path, convert_options=texts)
+            texts = ("item", "codes", *(("user",) if dataset.own_ids else ()))  # own ids may begin with zeros
+            table = csv.read_csv(
+                path, convert_options=csv.ConvertOptions(column_types=dict.fromkeys(texts, pa.string()))
+            )
     except (OSError, pa.ArrowException) as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{path} can't be read as {path.suffix[1:]} ({reason}); check the file") from error
@@ -99,30 +102,31 @@ def _read(path: Path) -> pa.Table:
     return table
 
 
-def _check_users(user: Int, users: Int, allow_missing: bool, problems: Problems) -> int:
+def _check_users(user: Int, users: Int, dataset: Dataset, allow_missing: bool, problems: Problems) -> int:
     """Refuse users that are not asked for, and users left out; returns how many are left out."""
-    problems.add(~np.isin(user, users), "{} rows of users that are not evaluated", user)
+    problems.add(~np.isin(user, users), "{} rows of users that are not evaluated", user_names(user, dataset))
     absent = ~np.isin(users, user)
     if not allow_missing:
         hint = f"{{}} of {len(users):,} users without rows, whom --allow-missing would count as misses"
-        problems.add(absent, hint, users)
+        problems.add(absent, hint, user_names(users, dataset))
     return int(absent.sum())
 
 
 def _check_order(
-    user: Int, rank: Int, scores: NDArray[np.float64] | None, beam: int | None, problems: Problems
+    user: Int, rank: Int, scores: NDArray[np.float64] | None, beam: int | None, dataset: Dataset, problems: Problems
 ) -> None:
     """Ranks 1, 2, 3, ... for each user, and scores that never rise."""
     order = np.lexsort((rank, user))
     user, rank = user[order], rank[order]
     same = np.concatenate([[False], user[1:] == user[:-1]])
+    names = user_names(user, dataset)
     before = np.where(same, np.concatenate([[0], rank[:-1]]), 0)
     problems.add(rank < 1, "{} ranks below 1", rank)
-    problems.add(same & (rank == before), "{} ranks that stand twice, of users", user)
-    problems.add((rank > before + 1) & (before >= 0), "{} gaps in the ranks from 1 on, of users", user)
+    problems.add(same & (rank == before), "{} ranks that stand twice, of users", names)
+    problems.add((rank > before + 1) & (before >= 0), "{} gaps in the ranks from 1 on, of users", names)
     if beam is not None:
-        problems.add(rank > beam, f"{{}} rows beyond rank {beam}, the beam, of users", user)
+        problems.add(rank > beam, f"{{}} rows beyond rank {beam}, the beam, of users", names)
     if scores is not None:
         score = scores[order]
         rises = np.concatenate([[False], score[1:] > score[:-1]]) & same
-        problems.add(rises, "{} scores that rise with the rank, of users", user)
+        problems.add(rises, "{} scores that rise with the rank, of users", names)

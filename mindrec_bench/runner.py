@@ -70,7 +70,7 @@ def run_question(question: Question, setup: Setup) -> dict[str, Any]:
     """
     if not 1 <= setup.batch_size <= MAX_BATCH:
         raise UsageError(f"--batch-size is {setup.batch_size}; it must be from 1 to {MAX_BATCH}")
-    resolved = resolve_question(question)
+    resolved = resolve_question(question, setup.data_dir)
     device = pick_device(setup.device)
     dataset = resolved.source.load(setup.data_dir, users=question.users, notify=setup.notify)
     run = _Run(resolved, setup, dataset, resolved.spec(dataset), device)

@@ -17,8 +17,8 @@ from .categories import category_codes
 from .jsonfile import read_object
 
 INTEGER = re.compile(r"-?[0-9]{1,18}")
-_SID_CODE = re.compile(r"<[A-Za-z]+_([0-9]{1,18})>")
-_CATEGORY_CODE = re.compile(r"<[A-Za-z]+:([0-9]{1,18})>")
+SID_CODE = re.compile(r"<[A-Za-z]+_([0-9]{1,18})>")
+CATEGORY_CODE = re.compile(r"<[A-Za-z]+:([0-9]{1,18})>")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ def read_semantic_ids(path: Path) -> tuple[list[str], Int]:
         raise DataError(f"{path} holds no item; it must give every item its semantic ID")
     whole = all(INTEGER.fullmatch(item) for item in content)
     items = sorted(content, key=lambda item: (int(item), item)) if whole else sorted(content)
-    return items, _numbers({item: content[item] for item in items}, _SID_CODE, "<a_11>", path)
+    return items, _numbers({item: content[item] for item in items}, SID_CODE, "<a_11>", path)
 
 
 def read_categories(folder: Path, name: str, items: list[str], levels: int | None) -> Categories | None:
@@ -80,7 +80,7 @@ def _read_ready(path: Path, items: list[str], levels: int | None) -> Categories:
     missing = next((item for item in items if item not in content), None)
     if missing is not None:
         raise DataError(f"item '{missing}' has no category codes in {path}; add them, or remove the file")
-    codes = _numbers({item: content[item] for item in items}, _CATEGORY_CODE, "<a:0>", path)
+    codes = _numbers({item: content[item] for item in items}, CATEGORY_CODE, "<a:0>", path)
     if levels is not None and codes.shape[1] < levels:
         raise DataError(
             f"{path} gives {codes.shape[1]} category levels, fewer than levels={levels}; ask for fewer levels"

@@ -17,6 +17,7 @@ from ..codes import CodeSpace, Int
 from ..contracts import Histories
 
 if TYPE_CHECKING:
+    from .own_ids import OwnIds
     from .simulation import Simulation
     from .texts import ItemTexts
 
@@ -56,6 +57,7 @@ class Dataset:
         category_notes: facts about the categories to show beside results that use them (imputed ones, say).
         simulation: the process that made the data, where it was simulated.
         read_texts: reads what the items are called; see `texts`.
+        read_own_ids: reads what users and items were called before an import; see `own_ids`.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Dataset:
     category_notes: tuple[str, ...] = ()
     simulation: Simulation | None = field(default=None, repr=False)
     read_texts: Callable[[], ItemTexts | None] = field(default=lambda: None, repr=False)
+    read_own_ids: Callable[[], OwnIds | None] = field(default=lambda: None, repr=False)
 
     @cached_property
     def texts(self) -> ItemTexts | None:
@@ -80,6 +83,15 @@ class Dataset:
             DataError: the file of texts is broken.
         """
         return self.read_texts()
+
+    @cached_property
+    def own_ids(self) -> OwnIds | None:
+        """The users' and items' ids in the files that the data was imported from; None where it was not imported.
+
+        Raises:
+            DataError: a file of ids is broken.
+        """
+        return self.read_own_ids()
 
     @property
     def n_users(self) -> int:

@@ -17,6 +17,7 @@ from ..codes import Int
 from ..errors import DataError
 from .catalogue import read_categories, read_semantic_ids
 from .dataset import Dataset
+from .own_ids import read_own_ids
 from .sequences import arrange, read_sequences
 from .texts import read_texts
 
@@ -40,7 +41,10 @@ def read_folder(folder: Path, *, users: int | None = None, levels: int | None = 
     index = folder / f"{name}.index.json"
     path, sequences = read_sequences(folder, name)
     if not index.is_file():
-        raise DataError(f"{folder} has no {index.name}, the semantic IDs of its items; put it there")
+        raise DataError(
+            f"{folder} has no {index.name}, the semantic IDs of its items; "
+            f"make them with `mrbench data tokenize {name}`, or put the file there"
+        )
     item_ids, sids = read_semantic_ids(index)
     found = read_categories(folder, name, item_ids, levels)
     kept, offsets, items, skipped = arrange(sequences, path, item_ids, users)
@@ -58,6 +62,7 @@ def read_folder(folder: Path, *, users: int | None = None, levels: int | None = 
         without_categories=found.without if found else 0,
         category_notes=found.notes if found else (),
         read_texts=partial(read_texts, folder / f"{name}.item.json", item_ids),
+        read_own_ids=partial(read_own_ids, folder, name, kept, item_ids),
     )
 
 

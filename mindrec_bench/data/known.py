@@ -14,7 +14,7 @@ from typing import ClassVar
 from .. import options, registry
 from ..contracts import DataSource
 from ..errors import DataError, UsageError, did_you_mean
-from . import locate
+from . import locate, own_folders
 from .dataset import Dataset
 from .fetch import fetch
 from .folder import read_folder
@@ -98,11 +98,12 @@ class FolderSource:
         return read_folder(folder, users=users, levels=self.levels or usual)
 
 
-def resolve(spec: str) -> tuple[str, DataSource]:
+def resolve(spec: str, data_dir: Path | None = None) -> tuple[str, DataSource]:
     """Turn what follows `--data` into (name, configured source).
 
-    A registered name, in any case and with its options, comes first; then the path of a folder, which may be followed
-    by `:levels=`. The name of a folder is its last part.
+    A registered name, in any case and with its options, comes first; then the name of a data folder of the user's own
+    where data sets are looked for (`data_dir`, as in `locate.roots`); then the path of a folder. The latter two may be
+    followed by `:levels=`. The name of a folder is its last part.
 
     Raises:
         UsageError: neither; or an unknown option or value.
@@ -113,9 +114,13 @@ def resolve(spec: str) -> tuple[str, DataSource]:
         return registry.make("data", known[given.lower()] + colon + rest)
     # A path may hold ':' and ',' itself, so an existing folder is taken whole.
     path, raw = (spec, {}) if _is_folder(spec) else options.parse(spec)
+    own = own_folders.find(path, data_dir)
+    if own is not None:
+        return path, options.build(FolderSource, path, {**raw, "path": str(own)})
     if not _is_folder(path) and not any(mark in path for mark in (os.sep, os.altsep) if mark):
+        names = [*known.values(), *own_folders.own_folders(data_dir, known)]
         raise UsageError(
-            f"unknown data '{given}'{did_you_mean(given.lower(), known)}; known: {', '.join(known.values())}; "
+            f"unknown data '{given}'{did_you_mean(given, names)}; known: {', '.join(names)}; "
             "or give the path of a folder"
         )
     name = os.path.basename(os.path.abspath(Path(path).expanduser()))
@@ -126,6 +131,31 @@ def _is_folder(path: str) -> bool:
     return path != "" and Path(path).expanduser().is_dir()
 
 
+def folder_of(spec: str, data_dir: Path | None) -> Path:
+    """The folder of a data set, by its name or path, whether or not it holds good data.
+
+    Raises:
+        UsageError: there is no such data set, or it has no folder.
+        DataError: a known data set is not on this machine.
+    """
+    name, source = resolve(spec, data_dir)
+    if isinstance(source, FolderSource):
+        return Path(source.path).expanduser()
+    if not isinstance(source, Known):
+        raise UsageError(f"'{name}' has no folder that could be checked; give imported data, or the path of a folder")
+    folder = locate.find(source.folder, data_dir)
+    if folder is None:
+        raise DataError(f"{source.folder} is not on this machine; `mrbench data fetch {name}` downloads it")
+    return folder
+
+
+def listed(data_dir: Path | None, notify: Notify) -> list[registry.Listed]:
+    """All data sets that have a name, a line each: the registered ones, then the user's own folders."""
+    own = own_folders.own_folders(data_dir, registry.names("data"))
+    lines = [registry.Listed(name, own_folders.summary(folder), "", str(folder)) for name, folder in own.items()]
+    return registry.listed("data", notify) + lines
+
+
 def download(spec: str, *, data_dir: Path | None, notify: Notify) -> Path:
     """Bring a data set of the paper onto this machine and return its folder.
 
@@ -133,7 +163,7 @@ def download(spec: str, *, data_dir: Path | None, notify: Notify) -> Path:
         UsageError: there is nothing to download under this name.
         DataError: the download failed.
     """
-    name, source = resolve(spec)
+    name, source = resolve(spec, data_dir)
     if not isinstance(source, Known):
         sets = ", ".join(sorted(kind.folder.lower() for kind in Known.__subclasses__()))
         raise UsageError(f"there is nothing to download for '{name}'; these can be: {sets}")

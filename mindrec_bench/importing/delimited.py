@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from .faults import Faults
+from ..data.faults import Faults
 from .rows import BLOCK, Batch, Rows, open_bytes, reading
 
 _RAGGED = "rows with more or fewer fields than the header"

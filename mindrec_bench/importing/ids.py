@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..codes import Int
 from ..data.catalogue import INTEGER
-from .faults import Faults
+from ..data.faults import Faults
 
 _MISSING = frozenset({"", "nan", "null", "none", "na", "n/a", "<na>"})
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..data.faults import Faults
 from ..errors import DataError
 from .category_paths import Names, Paths, category_strings, read_list, read_path
 from .columns import ITEM_ROLES, choose
-from .faults import Faults
 from .ids import is_missing
 from .rows import open_rows
 

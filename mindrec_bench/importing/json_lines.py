@@ -10,8 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from ..data.faults import Faults
 from ..errors import DataError
-from .faults import Faults
 from .rows import BLOCK, Batch, Rows, open_bytes, reading
 
 _LINES = 1 << 16

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ..data.faults import Faults
 from ..errors import DataError
-from .faults import Faults
 from .rows import Batch, Rows, reading
 
 _ROWS = 1 << 16

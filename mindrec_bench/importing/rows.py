@@ -18,8 +18,8 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
+from ..data.faults import Faults
 from ..errors import DataError
-from .faults import Faults
 
 BLOCK = 8 << 20
 """Bytes read at once, and the longest line or quoted field."""

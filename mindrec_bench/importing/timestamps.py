@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from .faults import Faults
+from ..data.faults import Faults
 from .ids import is_missing
 
 _UNITS = ((1e11, "seconds"), (1e14, "milliseconds"), (1e17, "microseconds"), (math.inf, "nanoseconds"))

@@ -1,4 +1,4 @@
-"""What is wrong with a file, collected while it streams by, so that everything is said at once."""
+"""What is wrong with files, collected while they are read, so that everything is said at once."""
 
 from __future__ import annotations
 
