@@ -1,0 +1,23 @@
+"""Faults are counted by kind, with the first places."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mindrec_bench.data.faults import Faults
+from mindrec_bench.errors import DataError
+
+
+def test_counts_and_places() -> None:
+    faults = Faults()
+    faults.check(Path("x"))
+    for row in range(1234):
+        faults.add("rows without user", f"row {row}")
+    faults.add("odd rows", "row 7")
+    assert faults.lines() == ["1,234 rows without user (row 0, row 1, row 2, ...)", "1 odd rows (row 7)"]
+    with pytest.raises(
+        DataError, match=r"x can't be imported, since it has 1,234 rows .*; 1 odd rows \(row 7\); correct"
+    ):
+        faults.check(Path("x"))

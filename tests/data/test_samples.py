@@ -1,0 +1,50 @@
+"""Samples of users, in words and codes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from mindrec_bench.data.folder import read_folder
+from mindrec_bench.data.own_ids import OwnIds
+from mindrec_bench.data.samples import lines, samples
+
+INTER = {"7": [1, 2, 3], "1": [3, 10, 1, 2, 2, 10]}
+ITEMS = {"1": {"title": "Kite", "categories": "R,A"}, "2": {"categories": "R,B"}, "10": {"title": "x" * 100}}
+
+
+def test_latest_items_of_the_first_users(write_folder: Any) -> None:
+    data = read_folder(write_folder(inter=INTER, item=ITEMS), levels=1)
+    first, second = samples(data, 5)
+    assert (first["user"], first["interactions"], len(first["latest"])) == (1, 6, 5)
+    assert [entry["item"] for entry in first["latest"]] == ["10", "1", "2", "2", "10"]
+    assert [entry["part"] for entry in first["latest"]] == ["train", "train", "train", "validation", "test"]
+    kite = second["latest"][0]
+    assert kite == {"item": "1", "categories": [0], "sid": [2, 0], "title": "Kite", "part": "train"}
+    assert [entry["title"] for entry in second["latest"]] == ["Kite", "R,B", ""]
+    assert samples(data, 1) == [first]
+
+
+def test_as_text(write_folder: Any) -> None:
+    data = read_folder(write_folder(inter=INTER, item=ITEMS), levels=1)
+    shown = lines(samples(data, 2))
+    assert shown[0] == "user 1, the latest 5 of 6 items"
+    assert shown[1] == f"  10  2  2-7                 {'x' * 69}..."
+    assert shown[6:] == [
+        "user 7, the latest 3 of 3 items",
+        "  1  0  2-0                 Kite",
+        "  2  1  10-0  (validation)  R,B",
+        "  3  2  2-7   (test)",
+    ]
+
+
+def test_own_ids_and_no_texts(write_folder: Any) -> None:
+    data = replace(
+        read_folder(write_folder(inter=INTER)), read_own_ids=lambda: OwnIds(("ann", "bob"), ("a", "b", "c", "d"))
+    )
+    assert lines(samples(data, 2))[6:] == [
+        "user bob, the latest 3 of 3 items",
+        "  a  2-0",
+        "  b  10-0  (validation)",
+        "  c  2-7   (test)",
+    ]
