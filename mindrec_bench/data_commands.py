@@ -66,7 +66,8 @@ def fetch(name: str, data_dir: Path | None) -> None:
     "columns",
     multiple=True,
     metavar="ROLE=NAME",
-    help="Which column is user, item, timestamp, rating, title, ... [default: by usual names]",
+    help="Which column is user, item, timestamp or rating, or in the file of items id, title, description, brand or "
+    "categories.  [default: by usual names]",
 )
 @click.option(
     "--k-core", "core", type=int, default=5, show_default=True, help="Fewest interactions of each user and item."
@@ -80,6 +81,7 @@ def fetch(name: str, data_dir: Path | None) -> None:
     help="Drop rows equal in user, item and time; keep the first of a user and an item; keep all.",
 )
 @click.option("--file-order", is_flag=True, help="Rows are in time order; look at no timestamps.")
+@click.option("--no-header", "has_header", flag_value=False, default=True, help="Columns of INTERACTIONS are 1, 2, ...")
 @click.option("--replace", is_flag=True, help="Replace a data folder of this name, its semantic IDs included.")
 @data_dir_option
 @json_option
@@ -91,7 +93,7 @@ def import_(columns: Sequence[str], data_dir: Path | None, as_json: bool, **flag
 
     \b
     mrbench data import reviews.csv --items products.jsonl.gz --name shop
-    mrbench data import ratings.dat --column user=who --k-core 0 --name shop
+    mrbench data import u.data --no-header --column user=1 --column item=2 --column timestamp=4 --name movies
     """
     from .importing.columns import parse_columns
     from .importing.importer import Import, run_import

@@ -9,26 +9,32 @@ from pathlib import Path
 
 from ..errors import DataError, UsageError, did_you_mean
 
+_ITEM = (
+    *("item", "itemid", "iid", "parentasin", "asin", "productid", "movieid", "bookid", "businessid", "gmapid"),
+    *("trackid", "songid", "artistid", "articleid", "newsid", "sku", "id"),
+)
+
 USUAL: dict[str, tuple[str, ...]] = {
     "user": ("user", "userid", "uid", "reviewerid", "customerid", "visitorid", "memberid", "sessionid"),
-    "item": (
-        *("item", "itemid", "iid", "parentasin", "asin", "productid", "movieid", "bookid", "businessid", "gmapid"),
-        *("trackid", "songid", "artistid", "articleid", "newsid", "sku", "id"),
-    ),
+    "item": _ITEM,
     "timestamp": (
         *("timestamp", "time", "unixreviewtime", "unixtime", "ts", "datetime", "date", "eventtime", "createdat"),
         "reviewtime",
     ),
     "rating": ("rating", "overall", "stars", "score"),
+    "id": _ITEM,
     "title": ("title", "name", "itemname", "productname", "producttitle", "movietitle", "booktitle"),
     "description": ("description", "desc", "overview", "summary", "abstract"),
     "brand": ("brand", "manufacturer", "store", "publisher"),
     "categories": ("categories", "category", "categorypath", "genres", "genre"),
 }
-"""Usual names of each role, small letters and digits only; where a file has several, the first here counts."""
+"""Usual names of each role, small letters and digits only; where a file has several, the first here counts.
+
+`item` is about the file of interactions, `id` about the file of items.
+"""
 
 INTERACTION_ROLES = ("user", "item", "timestamp", "rating")
-ITEM_ROLES = ("item", "title", "description", "brand", "categories")
+ITEM_ROLES = ("id", "title", "description", "brand", "categories")
 _LEVEL = re.compile(r"category([0-9]+)")
 
 

@@ -18,16 +18,17 @@ _ENCODING = "rows that are not UTF-8 text"
 
 
 class DelimitedRows(Rows):
-    """See `Rows`. Rows are counted from 1, the header; empty lines are not.
+    """See `Rows`. Rows are counted from 1, the header included; empty lines are not.
 
     Args:
         path: the file.
-        header: the names in its first row.
+        header: the names of its columns.
         separator: what stands between two fields.
+        first: the number of the first row below the header; 1 where the file has none.
     """
 
-    def __init__(self, path: Path, header: list[str], separator: str) -> None:
-        self.path, self.header, self._separator = path, header, separator
+    def __init__(self, path: Path, header: list[str], separator: str, *, first: int = 2) -> None:
+        self.path, self.header, self._separator, self._first = path, header, separator, first
 
     def batches(self, names: Sequence[str], faults: Faults, lists: Sequence[str] = ()) -> Iterator[Batch]:
         """See `Rows.batches`; the text of lists is taken as it is."""
@@ -42,11 +43,13 @@ class DelimitedRows(Rows):
             stream = csv.open_csv(
                 file,
                 # Rows are numbered in one thread only. The names are given since the file may repeat or indent them.
-                csv.ReadOptions(use_threads=False, block_size=BLOCK, skip_rows=1, column_names=self.header),
+                csv.ReadOptions(
+                    use_threads=False, block_size=BLOCK, skip_rows=self._first - 1, column_names=self.header
+                ),
                 csv.ParseOptions(delimiter=self._separator, newlines_in_values=True, invalid_row_handler=skip),
                 csv.ConvertOptions(include_columns=list(names), column_types=dict.fromkeys(names, pa.binary())),
             )
-            before = 2
+            before = self._first
             for batch in stream:
                 first = before
 

@@ -25,6 +25,9 @@ from .items import ItemFile, read_items
 Notify = Callable[[str], None]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_SHOWN = ("columns", "core", "min_rating", "duplicates", "file_order", "has_header")
+"""Options that the report repeats."""
+
 _CHUNK = 1 << 14
 """Users written at once."""
 
@@ -42,6 +45,7 @@ class Import:
         min_rating: leave out what is rated lower, or None.
         duplicates: see `interactions.arrange`.
         file_order: the rows are in time order; timestamps are not looked at.
+        has_header: the first row of the interactions names their columns; else these are called 1, 2, and so on.
         replace: a folder of this name may be there, and is replaced.
     """
 
@@ -53,6 +57,7 @@ class Import:
     min_rating: float | None = None
     duplicates: Duplicates = "drop"
     file_order: bool = False
+    has_header: bool = True
     replace: bool = False
 
 
@@ -75,7 +80,8 @@ def run_import(asked: Import, *, data_dir: Path | None, notify: Notify) -> tuple
     target = locate.roots(data_dir)[0] / asked.name
     _check(asked, target)
     notify(f"reading {asked.interactions}")
-    raw = read_interactions(asked.interactions, asked.columns, asked.min_rating, file_order=asked.file_order)
+    order, header = asked.file_order, asked.has_header
+    raw = read_interactions(asked.interactions, asked.columns, asked.min_rating, file_order=order, has_header=header)
     found = arrange(raw, core=asked.core, duplicates=asked.duplicates, path=asked.interactions)
     items = None
     if asked.items is not None:
@@ -111,9 +117,7 @@ def _report(asked: Import, raw: RawInteractions, found: Interactions, items: Ite
         "name": asked.name,
         "interactions_file": {"path": asked.interactions.name, "sha256": sha256(asked.interactions)},
         "items_file": None,
-        "options": {
-            key: value for key, value in asdict(asked).items() if key in ("columns", "core", "min_rating", "duplicates")
-        },
+        "options": {key: value for key, value in asdict(asked).items() if key in _SHOWN},
         "rows": raw.rows,
         "below_min_rating": raw.rows - len(raw.users),
         "duplicates": found.duplicates,

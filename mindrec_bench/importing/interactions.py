@@ -68,7 +68,7 @@ class Interactions:
 
 
 def read_interactions(
-    path: Path, given: Mapping[str, str], min_rating: float | None, *, file_order: bool = False
+    path: Path, given: Mapping[str, str], min_rating: float | None, *, file_order: bool = False, has_header: bool = True
 ) -> RawInteractions:
     """Stream a file of interactions.
 
@@ -77,11 +77,12 @@ def read_interactions(
         given: role -> column, where the name is not a usual one.
         min_rating: leave out what is rated lower; None does not look at ratings.
         file_order: the rows are in time order; the time is the row's number.
+        has_header: see `rows.open_rows`.
 
     Raises:
         DataError: the file can't be read, or rows are wrong; all kinds of faults are named.
     """
-    table, faults = open_rows(path), Faults()
+    table, faults = open_rows(path, has_header=has_header), Faults()
     needed = ("user", "item", *(() if file_order else ("timestamp",)), *(() if min_rating is None else ("rating",)))
     names = choose(path, table.header, INTERACTION_ROLES, needed, given).names
     users, items, times = IdTable("user", faults), IdTable("item", faults), Timestamps(faults)

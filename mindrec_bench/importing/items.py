@@ -45,21 +45,22 @@ def read_items(path: Path, item_ids: Sequence[str], given: Mapping[str, str]) ->
     Args:
         path: any file that `rows` reads.
         item_ids: the user's own ids of the items to keep.
-        given: role -> column, where the name is not a usual one.
+        given: role -> column, where the name is not a usual one; `item` is also tried as the column of ids.
 
     Raises:
         DataError: the file can't be read, rows are wrong, or none of the items is in it.
     """
     table, faults = open_rows(path), Faults()
-    columns = choose(path, table.header, ITEM_ROLES, ("item",), given)
-    names = {role: name for role, name in columns.names.items() if role != "item"}
-    read, wanted, found = [columns.names["item"], *names.values(), *columns.levels], set(item_ids), ItemFile()
+    same = {"id": given["item"]} if given.get("item") in table.header else {}
+    columns = choose(path, table.header, ITEM_ROLES, ("id",), same | dict(given))
+    names = {role: name for role, name in columns.names.items() if role != "id"}
+    read, wanted, found = [columns.names["id"], *names.values(), *columns.levels], set(item_ids), ItemFile()
     seen: set[str] = set()
     categories: dict[str, Names | str] = {}
     for place, batch in table.batches(read, faults, lists=read[1:]):
         ids = batch[read[0]]
         for row in _missing_rows(ids):
-            faults.add("rows without item", place(row))
+            faults.add("rows without id", place(row))
         keep = pc.is_in(ids, pa.array(item_ids, pa.string()))
         found.unseen += len(ids) - (keep.true_count or 0)
         for row in pc.indices_nonzero(keep).to_pylist():
@@ -79,7 +80,7 @@ def read_items(path: Path, item_ids: Sequence[str], given: Mapping[str, str]) ->
     if not seen:
         raise DataError(
             f"none of the items in {path} has interactions, so its ids are not those of the interactions "
-            f"(such as '{item_ids[0]}'); name the right column with --column item=NAME"
+            f"(such as '{item_ids[0]}'); name the right column with --column id=NAME"
         )
     found.missing = len(wanted - seen)
     found.paths = category_strings({item: categories[item] for item in item_ids if categories.get(item)})

@@ -56,8 +56,12 @@ class Rows(ABC):
         """
 
 
-def open_rows(path: Path) -> Rows:
+def open_rows(path: Path, *, has_header: bool = True) -> Rows:
     """Open a table file.
+
+    Args:
+        path: the file.
+        has_header: the first row of delimited text names the columns; else they are called 1, 2, and so on.
 
     Raises:
         DataError: there is no such file, it is empty, or it is none of the kinds.
@@ -86,24 +90,26 @@ def open_rows(path: Path) -> Rows:
             return JsonRows(path)
         if first[:1] == b"[":
             raise DataError(f"{path} is one JSON array; write JSON lines, an object a line")
-        return DelimitedRows(path, *_header(path, head, kind))
+        names, separator = _first_row(path, head, kind)
+        if not has_header:
+            return DelimitedRows(path, [str(number) for number in range(1, len(names) + 1)], separator, first=1)
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise DataError(f"{path} has several columns called {', '.join(doubled)}; rename all but one of each")
+        return DelimitedRows(path, names, separator)
 
 
-def _header(path: Path, head: bytes, encoding: str) -> tuple[list[str], str]:
-    """The column names in the first line, and what separates them."""
+def _first_row(path: Path, head: bytes, encoding: str) -> tuple[list[str], str]:
+    """The fields of the first line, and what separates them."""
     line, end, _ = head.partition(b"\n")
     if not end and len(head) == _HEAD:
-        raise DataError(f"the first line of {path} has more than {_HEAD:,} bytes; it must name the columns")
+        raise DataError(f"the first line of {path} has more than {_HEAD:,} bytes; correct it there")
     try:
         text = line.decode(encoding).strip("\r")
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 text (line 1, byte {error.start}); save it as UTF-8") from error
     separator = max("\t,;|", key=text.count)
-    names = [name.strip() for name in next(csv.reader(io.StringIO(text), delimiter=separator))]
-    doubled = sorted({name for name in names if names.count(name) > 1})
-    if doubled:
-        raise DataError(f"{path} has several columns called {', '.join(doubled)}; rename all but one of each")
-    return names, separator
+    return [name.strip() for name in next(csv.reader(io.StringIO(text), delimiter=separator))], separator
 
 
 def open_bytes(path: Path) -> BinaryIO:

@@ -40,10 +40,10 @@ def test_given_names_come_first() -> None:
 
 def test_category_levels_in_the_order_of_their_numbers() -> None:
     header = ["id", "category_10", "Category 2", "category1", "name"]
-    found = choose(Path("x"), header, ITEM_ROLES, ("item",), {})
+    found = choose(Path("x"), header, ITEM_ROLES, ("id",), {})
     assert found.levels == ("category1", "Category 2", "category_10")
-    assert found.names == {"item": "id", "title": "name"}
-    assert choose(Path("x"), [*header, "genres"], ITEM_ROLES, ("item",), {}).levels == ()
+    assert found.names == {"id": "id", "title": "name"}
+    assert choose(Path("x"), [*header, "genres"], ITEM_ROLES, ("id",), {}).levels == ()
 
 
 @pytest.mark.parametrize(

@@ -231,14 +231,34 @@ def test_category_columns(bring: Any) -> None:
     assert texts.categories == ("All,Music,Winds", "All,Games")
 
 
+def test_the_column_of_ids(bring: Any) -> None:
+    """As in the interactions, where it has the same name; else it is a role of its own."""
+    table = GOOD.replace("item", "code")
+    for items, columns in (("asin,code,name\nx,a,A\nx,b,B\n", {}), ("asin,key,name\nx,a,A\nx,b,B\n", {"id": "key"})):
+        folder, _ = bring(table, items, columns={"item": "code", **columns}, replace=True)
+        assert json.loads((folder / "shop.item.json").read_text()) == {"0": {"title": "A"}, "1": {"title": "B"}}
+
+
+def test_no_header(bring: Any) -> None:
+    columns = {"user": "1", "item": "2", "timestamp": "3"}
+    table = GOOD.partition("\n")[2]
+    assert sequences(bring(table, columns=columns, has_header=False)[0]) == SEQUENCES
+    with pytest.raises(DataError, match=r"1 rows with .*\(row 2\); 1 rows without item \(row 4\)"):
+        bring(
+            table.replace("u1,a,20", "u1,a").replace("u10,a", "u10,"), columns=columns, has_header=False, replace=True
+        )
+    with pytest.raises(DataError, match=r"no column user and no column item .*; its columns are 1, 2, 3: "):
+        bring(table, has_header=False, replace=True)
+
+
 WRONG_ITEMS = {
     "categories of the wrong type": (
         '{"id": "a", "categories": 5}\n{"id": "b", "categories": {"x": 1}}\n',
         r"2 categories that are neither .*\(line 1: 5, line 2: \{",
     ),
-    "items never seen": ("id,title\nx,X\n", r"none of the items .* has interactions.*such as 'a'.*item=NAME"),
-    "without ids": ("id,title\na,A\n,B\n", r"1 rows without item \(row 3\)"),
-    "no id column": ("number,title\na,A\n", "has no column item"),
+    "items never seen": ("id,title\nx,X\n", r"none of the items .* has interactions.*such as 'a'.*id=NAME"),
+    "without ids": ("id,title\na,A\n,B\n", r"1 rows without id \(row 3\)"),
+    "no id column": ("number,title\na,A\n", "has no column id"),
 }
 
 
