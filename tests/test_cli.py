@@ -312,7 +312,16 @@ def test_list_of_one_name_has_its_options(call):
 
 
 def test_help_of_every_command(call):
-    for words in (("run",), ("list",), ("show",), ("data",), ("data", "show"), ("data", "fetch")):
+    for words in (
+        ("run",),
+        ("list",),
+        ("show",),
+        ("data",),
+        ("data", "show"),
+        ("data", "fetch"),
+        ("data", "import"),
+        ("data", "validate"),
+    ):
         code, out, _ = call(*words, "--help")
         assert (code, out.splitlines()[0].startswith(f"Usage: mrbench {' '.join(words)}")) == (0, True)
 

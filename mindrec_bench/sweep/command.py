@@ -67,7 +67,7 @@ def sweep(
 
     if (scheduler is None) == (where == "dask"):
         raise UsageError("--executor dask and --scheduler ADDRESS go together; give both, or none")
-    plan, progress = read_sweep(file), Progress()
+    plan, progress = read_sweep(file, data_dir), Progress()
     place = Place(runs_dir.absolute(), data_dir and data_dir.absolute(), device, batch_size)
     try:
         _run(plan, place, _executor(jobs, scheduler), progress, quiet)

@@ -70,8 +70,12 @@ class Sweep:
         return found
 
 
-def read_sweep(path: Path) -> Sweep:
+def read_sweep(path: Path, data_dir: Path | None = None) -> Sweep:
     """Read and check a sweep's file: every cell names things that exist and fit each other.
+
+    Args:
+        path: the file.
+        data_dir: where data folders are, or None for the usual places.
 
     Raises:
         UsageError: the file can't be read, has an unknown key or a wrong value, or a cell can't be run; says which.
@@ -91,12 +95,12 @@ def read_sweep(path: Path) -> Sweep:
         raise UsageError(f"{path} has no grids; write one [[grid]] section for each, and what they share under [run]")
     cells: dict[Question, Cell] = {}
     for number, grid in enumerate(grids, start=1):
-        for cell in _cells({**shared, **grid}, f"grid {number} of {path}"):
+        for cell in _cells({**shared, **grid}, f"grid {number} of {path}", data_dir):
             cells.setdefault(cell.question, cell)
     return Sweep(tuple(cells.values()), choose)
 
 
-def _cells(grid: Mapping[str, Any], where: str) -> Iterator[Cell]:
+def _cells(grid: Mapping[str, Any], where: str, data_dir: Path | None) -> Iterator[Cell]:
     grid = dict(grid)
     options = grid.pop("options", {})
     if not isinstance(options, dict):
@@ -107,7 +111,7 @@ def _cells(grid: Mapping[str, Any], where: str) -> Iterator[Cell]:
             words = ",".join(f"{key}={_text(value)}" for key, value in chosen.items())
             question = replace(plain, model=_with_options(plain.model, words), split="valid")
             try:
-                resolve_question(question)
+                resolve_question(question, data_dir)
             except UsageError as error:
                 raise UsageError(f"{where}: {error}") from error
             yield Cell(question, replace(plain, seed=0), words)

@@ -29,6 +29,16 @@ def test_every_combination_is_a_cell_on_the_validation_items(tmp_path):
     assert sweep.choose == CHOOSE
 
 
+def test_imported_data_is_found_where_data_folders_are(tmp_path):
+    path = tmp_path / "grid.toml"
+    path.write_text(RUN.replace("arts-sim", "shop") + GRID, encoding="utf-8")
+    with pytest.raises(UsageError, match="unknown data 'shop'"):
+        read_sweep(path, tmp_path)
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "shop.inter.json").write_text("{}")
+    assert [cell.question.data for cell in read_sweep(path, tmp_path).cells] == ["shop"]
+
+
 def test_options_and_seeds_compete_and_nothing_else(tmp_path):
     text = RUN + GRID + "beam = [3, 5]\nseed = [0, 1]\noptions.shuffle = [true, false]\n"
     groups = read(tmp_path, text).groups
