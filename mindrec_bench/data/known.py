@@ -91,6 +91,10 @@ class FolderSource:
     def load(self, data_dir: Path | None, *, users: int | None, notify: Notify) -> Dataset:
         """Read the folder; `data_dir` does not matter. The contract is `DataSource.load`."""
         folder = Path(self.path).expanduser()
+        if folder.is_file():
+            raise DataError(
+                f"{folder} is a file; make a data set of it with `mrbench data import {folder} --name NAME`"
+            )
         if not folder.is_dir():
             raise DataError(f"there is no folder {folder}; check the path, or see `mrbench list data` for known names")
         name = os.path.basename(os.path.abspath(folder))
@@ -118,6 +122,11 @@ def resolve(spec: str, data_dir: Path | None = None) -> tuple[str, DataSource]:
     if own is not None:
         return path, options.build(FolderSource, path, {**raw, "path": str(own)})
     if not _is_folder(path) and not any(mark in path for mark in (os.sep, os.altsep) if mark):
+        if Path(path).is_file():
+            raise UsageError(
+                f"'{path}' is a file; make a data set of it with `mrbench data import {path} --name NAME`, "
+                "and use that name"
+            )
         names = [*known.values(), *own_folders.own_folders(data_dir, known)]
         raise UsageError(
             f"unknown data '{given}'{did_you_mean(given, names)}; known: {', '.join(names)}; "

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from . import locate
 
+REPORT = ".import.json"
+"""What the name of the file ends in that tells what a folder was imported from."""
+
 
 def holds_data(folder: Path) -> bool:
     """Whether a folder holds users' sequences under its own name."""
@@ -42,7 +45,7 @@ def summary(folder: Path) -> str:
     codes = (folder / f"{folder.name}.index.json").is_file()
     without = "" if codes else f"; no semantic IDs yet, see `mrbench data tokenize {folder.name}`"
     try:
-        report = json.loads((folder / f"{folder.name}.import.json").read_text(encoding="utf-8"))
+        report = json.loads((folder / f"{folder.name}{REPORT}").read_text(encoding="utf-8"))
         counts = f"{report['users']:,} users, {report['items']:,} items, {report['interactions']:,} interactions"
         return f"Imported from {report['interactions_file']['path']}: {counts}{without}."
     except (OSError, ValueError, KeyError, TypeError):

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from .. import registry
 from ..data import locate
+from ..data.own_folders import REPORT
 from ..data.own_ids import ITEMS, USERS, map_path
 from ..errors import UsageError
 from ..storage import sha256, writing
@@ -94,10 +95,20 @@ def run_import(asked: Import, *, data_dir: Path | None, notify: Notify) -> tuple
             folder = Path(scratch) / asked.name
             folder.mkdir()
             _write(folder, asked.name, found, items, report)
-            if target.exists():
-                os.rename(target, Path(scratch) / "replaced")
-            os.rename(folder, target)
+            _put(folder, target, Path(scratch) / "replaced")
     return target, report
+
+
+def _put(folder: Path, target: Path, aside: Path) -> None:
+    """Rename a folder into place; what was there goes aside, and comes back where that fails."""
+    if target.exists():
+        os.rename(target, aside)
+    try:
+        os.rename(folder, target)
+    except BaseException:
+        if aside.exists():
+            os.rename(aside, target)
+        raise
 
 
 def _check(asked: Import, target: Path) -> None:
@@ -107,8 +118,15 @@ def _check(asked: Import, target: Path) -> None:
         raise UsageError(f"--name is '{asked.name}', a data set that mrbench knows already; choose another name")
     if asked.core < 0:
         raise UsageError(f"--k-core is {asked.core}; it must be 0 (no filter) or more")
-    if target.exists() and not asked.replace:
+    if not target.exists():
+        return
+    if not asked.replace:
         raise UsageError(f"there is already a folder {target}; choose another --name, or give --replace")
+    sources = [path.resolve() for path in (asked.interactions, asked.items) if path is not None]
+    inside = any(path.is_relative_to(target.resolve()) for path in sources)
+    if inside or not (target / f"{asked.name}{REPORT}").is_file():
+        why = "holds the file to import" if inside else "was not made by an import"
+        raise UsageError(f"{target} {why}, so it is not replaced; choose another --name, or move it away")
 
 
 def _report(asked: Import, raw: RawInteractions, found: Interactions, items: ItemFile | None) -> dict[str, Any]:
@@ -152,7 +170,7 @@ def _write(folder: Path, name: str, found: Interactions, items: ItemFile | None,
         content = dict(_item_entries(found.item_ids, items))
         (folder / f"{name}.item.json").write_text(json.dumps(content, ensure_ascii=False, indent=0), encoding="utf-8")
     text = json.dumps(report, ensure_ascii=False, indent=2) + "\n"
-    (folder / f"{name}.import.json").write_text(text, encoding="utf-8")
+    (folder / f"{name}{REPORT}").write_text(text, encoding="utf-8")
 
 
 def _write_sequences(file: BinaryIO, found: Interactions) -> None:

@@ -72,6 +72,15 @@ def test_a_path_may_hold_the_marks_of_options(write_folder) -> None:
     assert resolve(str(folder)) == ("a:b,c=d", FolderSource(str(folder)))
 
 
+def test_a_file_is_to_be_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("sales.csv").write_text("")
+    with pytest.raises(UsageError, match=r"'sales.csv' is a file; .*`mrbench data import sales.csv --name NAME`"):
+        resolve("sales.csv")
+    with pytest.raises(DataError, match=r"sales.csv is a file; .*`mrbench data import .*sales.csv --name NAME`"):
+        resolve(f".{os.sep}sales.csv")[1].load(None, users=None, notify=print)
+
+
 def test_missing_folder(tmp_path: Path) -> None:
     _, source = resolve(str(tmp_path / "absent"))
     with pytest.raises(DataError, match=r"there is no folder .*absent"):

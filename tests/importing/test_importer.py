@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mindrec_bench.data.texts import read_texts
-from mindrec_bench.errors import DataError, UsageError
+from mindrec_bench.errors import DataError, MrbenchError, UsageError
 from mindrec_bench.importing import delimited, json_lines, rows
 from mindrec_bench.importing.importer import Import, run_import
 
@@ -282,6 +283,37 @@ def test_options(bring: Any) -> None:
     with pytest.raises(DataError, match=r"1 ratings that are no numbers \(row 2: 'bad'\)"):
         bring(table.replace("1,5\n", "1,bad\n", 1), columns=columns, file_order=True, min_rating=1.0, replace=True)
     assert sequences(folder)["0"] == [2, 3, 1, 0], "what was there stays"
+
+
+def test_only_imports_are_replaced(bring: Any, tmp_path: Path) -> None:
+    folder, _ = bring(GOOD)
+    (folder / "own.csv").write_text(GOOD)
+    with pytest.raises(UsageError, match="shop holds the file to import, so it is not replaced"):
+        run_import(
+            Import(folder / "own.csv", "shop", replace=True, core=0), data_dir=tmp_path / "data", notify=pytest.fail
+        )
+    (folder / "shop.import.json").unlink()
+    with pytest.raises(UsageError, match="shop was not made by an import, so it is not replaced"):
+        bring(GOOD, replace=True)
+    assert (folder / "own.csv").read_text() == GOOD
+
+
+def test_what_was_there_comes_back_where_it_can_not_be_replaced(
+    bring: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = bring(GOOD)
+    rename = os.rename
+
+    def fail(source: Path, target: Path) -> None:
+        if Path(target) == folder and Path(source).name == "shop":
+            raise OSError(28, "No space left on device")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", fail)
+    with pytest.raises(MrbenchError, match="the disk is full"):
+        bring(GOOD.replace("u10", "u9"), replace=True)
+    assert pq.read_table(folder / "shop.users.parquet")["own_id"].to_pylist() == ["u1", "u10", "u2"]
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["shop"]
 
 
 def test_names_that_can_not_be(bring: Any, tmp_path: Path) -> None:
