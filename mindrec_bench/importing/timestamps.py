@@ -66,7 +66,7 @@ class Timestamps:
         """Add a fault where times are in several units, which would put them in a wrong order."""
         if len(self._units) > 1:
             kinds = ", ".join(f"{unit} from {where} on" for unit, where in self._units.items())
-            self._faults.add("columns of timestamps in several units since 1970", kinds)
+            self._faults.add("mixture of units in the timestamps", kinds)
 
 
 def _parse(text: str | None) -> float:

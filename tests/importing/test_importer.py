@@ -117,7 +117,7 @@ WRONG = {
     "negative timestamps": (GOOD.replace(",5", ",-5"), r"1 negative timestamps \(row 4: -5\)"),
     "seconds and milliseconds": (
         GOOD.replace(",30", ",1500000000").replace(",1\n", ",1500000000000\n"),
-        r"several units .*seconds from row 2 on, milliseconds from row 6 on",
+        r"1 mixture of units in the timestamps .*seconds from row 2 on, milliseconds from row 6 on",
     ),
     "no time": (GOOD.replace(",30", ","), r"1 rows without timestamp \(row 2\)"),
     "NaN ids": (GOOD.replace("u1,", "NaN,").replace("b,2", ",2"), r"2 rows without user .*; 1 rows without item"),
