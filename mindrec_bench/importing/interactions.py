@@ -1,7 +1,7 @@
 """Read interactions into three arrays, and keep those that are asked for, in time order.
 
-Memory: 16 bytes an interaction while reading, a few times that while sorting, and one copy of each different id, whatever
-the file's other columns hold. `benchmarks/importing.py` measures it: 1.0 GiB at the most for 10 million interactions.
+Memory: 16 bytes an interaction while reading, a few times that while sorting, and one copy of each different id; other
+columns cost nothing. `benchmarks/importing.py` measures it: 1.0 GiB at the most for 10 million interactions.
 """
 
 from __future__ import annotations
