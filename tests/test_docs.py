@@ -30,7 +30,10 @@ def load(name: str, code: str, monkeypatch) -> ModuleType:
 
 def test_the_pages_are_there():
     names = {page.name for page in PAGES}
-    assert names == {"index.md", "how-it-fits.md", "decoders.md", "backbones.md", "results-and-store.md", "api.md"}
+    assert names == {
+        *("index.md", "how-it-fits.md", "decoders.md", "backbones.md", "results-and-store.md", "api.md"),
+        "own-data.md",
+    }
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -64,7 +67,12 @@ def test_the_reference_is_up_to_date():
 
 
 def test_the_pages_name_every_command_line_flag_and_module_right():
-    flags = {option for command in cli.cli.commands.values() for param in command.params for option in param.opts}
+    commands = [
+        inner
+        for command in cli.cli.commands.values()
+        for inner in (command, *getattr(command, "commands", {}).values())
+    ]
+    flags = {option for command in commands for param in command.params for option in param.opts}
     for page in PAGES:
         for flag in re.findall(r"`(--[a-z-]+)", page.read_text(encoding="utf-8")):
             assert flag in flags | {"--debug"}, (page.name, flag)
