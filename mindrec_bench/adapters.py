@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -38,6 +39,43 @@ def adapt(model: Model, capability: Capability, needs: Capability, space: CodeSp
 def lift(items_context: ItemsContext, postings: Postings) -> DenoiserContext:
     """The exact masked model that an items model implies, over the canvas whose catalogue codes are in `postings`."""
     return _LiftedContext(items_context.log_probs(), postings)
+
+
+def item_weights(context: object) -> Tensor | None:
+    """p(item | history) relative to each user's likeliest item, where `context` stands on an items model, else None.
+
+    Args:
+        context: from a model that `adapt` returned, or `KeptItems`.
+
+    Returns:
+        0 below 1e-308. Shape: (B, N), float64, on the CPU
+    """
+    if isinstance(context, _NextSlotContext):
+        return item_weights(context.context)
+    if isinstance(context, _LiftedContext):
+        return context.weights
+    return _weights(context.log_probs()) if isinstance(context, KeptItems) else None
+
+
+@dataclass(frozen=True, eq=False)
+class KeptItems:
+    """An items context that is asked once and keeps its answer."""
+
+    context: ItemsContext
+
+    def log_probs(self) -> Tensor:
+        """See `ItemsContext.log_probs`."""
+        return self._answer
+
+    @cached_property
+    def _answer(self) -> Tensor:
+        return self.context.log_probs()
+
+
+def _weights(log_probs: Tensor) -> Tensor:
+    log_probs = log_probs.double().cpu()
+    top = log_probs.amax(dim=1, keepdim=True).clamp(min=torch.finfo(torch.float64).min)
+    return (log_probs - top).exp()
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,9 +132,7 @@ class _LiftedContext:
     """
 
     def __init__(self, item_log_probs: Tensor, postings: Postings) -> None:
-        log_probs = item_log_probs.double().cpu()
-        top = log_probs.amax(dim=1, keepdim=True).clamp(min=torch.finfo(torch.float64).min)
-        self._probs = (log_probs - top).exp()
+        self.weights = _weights(item_log_probs)
         self._postings = postings
 
     def log_probs(self, revealed: Tensor, slots: Sequence[int]) -> Tensor:
@@ -106,8 +142,8 @@ class _LiftedContext:
             sums, total = self._all_items(slots)
             sums, total = sums.repeat_interleave(n_beams, dim=1), total.repeat_interleave(n_beams)
         else:
-            n_at_once = max(1, _PAIRS_AT_ONCE // self._probs.shape[1])
-            parts = zip(self._probs.split(n_at_once), revealed.cpu().split(n_at_once), strict=True)
+            n_at_once = max(1, _PAIRS_AT_ONCE // self.weights.shape[1])
+            parts = zip(self.weights.split(n_at_once), revealed.cpu().split(n_at_once), strict=True)
             answers = [self._fitting_items(probs, states, slots) for probs, states in parts]
             sums, total = torch.cat([part for part, _ in answers], dim=1), torch.cat([part for _, part in answers])
         # A state of probability 0 has no conditionals: log 0 - log of the smallest float keeps NaN out.
@@ -117,9 +153,9 @@ class _LiftedContext:
 
     def _all_items(self, slots: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Probability of each code, and of everything, where nothing is revealed. Shapes: (S, B, V), (B,)"""
-        sums = self._probs.new_zeros(len(slots), len(self._probs), self._postings.n_codes)
+        sums = self.weights.new_zeros(len(slots), len(self.weights), self._postings.n_codes)
         for of_slot, slot in zip(sums, slots, strict=True):
-            of_slot.scatter_add_(1, self._postings.columns[slot].expand_as(self._probs), self._probs)
+            of_slot.scatter_add_(1, self._postings.columns[slot].expand_as(self.weights), self.weights)
         return sums, sums[0].sum(dim=1)
 
     def _fitting_items(self, item_probs: Tensor, revealed: Tensor, slots: Sequence[int]) -> tuple[Tensor, Tensor]:

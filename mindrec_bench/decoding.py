@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from .constraint import CatalogueConstraint
+    from .metrics import Columns
+    from .search_error import Sequences
 
 SHARD_USERS = 512
 """Users a shard; what a killed run may lose."""
@@ -29,10 +31,15 @@ SHARD_USERS = 512
 
 @dataclass
 class Meter:
-    """What decoding cost: `passes` model calls, and the wall seconds of each batch."""
+    """What decoding cost: `passes` model calls, and the wall seconds of each batch; and what it missed.
+
+    Attributes:
+        missed: `search_error` of the users so far; empty where the exact answer is not known.
+    """
 
     passes: int = 0
     batch_seconds: list[float] = field(default_factory=list)
+    missed: dict[str, list[float]] = field(default_factory=dict)
 
 
 class MeteredContext:
@@ -97,6 +104,12 @@ class UserDecoder:
         return torch.as_tensor(self.space.item_codes[:, list(self.slots)], device=self.device)
 
     @cached_property
+    def _sequences(self) -> Sequences:
+        from .search_error import Sequences
+
+        return Sequences(self.space.item_codes[:, list(self.slots)], canvas_sizes(self.space, self.slots))
+
+    @cached_property
     def _constraint(self) -> CatalogueConstraint | None:
         from .constraint import CatalogueConstraint
 
@@ -110,16 +123,33 @@ class UserDecoder:
             rows = slice(start, start + self.batch_size)
             began = time.perf_counter()
             batch = Examples(examples.histories[rows], examples.targets[rows])
-            table = self._rows(self._decode(batch, meter), batch.histories.users)
+            context, canvas, ranking = self._decode(batch, meter)
+            table = self._rows(ranking, batch.histories.users)
             meter.batch_seconds.append(time.perf_counter() - began)
+            for name, values in self._search_error(context, canvas, ranking).items():
+                meter.missed.setdefault(name, []).extend(values.tolist())
             yield table, len(batch)
 
-    def _decode(self, batch: Examples, meter: Meter) -> Ranking:
+    def _decode(self, batch: Examples, meter: Meter) -> tuple[Any, Canvas, Ranking]:
         import torch
 
+        from .adapters import KeptItems
+
         with torch.inference_mode():
-            context = self.model.begin(batch.histories, self.slots)
-            return self.decoder.decode(MeteredContext(context, meter), self._canvas(batch), beam=self.beam)
+            context, canvas = self.model.begin(batch.histories, self.slots), self._canvas(batch)
+            if self.decoder.needs == "items":
+                context = KeptItems(context)
+            return context, canvas, self.decoder.decode(MeteredContext(context, meter), canvas, beam=self.beam)
+
+    def _search_error(self, context: Any, canvas: Canvas, ranking: Ranking) -> Columns:
+        import torch
+
+        from .adapters import item_weights
+        from .search_error import search_error
+
+        with torch.inference_mode():
+            weights = item_weights(context)
+            return {} if weights is None else search_error(weights, canvas, ranking, self._sequences)
 
     def _canvas(self, batch: Examples) -> Canvas:
         import torch

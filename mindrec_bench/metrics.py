@@ -25,6 +25,9 @@ RANKING_METRICS = tuple(f"{name}@{k}" for name in ("hr", "ndcg") for k in KS)
 CORPUS_METRICS = ("entropy", "ttr", "ttr_bound", "distinct_codes", "valid", "duplicates", "coverage", "popularity")
 """The metrics of all lists together, as keys."""
 
+SEARCH_METRICS = tuple(f"{name}@{k}" for name in ("exact", "lost") for k in KS)
+"""What a decoder missed of a model whose exact answer is known (`search_error`), as keys."""
+
 Columns = dict[str, NDArray[Any]]
 
 
@@ -186,7 +189,7 @@ def score_lists(sids: Int, targets: Int, catalogue: Catalogue) -> tuple[Columns,
     filled = keys >= 0
     place = np.searchsorted(catalogue.keys, keys).clip(max=len(catalogue.keys) - 1)
     valid = catalogue.keys[place] == keys  # padding, -1, is no key
-    duplicates = _repeats(keys) & filled
+    duplicates = repeats(keys) & filled
     ranks = hit_ranks(keys, catalogue.space.sid_keys[targets])
     counted = {"results": filled, "valid": valid, "duplicates": duplicates}
     columns = {"hit_rank": ranks, **per_user(ranks)}
@@ -200,8 +203,8 @@ def score_lists(sids: Int, targets: Int, catalogue: Catalogue) -> tuple[Columns,
     return columns, corpus
 
 
-def _repeats(keys: Int) -> NDArray[np.bool_]:
-    """Where a key stands further left in its row already. Shape: (U, b)"""
+def repeats(keys: Int) -> NDArray[np.bool_]:
+    """Where a key stands further left in its row already. Shape: (U, b) -> (U, b)"""
     order = np.argsort(keys, axis=1, kind="stable")
     ordered = np.take_along_axis(keys, order, axis=1)
     same = np.zeros(keys.shape, dtype=bool)

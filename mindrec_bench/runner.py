@@ -191,6 +191,7 @@ class _Run:
             users=len(part),
             fit=weights,
             batch_seconds=tuple(meter.batch_seconds),
+            missed=meter.missed,
             forward_passes=meter.passes,
             peak_bytes=peak_bytes(self.device),
         )

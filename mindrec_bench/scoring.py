@@ -34,8 +34,9 @@ def score_shards(
         beam: b, the longest list.
 
     Returns:
-        The columns of `metrics.parquet` (of shape (U,) each), and what a summary says of results: `metrics`, and
-        `optimum`, the best reachable values, where the data is simulated.
+        The columns of `metrics.parquet` (of shape (U,) each), and what a summary says of results: `metrics`;
+        `search_error` where the exact answer of the model is known; and `optimum`, the best reachable values, where the
+        data is simulated.
     """
     catalogue = Catalogue(space, dataset.train_counts())
     slots = canvas_slots(space, categories)
@@ -50,6 +51,10 @@ def score_shards(
     for _, counts in parts[1:]:
         corpus = corpus.add(counts)
     results: dict[str, Any] = {"metrics": summarise(columns, corpus, catalogue)}
+    if all(shard.meta.missed for shard in shards):
+        missed = {name: np.concatenate([shard.meta.missed[name] for shard in shards]) for name in shards[0].meta.missed}
+        columns |= missed
+        results["search_error"] = {name: float(values.mean()) for name, values in missed.items()}
     if dataset.simulation is not None:
         from .data.simulation import optimum
 

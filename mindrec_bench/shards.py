@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -50,6 +50,7 @@ class ShardMeta:
         forward_passes: model calls of all its batches.
         peak_bytes: the most memory in use while it was computed.
         fit: `FitFolder.weights_id` of the model; shards of two trainings never mix. '' where nothing is trained.
+        missed: `search_error` of its users, each column of length `users`; empty where the exact answer is not known.
     """
 
     device: str
@@ -59,6 +60,7 @@ class ShardMeta:
     forward_passes: int = 0
     peak_bytes: int = 0
     fit: str = ""
+    missed: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     @property
     def origin(self) -> tuple[str, int, str]:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from ..comparison import Comparison, System, Test, compare, intervals
 from ..list_swaps import DIVERSITY, diversity
 from ..significance import RESAMPLES
@@ -142,14 +144,17 @@ class _Group:
         return TtrBound(slots["sid_codes"], full, tokens)
 
     def value(self, label: str, metric: str) -> float | None:
-        """The mean over users, the statistic of all lists, or, for a run's other metrics, the mean over its seeds."""
+        """The mean over users, the statistic of all lists, or, for a run's other metrics, the mean over its seeds.
+
+        None where a run lacks the metric: search error is known of models that score items only.
+        """
         if label not in self.systems:
             return None
         own = system_value(self.systems[label], metric)
         if own is not None:
             return own
-        values = [run["metrics"][metric] for run in self.summaries[label]]
-        return float(sum(values) / len(values))
+        values = [(run["metrics"] | run.get("search_error", {})).get(metric) for run in self.summaries[label]]
+        return None if None in values else float(np.mean(values))
 
     def values(self, metric: str) -> list[float | None]:
         """One column, in the order of the rows."""

@@ -33,6 +33,9 @@ def _accuracy(summary: dict[str, Any]) -> list[str]:
         rows.append((label, [_within(summary, "metrics", name, k) for k in KS]))
         if "optimum" in summary:
             rows.append((f"{label}, best reachable", [_within(summary, "optimum", name, k) for k in KS]))
+    if "search_error" in summary:
+        rows.append(("exact top-k found", [_share(summary, "exact", k, ".1%") for k in KS]))
+        rows.append(("probability lost", [_share(summary, "lost", k, ".2%") for k in KS]))
     width = max(len(label) for label, _ in rows)
     return [f"{label:<{width}}" + "".join(f"{cell:>9}" for cell in cells) for label, cells in rows]
 
@@ -40,6 +43,10 @@ def _accuracy(summary: dict[str, Any]) -> list[str]:
 def _within(summary: dict[str, Any], part: str, name: str, k: int) -> str:
     """A metric at k; a dash where the lists are shorter than k."""
     return f"{summary[part][f'{name}@{k}']:.4f}" if k <= summary["beam"] else "-"
+
+
+def _share(summary: dict[str, Any], name: str, k: int, digits: str) -> str:
+    return f"{summary['search_error'][f'{name}@{k}']:{digits}}" if k <= summary["beam"] else "-"
 
 
 def _lists(summary: dict[str, Any]) -> list[str]:

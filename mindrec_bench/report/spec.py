@@ -26,12 +26,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..identity import EXTERNAL, Categories, Constrain
-from ..metrics import CORPUS_METRICS, RANKING_METRICS
+from ..metrics import CORPUS_METRICS, RANKING_METRICS, SEARCH_METRICS
 
 STATISTICS = ("users", "items", "interactions")
+RESULTS = (*RANKING_METRICS, *CORPUS_METRICS, *SEARCH_METRICS)
 KINDS: dict[str, tuple[str, ...]] = {
-    "table": (*RANKING_METRICS, *CORPUS_METRICS),
-    "figure": (*RANKING_METRICS, *CORPUS_METRICS),
+    "table": RESULTS,
+    "figure": RESULTS,
     "statistics": STATISTICS,
 }
 """What a file may be, and the metrics that it may show."""

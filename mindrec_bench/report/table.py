@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..comparison import Comparison, Test
+from ..metrics import SEARCH_METRICS
 from ..significance import ALPHA
 from .spec import TableSpec
 
-DOWN, NEITHER = ("duplicates",), ("popularity", "ttr_bound", "users", "items", "interactions")
+DOWN = ("duplicates", *(metric for metric in SEARCH_METRICS if metric.startswith("lost")))
+NEITHER = ("popularity", "ttr_bound", "users", "items", "interactions")
 """Metrics of which less is better, and those that are neither; of all others more is better."""
 
 
