@@ -46,10 +46,12 @@ class SeveralSlots:
         parts = []
         for places, codes, exists in self._choices(beams, answers, beam):
             total = beams.scores[:, :, None]
+            codes = [code.expand(*beams.scores.shape, -1) for code in codes]
             for place, code in zip(places, codes, strict=True):
                 total = total + answers.log_probs[:, :, place].gather(2, code)
             chosen = [(self.slots[place], code) for place, code in zip(places, codes, strict=True)]
-            parts.append(_best_of(beams, chosen, total.where(exists, -torch.inf), beam))
+            total = total if exists is None else total.where(exists, -torch.inf)
+            parts.append(_best_of(beams, chosen, total, beam))
         scores, sequences = (torch.cat(tensors, dim=2) for tensors in zip(*parts, strict=True))
         top = best(scores, beam).sort(dim=2).values
         sequences = sequences.gather(2, top[..., None].expand(-1, -1, -1, sequences.shape[3]))
@@ -57,14 +59,17 @@ class SeveralSlots:
 
     def _choices(
         self, beams: Beams, answers: Answers, beam: int
-    ) -> Iterator[tuple[tuple[int, ...], list[Tensor], Tensor]]:
-        """Which of `slots`, their codes in rising order, (B, K, C) each, and which of the C exist, (B, K, C)."""
+    ) -> Iterator[tuple[tuple[int, ...], list[Tensor], Tensor | None]]:
+        """Which of `slots`, their codes in rising order, and which of the C exist (None: all).
+
+        Shape of each: (B, K, C), or (1, 1, C) where all beams have the same choices.
+        """
         subsets = combinations(range(len(self.slots)), self.count)
         if answers.reach is None:
             top = best(beams.scores[:, :, None, None] + answers.log_probs, beam)
             for places in subsets:
                 codes = _by_ranks([top[:, :, place] for place in places], answers.log_probs.shape[-1], beam)
-                yield places, codes, torch.ones_like(codes[0], dtype=torch.bool)
+                yield places, codes, None
         else:
             for places in subsets:
                 slots = tuple(self.slots[place] for place in places)

@@ -17,8 +17,7 @@ from mindrec_bench.adapters import renormalised
 from mindrec_bench.contracts import MASK, Canvas, DenoiserContext, Ranking
 
 from .diffusion import Normalise
-from .results import ranking
-from .scores import best
+from .results import reranked
 
 
 def rescored(
@@ -43,11 +42,7 @@ def rescored(
             log_probs = renormalised(log_probs)
         for place, slot in enumerate(slots):
             total += counts[slot] * _of(log_probs[:, :, place], found.codes[:, :, slot])
-    scores = (total / len(orders)).where(found.scores > -torch.inf, -torch.inf)
-    beam = scores.shape[1]
-    top = best(scores, beam)
-    codes = found.codes.gather(1, top[:, :, None].expand(-1, -1, found.codes.shape[2]))
-    return ranking(codes, scores.gather(1, top), beam)
+    return reranked(found, total / len(orders))
 
 
 def reveal_orders(canvas: Canvas, count: int) -> list[tuple[int, ...]]:

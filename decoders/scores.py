@@ -13,6 +13,9 @@ from torch import Tensor
 
 UNIT = 1e-9
 
+_GROUP = 64
+"""Scores a group: rounding and sorting then touch one in 64 of them, and `count` times 64."""
+
 
 def units(scores: Tensor, span: int) -> Tensor:
     """Scores in whole units of 1e-9, small enough to be multiplied by `span` without overflow.
@@ -39,9 +42,27 @@ def best(scores: Tensor, count: int) -> Tensor:
         scores: float64, -inf where there is no candidate. Shape: (..., M)
         count: how many; all M where there are fewer.
 
+    Many scores are cut into groups, and only the groups with the `count` highest maxima (of equal ones the first) are
+    looked into. This is exact: a score of another group is preceded by one of each of these. The maxima are taken of
+    the scores themselves, since rounding keeps their order.
+
     Returns:
         Positions of -inf come last, and are no results. Shape: (..., min(count, M)), int64
     """
     span = scores.shape[-1]
-    keys = units(scores, span) * span - torch.arange(span, device=scores.device)
-    return keys.topk(min(count, span)).indices
+    if count * _GROUP * 4 > span:
+        return _keys(scores, torch.arange(span, device=scores.device), span).topk(min(count, span)).indices
+    n_groups = span // _GROUP
+    scores = scores.nan_to_num(-torch.inf, torch.inf, -torch.inf)  # a NaN would be its group's maximum
+    tops = scores[..., : n_groups * _GROUP].unflatten(-1, (n_groups, _GROUP)).amax(dim=-1)
+    chosen = _keys(tops, torch.arange(n_groups, device=scores.device), span).topk(count).indices
+    places = (chosen[..., None] * _GROUP + torch.arange(_GROUP, device=scores.device)).flatten(-2)
+    rest = torch.arange(n_groups * _GROUP, span, device=scores.device)  # too few for a group: always looked into
+    places = torch.cat([places, rest.expand(*places.shape[:-1], -1)], dim=-1)
+    within = _keys(scores.gather(-1, places), places, span).topk(count).indices
+    return places.gather(-1, within)
+
+
+def _keys(scores: Tensor, places: Tensor, span: int) -> Tensor:
+    """Integers that order scores, of equal ones the lower place first. Same shape as `scores`, int64"""
+    return units(scores, span) * span - places

@@ -119,7 +119,7 @@ class Reach:
             masks.append(mask.scatter_(2, code.where(exists, n_codes), True)[..., :-1])
         return torch.stack(masks, dim=2)
 
-    def joint(self, codes: Tensor, chosen: Slots, done: int) -> Iterator[tuple[list[Tensor], Tensor]]:
+    def joint(self, codes: Tensor, chosen: Slots, done: int) -> Iterator[tuple[list[Tensor], Tensor | None]]:
         """All joint choices for some open slots that keep an item reachable, in parts, in rising order of the codes.
 
         Args:
@@ -129,13 +129,16 @@ class Reach:
 
         Yields:
             The codes of the chosen slots, each of shape (B, K, C), and which of the C exist, (B, K, C). A beam that has
-            revealed one of the chosen has none.
+            revealed one of the chosen has none. Where nothing is revealed all beams have the same choices: the shapes
+            are (1, 1, C), and None stands for "all exist".
         """
         table = self.constraint.table(self.known, self.open_, chosen, done)
-        first, count = table.ranges(codes)
-        step = max(1, AT_ONCE // first.numel())
+        step = max(1, AT_ONCE // codes[..., 0].numel())
+        alike = not self.known and done == 0
+        first, count = table.ranges(codes[:1, :1] if alike else codes)
         for offset in range(0, table.width, step):
-            yield table.choices(first, count, offset, min(step, table.width - offset))
+            columns, exists = table.choices(first, count, offset, min(step, table.width - offset))
+            yield columns, None if alike else exists
 
     @cached_property
     def _tables(self) -> list[_Table]:

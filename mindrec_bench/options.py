@@ -17,6 +17,9 @@ from .errors import UsageError, did_you_mean
 
 T = TypeVar("T")
 
+LATER = {"later": True}
+"""Metadata of a field that was added when runs of its class were stored already."""
+
 
 def parse(text: str) -> tuple[str, dict[str, str]]:
     """Split `NAME:key=value,key=value` into the name and its raw options.
@@ -64,8 +67,17 @@ def build(cls: type[T], name: str, raw: dict[str, str]) -> T:
 
 
 def as_dict(instance: Any) -> dict[str, Any]:
-    """All options of an instance, defaults included: part of a run's identity."""
-    return {field.name: getattr(instance, field.name) for field in dataclasses.fields(instance)}
+    """All options of an instance, defaults included: part of a run's identity.
+
+    But for options that the class got later (`field(..., metadata=LATER)`), which are left out at their defaults: what
+    was asked before they existed keeps its identity.
+    """
+    fields = [field for field in dataclasses.fields(instance) if not (field.metadata.get("later") and _plain(instance, field))]
+    return {field.name: getattr(instance, field.name) for field in fields}
+
+
+def _plain(instance: Any, field: dataclasses.Field[Any]) -> bool:
+    return bool(getattr(instance, field.name) == field.default)
 
 
 def label(name: str, instance: Any) -> str:

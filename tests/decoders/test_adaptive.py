@@ -11,7 +11,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mindrec_bench import registry
+from mindrec_bench import options, registry
 from mindrec_bench.contracts import MASK
 from mindrec_bench.decoding import Meter, MeteredContext
 from mindrec_bench.errors import UsageError
@@ -113,6 +113,67 @@ def test_rescoring_is_the_mean_over_the_orders(case, beam, rescore):
         except NearTieError:
             assume(False)
         compare(anew, user, [(results[i], scores[i]) for i in ranked])
+
+
+@settings(MANY, max_examples=60)
+@given(case=cases(), beam=st.sampled_from([1, 3, 10]), order=st.sampled_from(["entropy", "confidence"]))
+def test_both_ways_is_the_mean_of_the_search_and_its_reverse(case, beam, order):
+    """The reveal order is found again by going down from the root: a beam fills its surest slot."""
+    found = case.decode(Adaptive(order=order), np.arange(2), beam=beam)
+    anew = case.decode(Adaptive(order=order, reverse=True), np.arange(2), beam=beam)
+    canvas, items = case.canvas(np.arange(2)), [tuple(codes) for codes in case.space.item_codes.tolist()]
+    for user in range(2):
+        log_probs = answers(case, user)
+        start = canvas.start[user].tolist()
+        categories = [slot for slot in range(case.space.n_categories) if start[slot] == MASK]
+        results = [tuple(codes) for codes in found.codes[user, : found.lengths[user]].tolist()]
+        scores = []
+        for codes in results:
+            state = [start[slot] if slot not in categories else codes[slot] for slot in range(len(start))]
+            taken: list[int] = []
+            while MASK in state:
+                masked = [slot for slot, code in enumerate(state) if code == MASK]
+                sure = []
+                for slot in masked:
+                    values = log_probs(tuple(state), slot)
+                    if case.catalogue:
+                        children = [(*state[:slot], code, *state[slot + 1 :]) for code in range(len(values))]
+                        values = [v if reachable(c, items) else -INF for v, c in zip(values, children, strict=True)]
+                    sure.append(sureness(values, order))
+                try:
+                    taken.append(masked[in_order(sure)[0]])
+                except NearTieError:
+                    assume(False)
+                state[taken[-1]] = codes[taken[-1]]
+            ways = [chain(log_probs, codes, [*categories, *way]) for way in (taken, taken[::-1])]
+            scores.append(sum(ways) / 2)
+        try:
+            ranked = in_order(scores)
+        except NearTieError:
+            assume(False)
+        compare(anew, user, [(results[i], scores[i]) for i in ranked])
+
+
+def test_both_ways_on_a_consistent_model_changes_nothing_and_costs_a_pass_a_slot():
+    space = random_space((2, 3, 3, 3), 20, n_categories=1, seed=3)
+    model = catalogue_model(np.random.default_rng(4).exponential(size=(3, 20)))
+    case, meter = Case("catalogue", space, model, "items"), Meter()
+    one, both = (case.decode(Adaptive(reverse=reverse), np.arange(3), beam=5) for reverse in (False, True))
+    assert torch.equal(one.codes, both.codes)
+    assert torch.allclose(one.scores, both.scores, rtol=0, atol=1e-9)
+    context = MeteredContext(TabularContext(TabularDenoiser.random(space.sizes, users=3).table, space.sizes), meter)
+    Adaptive(reverse=True).decode(context, case.canvas(np.arange(3)), beam=5)
+    assert meter.passes == 1 + 3 + 3
+
+
+def test_two_ways_to_score_are_refused():
+    with pytest.raises(UsageError, match="rescore and reverse=yes are two ways to score"):
+        registry.make("decoder", "adaptive:rescore=2,reverse=yes")
+
+
+def test_an_option_that_came_later_changes_no_identity():
+    assert options.as_dict(Adaptive()) == {"order": "entropy", "rescore": 0, "normalise": "vocabulary"}
+    assert options.as_dict(Adaptive(reverse=True))["reverse"] is True
 
 
 def chain(log_probs, codes, order) -> float:

@@ -39,6 +39,22 @@ def test_cut_scores_still_fit_an_integer(span):
     assert all(abs(key) * span + span < 2**63 for key in (lowest, nothing, highest))
 
 
+@pytest.mark.parametrize("span", [2559, 2560, 2561, 5000, 20000])
+@pytest.mark.parametrize("count", [1, 10])
+def test_many_scores_are_ranked_like_all_at_once(span, count):
+    """In groups: with ties, near ties, ends that fill no group, rows with few scores, and what is no number."""
+    rng = np.random.default_rng(span)
+    scores = rng.integers(-5, 5, size=(6, span)) + rng.integers(-2, 3, size=(6, span)) * 4e-10
+    scores[rng.random((6, span)) < 0.5] = -math.inf
+    scores[1, 3:] = -math.inf
+    scores[2] = -math.inf
+    scores[3, rng.integers(span, size=300)] = math.nan
+    scores[4, -1] = math.inf
+    keys = units(torch.from_numpy(scores), span)
+    wanted = keys.sort(dim=1, descending=True, stable=True).indices[:, :count]
+    assert torch.equal(best(torch.from_numpy(scores), count), wanted)
+
+
 def test_like_a_stable_sort_on_random_scores_with_many_ties():
     scores = torch.from_numpy(np.random.default_rng(0).integers(-9, 0, size=(50, 300)).astype(float))
     wanted = scores.sort(dim=1, descending=True, stable=True).indices

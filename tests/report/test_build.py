@@ -92,6 +92,19 @@ def test_ties_share_their_place_and_fewer_duplicates_are_better(spec: TableSpec,
     assert places == [[2, 1, 1, 0, 0], [1, 2, 2, 0, 0]]
 
 
+def test_search_error_is_a_column_where_it_is_known(store_run: Store) -> None:
+    """A run from before it was computed, or of a network, has none."""
+    text = TEXT.replace('"hr@1", "ndcg@10", "entropy", "ttr", "duplicates"', '"exact@10", "lost@10"')
+    text = text.replace('published.arts = ["0.1000", "-", "4.000", "0.0010", "-"]', "")
+    runs = [store_run("markov", "bs"), store_run("markov", "dbs-dedup"), store_run("pop", "dbs-dedup")]
+    runs[0]["search_error"] = {"exact@10": 0.25, "lost@10": 0.5}
+    runs[1]["search_error"] = {"exact@10": 0.75, "lost@10": 0.125}
+    table = build_table(parse_table(text, "mine", "mine.toml"), runs, resamples=100)
+    values = [[cell.value for cell in row.cells] for row in table.rows]
+    assert values == [[0.25, 0.5], [0.75, 0.125], [None, None], [None, None], [None, None]]
+    assert [[cell.place for cell in row.cells] for row in table.rows[:3]] == [[2, 2], [1, 1], [0, 0]]
+
+
 def test_a_lone_value_is_not_the_best(spec: TableSpec, runs: list[dict[str, Any]]) -> None:
     assert {cell.place for cell in build_table(spec, runs[:1]).rows[0].cells} == {0}
 

@@ -12,6 +12,7 @@ from mindrec_bench.options import parse
 from mindrec_bench.report.load import load_table, names, parse_table
 
 PAPER = [f"fig{i}" for i in (3, 4, 5)] + [f"table{i}" for i in range(1, 7)]
+OURS = ["adaptive", "adaptive-categories", "search-error"]
 
 GOOD = """
 title = "mine"
@@ -31,11 +32,11 @@ categories = "none"
 """
 
 
-def test_the_papers_tables_are_installed() -> None:
-    assert names() == PAPER
+def test_the_papers_tables_and_ours_are_installed() -> None:
+    assert names() == sorted([*PAPER, *OURS])
 
 
-@pytest.mark.parametrize("name", PAPER)
+@pytest.mark.parametrize("name", [*PAPER, *OURS])
 def test_every_installed_table_loads(name: str) -> None:
     spec = load_table(name)
     assert spec.name == name

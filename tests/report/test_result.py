@@ -56,6 +56,16 @@ def test_the_best_reachable_stands_below_each_line_and_is_aligned_with_it(summar
     assert len({len(line) for line in lines}) == 1
 
 
+def test_search_error_stands_below_the_metrics_where_it_is_known(summary):
+    known = {f"{name}@{k}": 0.12345 for name in ("exact", "lost") for k in (1, 3, 5)}
+    lines = result_text(summary | {"search_error": known, "beam": 5}).splitlines()[2:7]
+    assert lines[3].split("  ")[0] == "exact top-k found"
+    assert lines[3].split()[-4:] == ["12.3%", "12.3%", "12.3%", "-"]
+    assert lines[4].split("  ")[0] == "probability lost"
+    assert lines[4].split()[-4:] == ["12.35%", "12.35%", "12.35%", "-"]
+    assert len({len(line) for line in lines}) == 1
+
+
 @pytest.mark.parametrize(
     ("change", "line"),
     [
