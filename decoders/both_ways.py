@@ -88,7 +88,7 @@ def _rows(values: Tensor, beams: Tensor) -> Tensor:
 
 
 def _filled(log_probs: Tensor, slots: tuple[int, ...], codes: Tensor, filled: Tensor, normalise: Normalise) -> Tensor:
-    """log p of the codes in the slots that were filled. Shapes: (B, F, S, V), (B, F, T), (B, F, T) -> (B, F), float64"""
+    """log p of the codes in the filled slots. Shapes: (B, F, S, V), (B, F, T), (B, F, T) -> (B, F), float64"""
     log_probs = log_probs.double()
     if normalise == "slot":
         log_probs = renormalised(log_probs)

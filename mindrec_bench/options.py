@@ -72,7 +72,9 @@ def as_dict(instance: Any) -> dict[str, Any]:
     But for options that the class got later (`field(..., metadata=LATER)`), which are left out at their defaults: what
     was asked before they existed keeps its identity.
     """
-    fields = [field for field in dataclasses.fields(instance) if not (field.metadata.get("later") and _plain(instance, field))]
+    fields = [
+        field for field in dataclasses.fields(instance) if not (field.metadata.get("later") and _plain(instance, field))
+    ]
     return {field.name: getattr(instance, field.name) for field in fields}
 
 

@@ -34,7 +34,9 @@ def sequences_of(space: CodeSpace) -> Sequences:
 def ranking_of(codes: np.ndarray, items: np.ndarray | None = None) -> Ranking:
     filled = torch.from_numpy((codes >= 0).all(axis=2))
     scores = torch.zeros(codes.shape[:2], dtype=torch.float64).where(filled, -torch.inf)
-    return Ranking(torch.from_numpy(codes), scores, filled.sum(dim=1), None if items is None else torch.from_numpy(items))
+    return Ranking(
+        torch.from_numpy(codes), scores, filled.sum(dim=1), None if items is None else torch.from_numpy(items)
+    )
 
 
 def enumerated(probs: dict[tuple[int, ...], float], results: list[tuple[int, ...]], k: int) -> tuple[float, float]:
