@@ -10,7 +10,7 @@ import numpy as np
 from .codes import CodeSpace
 from .data.dataset import Dataset, Examples
 from .identity import Categories, RunSpec
-from .metrics import Catalogue, Columns, score_lists, summarise
+from .metrics import SEARCH_METRICS, Catalogue, Columns, score_lists, summarise
 from .shards import Shard, canvas_slots, padded_codes
 
 
@@ -52,7 +52,8 @@ def score_shards(
         corpus = corpus.add(counts)
     results: dict[str, Any] = {"metrics": summarise(columns, corpus, catalogue)}
     if all(shard.meta.missed for shard in shards):
-        missed = {name: np.concatenate([shard.meta.missed[name] for shard in shards]) for name in shards[0].meta.missed}
+        known = [name for name in SEARCH_METRICS if name in shards[0].meta.missed]
+        missed = {name: np.concatenate([shard.meta.missed[name] for shard in shards]) for name in known}
         columns |= missed
         results["search_error"] = {name: float(values.mean()) for name, values in missed.items()}
     if dataset.simulation is not None:

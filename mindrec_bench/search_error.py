@@ -120,7 +120,7 @@ def _at(ks: Sequence[int], best: np.ndarray, had: np.ndarray) -> Columns:
     for k in ks:
         columns[f"exact@{k}"] = (_ranked(had, k) >= best[:, :k] * (1 - TIE)).all(axis=1).astype(np.float64)
     for k in ks:
-        columns[f"lost@{k}"] = (best[:, :k].sum(axis=1) - _ranked(had, k).sum(axis=1)).clip(min=0.0)
+        columns[f"lost@{k}"] = np.maximum(best[:, :k].sum(axis=1) - _ranked(had, k).sum(axis=1), 0.0)
     return columns
 
 
