@@ -118,7 +118,8 @@ def _at(ks: Sequence[int], best: np.ndarray, had: np.ndarray) -> Columns:
     columns: Columns = {}
     ks = [k for k in ks if k <= best.shape[1]]
     for k in ks:
-        columns[f"exact@{k}"] = (_ranked(had, k) >= best[:, :k] * (1 - TIE)).all(axis=1).astype(np.float64)
+        near = _ranked(had, k) >= best[:, :k] * (1 - TIE)
+        columns[f"exact@{k}"] = np.where(near.all(axis=1), 1.0, 0.0)
     for k in ks:
         columns[f"lost@{k}"] = np.maximum(best[:, :k].sum(axis=1) - _ranked(had, k).sum(axis=1), 0.0)
     return columns
