@@ -30,6 +30,7 @@ CHANGES = {
     "eval_users": 100,
     "exclude_history": True,
     "max_minutes": 30.0,
+    "split": "valid",
     "contract": 999,
 }
 CHANGES_THE_FIT = {
