@@ -63,6 +63,7 @@ class FromScratch:
     weight_decay: float | None = None
     shuffle: bool = True
 
+    data_parallel: ClassVar[bool] = True
     sizes: ClassVar[tuple[str, ...]] = ("tiny", "small")
     own: ClassVar[Mapping[str, Own]] = {
         "tiny": Own(lr=3e-3, epochs=15, batch=128, dropout=0.1, weight_decay=0.01),

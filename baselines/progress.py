@@ -19,6 +19,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from mindrec_bench.contracts import FitReport
 from mindrec_bench.errors import MrbenchError
 
+from . import together
 from .weights import write_json, write_weights
 
 Notify = Callable[[str], None]
@@ -47,7 +48,7 @@ class Progress(TrainerCallback):
         self.finished = False
         self.best: dict[str, torch.Tensor] = {}
         self._seconds_before, self._started = 0.0, time.monotonic()
-        self._saved = self._started
+        self._now = self._saved = 0.0
 
     @property
     def seconds(self) -> float:
@@ -55,8 +56,11 @@ class Progress(TrainerCallback):
         return self._seconds_before + time.monotonic() - self._started
 
     def share(self, step: int) -> float:
-        """How much of the training is over, by steps or by time, whichever is more: so a time limit decays too."""
-        return min(1.0, max(step / self.steps, self.seconds / self.limit))
+        """How much of the training is over, by steps or by time, whichever is more: so a time limit decays too.
+
+        The time is that of the last step's end, on the clock of process 0: all processes need the same learning rate.
+        """
+        return min(1.0, max(step / self.steps, self._now / self.limit))
 
     def resume(self) -> Path | None:
         """Take up the state of the last whole checkpoint and return its folder; None where there is none."""
@@ -66,6 +70,7 @@ class Progress(TrainerCallback):
         state = json.loads(whole[-1].read_text())
         self.step, self.epoch, self.losses = state["step"], state["epoch"], state["losses"]
         self.finished, self._seconds_before = state["finished"], state["seconds"]
+        self._now = self._saved = self._seconds_before
         if self.losses:
             self.best = load_file(whole[-1].with_name(BEST))
         return whole[-1].parent
@@ -86,7 +91,7 @@ class Progress(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any
     ) -> None:
         """Start the clock and the bar."""
-        self._started = self._saved = time.monotonic()
+        self._started = time.monotonic()
         self._first = self.step
         self._bar = tqdm(
             total=self.steps, initial=self.step, desc="training", unit="step", file=sys.stderr, disable=self.quiet
@@ -94,13 +99,13 @@ class Progress(TrainerCallback):
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any) -> None:
         """Count; stop when time is up; save in long epochs."""
-        self.step, self.epoch = state.global_step, float(state.epoch or 0)
+        self.step, self.epoch, self._now = state.global_step, float(state.epoch or 0), together.agreed(self.seconds)
         self._bar.update()
         if self.step == self._first + TIMED_STEPS:
             self.notify(self._forecast())
-        if self.seconds >= self.limit or self.step >= self.steps:
+        if self._now >= self.limit or self.step >= self.steps:
             self.finished = control.should_training_stop = True
-        elif time.monotonic() - self._saved > SAVE_SECONDS:
+        elif self._now - self._saved > SAVE_SECONDS:
             control.should_save = True
 
     def _forecast(self) -> str:
@@ -123,7 +128,7 @@ class Progress(TrainerCallback):
                 "give the model a smaller lr"
             )
         self._bar.set_postfix(valid_loss=f"{self.losses[-1]:.4f}", best=f"{min(self.losses):.4f}")
-        if self.losses[-1] <= min(self.losses):
+        if self.losses[-1] <= min(self.losses) and together.rank() == 0:
             self.best = {
                 name: tensor.detach().to("cpu", copy=True) for name, tensor in rest["model"].state_dict().items()
             }
@@ -132,12 +137,15 @@ class Progress(TrainerCallback):
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any) -> None:
         """Complete the checkpoint that the Trainer has just written, then remove the older ones."""
+        self._saved = self._now
+        together.meet()  # every process has written its part
+        if together.rank() > 0:
+            return
         checkpoint = self.folder / f"checkpoint-{state.global_step}"
         if self.best:
             write_weights(checkpoint / BEST, self.best)
         facts = {"step": self.step, "epoch": self.epoch, "losses": self.losses, "finished": self.finished}
         write_json(checkpoint / STATE, {**facts, "seconds": self.seconds})
-        self._saved = time.monotonic()
         for other in self.folder.glob("checkpoint-*"):
             if other != checkpoint:
                 shutil.rmtree(other)

@@ -3,6 +3,10 @@
 A network is a `torch.nn.Module` whose `forward(**batch)` returns `{"loss": scalar}`, and a `Collate` makes its batches,
 with an entry "labels". Order and noise are pure functions of the seed, the epoch and the example, so a training
 that is killed continues from its last checkpoint to the same weights.
+
+Several processes (torch.distributed) train on the same examples in the same order and share each batch evenly; the last
+one of an epoch is filled up from the epoch's start. Their dropout and the order of their sums are their own, so a model
+that another number of processes trains is another model.
 """
 
 from __future__ import annotations
@@ -22,9 +26,9 @@ from transformers import PrinterCallback, Trainer, TrainingArguments
 from mindrec_bench.codes import Int
 from mindrec_bench.contracts import FitReport, Task
 from mindrec_bench.data.dataset import Examples
-from mindrec_bench.errors import DataError
+from mindrec_bench.errors import DataError, UsageError
 
-from . import weights
+from . import together, weights
 from .progress import Progress
 
 Batch = dict[str, Tensor]
@@ -125,6 +129,7 @@ def fit(network: nn.Module, recipe: Recipe, task: Task, folder: Path, *, train: 
 
     Raises:
         DataError: there is nothing to train on.
+        UsageError: the processes can't share a batch evenly.
         MrbenchError: the folder can't be written, or training diverged.
     """
     if report := weights.finished(folder):
@@ -136,8 +141,10 @@ def fit(network: nn.Module, recipe: Recipe, task: Task, folder: Path, *, train: 
         folder.mkdir(parents=True, exist_ok=True)
         progress = _run(network, recipe, task, folder / "checkpoints", Batches(examples, train), valid)
         report = progress.report(sum(p.numel() for p in network.parameters() if p.requires_grad))
-        weights.save(folder, task, progress.best, report)
-        shutil.rmtree(folder / "checkpoints")
+        together.meet()  # all have read the checkpoint they continued from
+        if together.rank() == 0:
+            weights.save(folder, task, progress.best, report)
+            shutil.rmtree(folder / "checkpoints")
     return report
 
 
@@ -167,9 +174,13 @@ def _run(network: nn.Module, recipe: Recipe, task: Task, checkpoints: Path, trai
         optimizers=(optimizer, schedule),
     )
     trainer.order = Order(len(train), task.seed, recipe.shuffle)
+    if together.rank() > 0:
+        torch.manual_seed(task.seed + together.rank())  # dropout of its own
     trainer.remove_callback(PrinterCallback)
     last = progress.resume()
     if last is not None:
+        # The loader that skips what was done calls `set_epoch` too, but for several processes it does not reach ours.
+        trainer.order.set_epoch(progress.step // (steps // recipe.epochs))
         task.notify(f"training continues at step {progress.step} of {steps}")
     if not progress.finished:
         trainer.train(resume_from_checkpoint=None if last is None else str(last))
@@ -177,11 +188,17 @@ def _run(network: nn.Module, recipe: Recipe, task: Task, checkpoints: Path, trai
 
 
 def _arguments(recipe: Recipe, task: Task, checkpoints: Path) -> TrainingArguments:
+    share, rest = divmod(recipe.batch, together.size())
+    if rest or not share:
+        raise UsageError(
+            f"{together.size()} processes can't share a batch of {recipe.batch} evenly; give --train-devices a divisor "
+            "of it, or the model another batch"
+        )
     arguments = TrainingArguments(
         output_dir=str(checkpoints),
         num_train_epochs=recipe.epochs,
-        per_device_train_batch_size=recipe.batch,
-        per_device_eval_batch_size=4 * recipe.batch,
+        per_device_train_batch_size=share,
+        per_device_eval_batch_size=4 * share,
         max_grad_norm=1.0,
         seed=task.seed,
         use_cpu=task.device == "cpu",
@@ -194,6 +211,7 @@ def _arguments(recipe: Recipe, task: Task, checkpoints: Path) -> TrainingArgumen
         label_names=["labels"],
         remove_unused_columns=False,
         dataloader_pin_memory=False,
+        ddp_find_unused_parameters=False,
         disable_tqdm=True,
         report_to="none",
     )

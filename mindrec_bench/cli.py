@@ -80,6 +80,16 @@ def cli() -> None:
     help="Stop training after so many minutes (how far it gets then depends on the machine).",
 )
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option(
+    "--devices",
+    type=int,
+    help="Processes that train and decode, with a GPU each on CUDA.  [default: as many as torchrun started, else 1]",
+)
+@click.option(
+    "--train-devices",
+    type=int,
+    help="Take the model that so many processes train: another number gives another model.  [default: as --devices]",
+)
 @click.option("--batch-size", type=int, default=128, show_default=True, help="Users decoded together, at most 512.")
 @data_dir_option
 @runs_option
@@ -95,6 +105,7 @@ def run(**flags: Any) -> None:
     from .question import Question
     from .report.result import result_text
     from .runner import Setup, run_question
+    from .torchrun import is_first
 
     as_json, quiet = flags.pop("as_json"), flags.pop("quiet")
     setup = Setup(
@@ -102,12 +113,15 @@ def run(**flags: Any) -> None:
         data_dir=flags.pop("data_dir"),
         device=flags.pop("device"),
         batch_size=flags.pop("batch_size"),
+        devices=flags.pop("devices"),
         fresh=flags.pop("fresh"),
         wait=not flags.pop("no_wait"),
         quiet=quiet,
         notify=(lambda line: None) if quiet else notify,
     )
     summary = run_question(Question(**flags), setup)
+    if not is_first():
+        return
     store = [] if setup.runs_dir == Path("runs") else ["--runs-dir", str(setup.runs_dir)]
     again = shlex.join(["mrbench", "show", summary["run"], *store])
     text = f"{result_text(summary)}\n\n{summary['path']}\nshow it again: {again}"

@@ -151,7 +151,7 @@ class Task:
         space: the slots; without category slots when categories are not used.
         size: `tiny`, `small`, ... ("" for backbones without sizes).
         seed: for everything random in training.
-        device: `cpu` or `cuda`.
+        device: `cpu` or `cuda`; where several processes share a run, `cuda` is this one's own GPU.
         max_minutes: stop training after this long, or None.
         quiet: no progress bar.
         notify: prints one line of progress on stderr.
@@ -194,6 +194,9 @@ class Backbone(Protocol):
     Attributes:
         capability: what its contexts answer.
         sizes: the sizes it can be fitted in, smallest first; empty when nothing is trained.
+
+    A class whose training several processes can share says `data_parallel: ClassVar[bool] = True`. Then `fit` may be
+    called in each of them at once, with one folder and torch.distributed initialised; the report of process 0 counts.
     """
 
     capability: ClassVar[Capability]

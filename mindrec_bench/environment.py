@@ -28,6 +28,21 @@ def pick_device(asked: str) -> str:
     return asked
 
 
+def check_devices(device: str, processes: int) -> None:
+    """Refuse more processes on this machine than it has GPUs; a CPU takes any number.
+
+    Raises:
+        UsageError: there are too few GPUs.
+    """
+    import torch
+
+    if device == "cuda" and processes > torch.cuda.device_count():
+        raise UsageError(
+            f"{processes} processes take a GPU each, and this machine has {torch.cuda.device_count()}; give --devices "
+            "(and --train-devices, for training) as many, or take --device cpu"
+        )
+
+
 def environment(device: str) -> dict[str, Any]:
     """Device, its name, threads and package versions, as stored with every run."""
     import torch

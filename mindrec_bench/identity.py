@@ -108,6 +108,7 @@ class RunSpec:
         exclude_history: items of the history are no candidates (items models only).
         max_minutes: time limit of the training, or None.
         split: which held-out items are the targets: `test`, or `valid` for choosing between models.
+        train_devices: how many processes train the model.
         contract: version of what the same spec computes.
 
     Raises:
@@ -125,6 +126,7 @@ class RunSpec:
     exclude_history: bool = False
     max_minutes: float | None = None
     split: Split = "test"
+    train_devices: int = 1
     contract: int = CONTRACT_VERSION
 
     def __post_init__(self) -> None:
@@ -154,7 +156,13 @@ class RunSpec:
         del values["data"]["label"]
         if self.split == "test":  # what every run was before there was a choice
             del values["split"]
-        return short_hash(values)
+        del values["train_devices"]
+        return short_hash(values | self._several)
+
+    @property
+    def _several(self) -> dict[str, int]:
+        """The number of training processes; nothing for one, so that what one trained keeps the id it always had."""
+        return {"train_devices": self.train_devices} if self.train_devices > 1 else {}
 
     @property
     def fit_spec(self) -> dict[str, Any]:
@@ -166,7 +174,7 @@ class RunSpec:
             "categories": self.categories != "none",
             "seed": self.seed,
             "max_minutes": self.max_minutes,
-        }
+        } | self._several
 
     @property
     def fit_id(self) -> str:

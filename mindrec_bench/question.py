@@ -36,6 +36,7 @@ class Question:
         eval_users: decode the first so many only; None for all.
         max_minutes: time limit of the training; None for no limit.
         split: `test`, or `valid` to choose between models without a look at the test items.
+        train_devices: how many processes train the model, where it can be trained by several; None: as many as decode.
     """
 
     model: str
@@ -51,6 +52,7 @@ class Question:
     exclude_history: bool = False
     max_minutes: float | None = None
     split: Split = "test"
+    train_devices: int | None = None
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,7 @@ class Resolved:
             exclude_history=question.exclude_history,
             max_minutes=question.max_minutes if self.backbone.sizes else None,
             split=question.split,
+            train_devices=(question.train_devices or 1) if getattr(self.backbone, "data_parallel", False) else 1,
         )
 
 
@@ -135,7 +138,13 @@ def resolve_question(question: Question, data_dir: Path | None = None) -> Resolv
     Raises:
         UsageError: unknown names, options or values, or a pair that can't work.
     """
-    for name, value in (("--beam", question.beam), ("--users", question.users), ("--eval-users", question.eval_users)):
+    counts = {
+        "--beam": question.beam,
+        "--users": question.users,
+        "--eval-users": question.eval_users,
+        "--train-devices": question.train_devices,
+    }
+    for name, value in counts.items():
         if value is not None and value < 1:
             raise UsageError(f"{name} is {value}; it must be at least 1")
     if not 0 <= question.seed <= MAX_SEED:

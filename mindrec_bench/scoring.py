@@ -65,7 +65,8 @@ def score_shards(
 
 def spec_summary(spec: RunSpec, space: CodeSpace) -> dict[str, Any]:
     """What every summary says of the question, and under `slots` how many slots and codes there are."""
-    names = ("eval_users", "categories", "constrain", "beam", "seed", "exclude_history", "max_minutes", "split")
+    asked = ("eval_users", "categories", "constrain", "beam", "seed", "exclude_history", "split")
+    names = (*asked, "max_minutes", "train_devices")
     slots = {
         "categories": space.n_categories,
         "sid": len(space.sid_slots),

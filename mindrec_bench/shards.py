@@ -44,13 +44,15 @@ class ShardMeta:
 
     Attributes:
         device: kind of device; shards of two kinds never mix, since their scores may differ in the last bits.
-        batch_size: users a batch; shards of two batch sizes never mix, for the same reason.
+        batch_size: users a batch, as asked for; shards of two batch sizes never mix, for the same reason.
         users: how many users it covers, those without results included.
         batch_seconds: wall time of each batch.
         forward_passes: model calls of all its batches.
         peak_bytes: the most memory in use while it was computed.
         fit: `FitFolder.weights_id` of the model; shards of two trainings never mix. '' where nothing is trained.
         missed: `search_error` of its users, each column of length `users`; empty where the exact answer is not known.
+        halvings: how often the batch was halved because memory ran out; such shards mix with the others.
+        processes: how many processes decoded parts of the run, each at this shard's speed.
     """
 
     device: str
@@ -61,6 +63,13 @@ class ShardMeta:
     peak_bytes: int = 0
     fit: str = ""
     missed: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    halvings: int = 0
+    processes: int = 1
+
+    @property
+    def used_batch_size(self) -> int:
+        """Users a batch, after halving."""
+        return self.batch_size >> self.halvings
 
     @property
     def origin(self) -> tuple[str, int, str]:

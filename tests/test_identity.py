@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mindrec_bench.errors import UsageError
-from mindrec_bench.identity import DecoderPart, RunSpec, canonical, folder_name, plain
+from mindrec_bench.identity import DecoderPart, RunSpec, canonical, folder_name, plain, short_hash
 
 CHANGES = {
     "data.name": "games",
@@ -31,10 +31,12 @@ CHANGES = {
     "exclude_history": True,
     "max_minutes": 30.0,
     "split": "valid",
+    "train_devices": 2,
     "contract": 999,
 }
 CHANGES_THE_FIT = {
     "data.fingerprint", "model.name", "model.options", "model.size", "categories", "seed", "max_minutes", "contract",
+    "train_devices",
 }  # fmt: skip
 
 
@@ -51,6 +53,18 @@ def test_the_list_of_changes_is_complete(run_spec):
         inner = dataclasses.fields(value) if dataclasses.is_dataclass(value) else ()
         names |= {f"{field.name}.{part.name}" for part in inner} or {field.name}
     assert names - {"data.label"} == set(CHANGES)
+
+
+def test_training_by_one_process_leaves_ids_as_they_were(run_spec):
+    """Ids of a time when nothing else could be asked."""
+    values = run_spec.as_dict()
+    del values["data"]["label"], values["split"], values["train_devices"]
+    assert run_spec.id == short_hash(values)
+    assert "train_devices" not in run_spec.fit_spec
+    assert replace(run_spec, train_devices=3).fit_spec == run_spec.fit_spec | {"train_devices": 3}
+    older = run_spec.as_dict()
+    del older["train_devices"]
+    assert RunSpec.from_dict(older) == run_spec
 
 
 @pytest.mark.parametrize("field", CHANGES)

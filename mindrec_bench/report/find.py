@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import options, registry
 from ..errors import UsageError
-from ..identity import plain
+from ..identity import RunSpec, plain
 from .spec import RowSpec, TableSpec
 
 Summary = dict[str, Any]
@@ -143,7 +143,7 @@ def _longest(runs: Sequence[Summary]) -> list[Summary]:
 
 
 def _conflict(row: RowSpec, runs: Sequence[Summary]) -> str:
-    first, second = runs[0]["spec"], runs[1]["spec"]
+    first, second = (RunSpec.from_dict(run["spec"]).as_dict() for run in runs[:2])  # older ones have fewer keys
     differing = [key for key in first if first[key] != second[key]]
     return (
         f"two runs fit the row '{row.label}': {runs[0]['path']} and {runs[1]['path']}, which differ in "

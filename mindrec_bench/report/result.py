@@ -66,8 +66,9 @@ def _costs(summary: dict[str, Any]) -> list[str]:
         return ["rankings made elsewhere: time and memory are not known", *notes]
     passes = timings["forward_passes"]
     lines = [
-        f"decoding: {timings['users_per_second']:,.0f} users/s on {summary['environment']['device']}, "
-        f"{passes:,} forward pass{'es' if passes > 1 else ''}, batch of {timings['batch_size']}: "
+        f"decoding: {timings['users_per_second']:,.0f} users/s on {summary['environment']['device']}"
+        f"{_each_of(timings.get('processes', 1))}, "
+        f"{passes:,} forward pass{'es' if passes > 1 else ''}, batch of {_batch(timings)}: "
         f"p50 {timings['batch_p50']:.3f} s, p95 {timings['batch_p95']:.3f} s, "
         f"peak {timings['peak_bytes'] / 2**20:,.0f} MiB"
     ]
@@ -75,6 +76,21 @@ def _costs(summary: dict[str, Any]) -> list[str]:
     if fit:
         lines.append(
             f"training: {fit['epochs']:.1f} epochs, {fit['parameters']:,} parameters, {fit['seconds'] / 60:.1f} minutes"
+            + _by(summary.get("train_devices", 1))
             + (", under-trained: validation still improved when time was up" if fit["under_trained"] else "")
         )
     return lines + notes
+
+
+def _each_of(processes: int) -> str:
+    return f" by each of {processes} processes" if processes > 1 else ""
+
+
+def _by(processes: int) -> str:
+    return f", by {processes} processes" if processes > 1 else ""
+
+
+def _batch(timings: dict[str, Any]) -> str:
+    """The batch size, and what became of it where memory ran out."""
+    asked, smallest = timings["batch_size"], timings.get("smallest_batch_size", timings["batch_size"])
+    return str(asked) if smallest == asked else f"{asked}, halved to {smallest} where memory ran out"

@@ -1,0 +1,205 @@
+"""The steps of one run that a process does: train, decode some of the users, score. `runner` puts them in order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from .codes import CodeSpace
+from .contracts import Backbone, FitReport, Model, Task
+from .data.dataset import Dataset, Examples
+from .decoding import UserDecoder
+from .environment import environment, pick_device
+from .errors import MrbenchError
+from .fits import FitFolder
+from .identity import RunSpec
+from .memory import training_advice
+from .parts import PartDecoder
+from .places import Seat, ignore
+from .question import Question, Resolved, resolve_question
+from .runs import RunFolder
+from .scoring import score_shards
+from .shards import Shard
+from .summary import asked, command, costs, notes
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How a question is answered; nothing here changes the answer (but for float ties between batch sizes and devices,
+    and that `devices` chooses another model where the question does not say how many processes train).
+
+    Attributes:
+        runs_dir: the run store.
+        data_dir: where data folders are, or None for the usual places.
+        device: `auto`, `cpu` or `cuda`.
+        batch_size: users decoded together.
+        devices: how many processes decode, and train unless the question says another number; None: as many as torchrun
+            started, else one.
+        fresh: forget the run and its fitted model first.
+        wait: wait for another process on the same run.
+        quiet: no progress bars.
+        notify: gets lines of progress.
+    """
+
+    runs_dir: Path = Path("runs")
+    data_dir: Path | None = None
+    device: str = "auto"
+    batch_size: int = 128
+    devices: int | None = None
+    fresh: bool = False
+    wait: bool = True
+    quiet: bool = True
+    notify: Callable[[str], None] = lambda line: None
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """One run in one process.
+
+    `train` and `decode_parts` are jobs: what several processes may do together.
+    """
+
+    resolved: Resolved
+    setup: Setup
+    dataset: Dataset
+    spec: RunSpec
+    device: str
+
+    @classmethod
+    def of(cls, question: Question, setup: Setup) -> Steps:
+        """Resolve the question and read the data."""
+        resolved = resolve_question(question, setup.data_dir)
+        device = pick_device(setup.device)
+        dataset = resolved.source.load(setup.data_dir, users=question.users, notify=setup.notify)
+        return cls(resolved, setup, dataset, resolved.spec(dataset), device)
+
+    @cached_property
+    def folder(self) -> RunFolder:
+        return RunFolder(self.spec, self.setup.runs_dir, self.setup.notify)
+
+    @cached_property
+    def fit(self) -> FitFolder:
+        return FitFolder(self.spec, self.setup.runs_dir, self.setup.notify)
+
+    @cached_property
+    def space(self) -> CodeSpace:
+        return self.dataset.space(categories=self.spec.categories != "none")
+
+    @cached_property
+    def examples(self) -> Examples:
+        """The users to decode, with their held-out items."""
+        held_out = self.dataset.held_out(self.spec.split)
+        some = slice(self.spec.eval_users)
+        return Examples(held_out.histories[some], held_out.targets[some])
+
+    @property
+    def backbone(self) -> Backbone:
+        """The backbone at its size."""
+        return self.resolved.backbone.at(self.spec.model.size)
+
+    @property
+    def task(self) -> Task:
+        """All that fitting and loading may depend on."""
+        return Task(
+            data=self.dataset,
+            space=self.space,
+            size=self.spec.model.size,
+            seed=self.spec.seed,
+            device=self.device,
+            max_minutes=self.spec.max_minutes,
+            quiet=self.setup.quiet,
+            notify=self.setup.notify,
+        )
+
+    @property
+    def processes_to_train(self) -> int:
+        """How many processes will train; 0 where there is nothing to train, or it is done."""
+        ready = not self.backbone.sizes or (self.fit.is_done() and not self.setup.fresh)
+        return 0 if ready else self.spec.train_devices
+
+    def training_notice(self) -> str:
+        """What is about to be trained, and what there is already."""
+        model, several = self.spec.model, self.spec.train_devices
+        line = f"training {model.name} on {self.dataset.name}, {self.device}, size {model.size}"
+        line += self.resolved.why_size(self.dataset)
+        if several == 1:
+            return line
+        line += f", {several} processes"
+        alone = replace(self.spec, train_devices=1)
+        if FitFolder(alone, self.setup.runs_dir, ignore).is_done():
+            line += " (--train-devices 1 takes the model that one process has trained already)"
+        return line
+
+    def do(self, job: str, seat: Seat, *arguments: Any) -> Any:
+        """Do this process's share of a job."""
+        return getattr(self, job)(seat, *arguments)
+
+    def train(self, seat: Seat) -> FitReport:
+        """Job: train."""
+        model = self.spec.model
+        with training_advice(self.backbone, model.name, model.size, self.device), seat.joined():
+            return self.backbone.fit(self.task, self.fit.path)
+
+    def shards(self, weights: str) -> list[Shard]:
+        """The parts that are decoded already, by rising index."""
+        return self.folder.done_shards(device=self.device, batch_size=self.setup.batch_size, fit=weights)
+
+    def load(self, weights: str) -> Model:
+        """The fitted model.
+
+        Raises:
+            MrbenchError: it is not the one with these weights any more.
+        """
+        model = self.backbone.load(self.task, self.fit.path)
+        if self.fit.weights_id() != weights:
+            raise MrbenchError(f"{self.fit.path} was trained anew while it was loaded; repeat the command")
+        return model
+
+    def decode_parts(self, seat: Seat, missing: list[list[int]], weights: str) -> None:
+        """Job: decode every so many-th of the missing parts: (index, first row, the row after the last)."""
+        from .adapters import ExcludeHistory, adapt
+
+        model, decoder = self.load(weights), self.resolved.decoder
+        if seat.place.rank == 0:
+            self.folder.start()  # only now: a model that refuses the data leaves no run
+        if self.spec.exclude_history:
+            model = ExcludeHistory(model)
+        users = UserDecoder(
+            model=adapt(model, self.backbone.capability, decoder.needs, self.space),
+            decoder=decoder,
+            space=self.space,
+            categories=self.spec.categories,
+            item_ids=self.dataset.item_ids,
+            beam=self.spec.beam,
+            seed=self.spec.seed,
+            device=self.device,
+            batch_size=self.setup.batch_size,
+            constrain=self.spec.constrain,
+        )
+        parts = PartDecoder(
+            users=users,
+            examples=self.examples,
+            folder=self.folder,
+            weights=weights,
+            progress=seat.progress,
+            notify=self.setup.notify,
+            processes=seat.place.size,
+        )
+        for index, start, stop in missing[seat.place.rank :: seat.place.size]:
+            parts.write(index, slice(start, stop))
+
+    def finish(self, shards: list[Shard], report: FitReport | None) -> dict[str, Any]:
+        """Score the stored rankings and write the summary."""
+        columns, results = score_shards(
+            shards, self.examples, self.dataset, self.space, categories=self.spec.categories, beam=self.spec.beam
+        )
+        summary = asked(self.resolved, self.spec, self.dataset, self.space) | results
+        summary |= costs(shards) | {"environment": environment(self.device)}
+        summary |= {"fit": asdict(report) if report else None, "notes": notes(self.spec, self.dataset, self.space)}
+        summary |= {"finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+        summary |= {"command": command(self.resolved, self.spec)}
+        return self.folder.finish(shards, self.examples.histories.users, columns, summary)
