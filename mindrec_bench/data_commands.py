@@ -1,4 +1,4 @@
-"""The commands about data: `data show`, `fetch`, `import` and `validate`."""
+"""The commands about data: `data show`, `fetch`, `import` and `validate` (`tokenize` is in a room of its own)."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ import click
 
 from .errors import DataError
 from .flags import data_dir_option, json_option, notify
+from .tokenize.command import tokenize
 
 PATH = click.Path(path_type=Path)
 
 
 @click.group()
 def data() -> None:
-    """Show, fetch, import and check data sets."""
+    """Show, fetch, import and check data sets, and give items semantic IDs."""
+
+
+data.add_command(tokenize)
 
 
 @data.command()

@@ -10,7 +10,7 @@ from typing import Any
 
 from .errors import UsageError
 
-PACKAGES = ("mindrec-bench", "torch", "transformers", "numpy", "scipy", "pyarrow")
+PACKAGES = ("mindrec-bench", "torch", "transformers", "numpy", "scipy", "scikit-learn", "pyarrow")
 
 
 def pick_device(asked: str) -> str:

@@ -35,8 +35,8 @@ def score_shards(
 
     Returns:
         The columns of `metrics.parquet` (of shape (U,) each), and what a summary says of results: `metrics`;
-        `search_error` where the exact answer of the model is known; and `optimum`, the best reachable values, where the
-        data is simulated.
+        `interactions`, by which runs over other semantic IDs of the same data are known; `search_error` where the exact
+        answer of the model is known; and `optimum`, the best reachable values, where the data is simulated.
     """
     catalogue = Catalogue(space, dataset.train_counts())
     slots = canvas_slots(space, categories)
@@ -50,7 +50,10 @@ def score_shards(
     corpus = parts[0][1]
     for _, counts in parts[1:]:
         corpus = corpus.add(counts)
-    results: dict[str, Any] = {"metrics": summarise(columns, corpus, catalogue)}
+    results: dict[str, Any] = {
+        "metrics": summarise(columns, corpus, catalogue),
+        "interactions": dataset.interactions,
+    }
     if all(shard.meta.missed for shard in shards):
         known = [name for name in SEARCH_METRICS if name in shards[0].meta.missed]
         missed = {name: np.concatenate([shard.meta.missed[name] for shard in shards]) for name in known}

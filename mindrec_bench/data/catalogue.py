@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,9 +49,14 @@ def read_semantic_ids(path: Path) -> tuple[list[str], Int]:
     content = read_object(path)
     if not content:
         raise DataError(f"{path} holds no item; it must give every item its semantic ID")
-    whole = all(INTEGER.fullmatch(item) for item in content)
-    items = sorted(content, key=lambda item: (int(item), item)) if whole else sorted(content)
+    items = in_order(content)
     return items, _numbers({item: content[item] for item in items}, SID_CODE, "<a_11>", path)
+
+
+def in_order(items: Collection[str]) -> list[str]:
+    """Item ids in the order of a catalogue: integer order when all are integers, else text order."""
+    whole = all(INTEGER.fullmatch(item) for item in items)
+    return sorted(items, key=lambda item: (int(item), item)) if whole else sorted(items)
 
 
 def read_categories(folder: Path, name: str, items: list[str], levels: int | None) -> Categories | None:

@@ -6,6 +6,8 @@ the last but one the validation target, the rest trains.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -102,6 +104,18 @@ class Dataset:
     def n_items(self) -> int:
         """N, the catalogue's size."""
         return len(self.item_ids)
+
+    @cached_property
+    def interactions(self) -> str:
+        """SHA-256 (hex) over who had which items in what order, whatever codes the items have.
+
+        Where it is equal, runs have the same users and targets, and can be compared user by user.
+        """
+        touched, place = np.unique(self.items, return_inverse=True)
+        digest = hashlib.sha256(json.dumps([self.item_ids[item] for item in touched]).encode())
+        for array in (self.users, self.offsets, place):
+            digest.update(np.ascontiguousarray(array, dtype="<i8").tobytes())
+        return digest.hexdigest()
 
     def space(self, *, categories: bool) -> CodeSpace:
         """The slots of the next item, with or without category slots."""

@@ -15,8 +15,9 @@ import numpy as np
 
 from ..codes import Int
 from ..errors import DataError
-from .catalogue import read_categories, read_semantic_ids
+from .catalogue import in_order, read_categories, read_semantic_ids
 from .dataset import Dataset
+from .jsonfile import read_object
 from .own_ids import read_own_ids
 from .sequences import arrange, read_sequences
 from .texts import read_texts
@@ -35,9 +36,7 @@ def read_folder(folder: Path, *, users: int | None = None, levels: int | None = 
     Raises:
         DataError: a file is missing or broken; the message names the file and the place in it.
     """
-    if not folder.is_dir():
-        raise DataError(f"there is no folder {folder}; check the path")
-    name = os.path.basename(os.path.abspath(folder))
+    name = _name(folder)
     index = folder / f"{name}.index.json"
     path, sequences = read_sequences(folder, name)
     if not index.is_file():
@@ -64,6 +63,49 @@ def read_folder(folder: Path, *, users: int | None = None, levels: int | None = 
         read_texts=partial(read_texts, folder / f"{name}.item.json", item_ids),
         read_own_ids=partial(read_own_ids, folder, name, kept, item_ids),
     )
+
+
+def read_uncoded(folder: Path, *, users: int | None = None) -> Dataset:
+    """Read a dataset without its semantic IDs, which may be missing: what a tokenizer starts from.
+
+    The catalogue is every item that the sequences, `<Name>.item.json` or a `<Name>.index.json` name.
+
+    Args:
+        folder: as `read_folder`.
+        users: likewise.
+
+    Returns:
+        A dataset without categories whose `sids` have no column. Shape: (N, 0)
+
+    Raises:
+        DataError: as `read_folder`.
+    """
+    name = _name(folder)
+    path, sequences = read_sequences(folder, name)
+    found = {str(item) for row in sequences.values() for item in row}
+    for file in (folder / f"{name}.item.json", folder / f"{name}.index.json"):
+        found.update(read_object(file) if file.is_file() else ())
+    item_ids = in_order(found)
+    kept, offsets, items, skipped = arrange(sequences, path, item_ids, users)
+    sids = np.zeros((len(item_ids), 0), dtype=np.int64)
+    return Dataset(
+        name=name,
+        users=kept,
+        offsets=offsets,
+        items=items,
+        item_ids=item_ids,
+        sids=sids,
+        categories=None,
+        fingerprint=fingerprint(kept, offsets, items, item_ids, sids, None),
+        skipped=skipped,
+        read_texts=partial(read_texts, folder / f"{name}.item.json", item_ids),
+    )
+
+
+def _name(folder: Path) -> str:
+    if not folder.is_dir():
+        raise DataError(f"there is no folder {folder}; check the path")
+    return os.path.basename(os.path.abspath(folder))
 
 
 def fingerprint(users: Int, offsets: Int, items: Int, item_ids: list[str], sids: Int, categories: Int | None) -> str:

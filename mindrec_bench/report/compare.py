@@ -27,7 +27,8 @@ class RunComparison:
     Attributes:
         reference: summary of the first run.
         others: summaries of the other runs.
-        values: metric -> value of each run, the reference first.
+        values: metric -> value of each run, the reference first; without Entropy and TTR where the runs have
+            different semantic IDs.
         comparisons: for each of `others`, metric -> comparison with the reference, Holm over the runs of each metric.
         users: users that all of them evaluated.
         resamples: of the randomisation tests and the bootstrap.
@@ -62,8 +63,9 @@ def compare_runs(
     if len(set(ids)) < len(ids):
         raise UsageError(f"run {max(ids, key=ids.count)} is named twice; name each run once")
     systems = load_systems([(run["run"], [run]) for run in runs], lists=True)
-    compared = compare(systems[0], systems[1:], METRICS, test=test, resamples=resamples, seed=seed)
-    values = {metric: tuple(_value(system, metric) for system in systems) for metric in METRICS}
+    metrics = [metric for metric in METRICS if metric not in DIVERSITY or systems[0].counts is not None]
+    compared = compare(systems[0], systems[1:], metrics, test=test, resamples=resamples, seed=seed)
+    values = {metric: tuple(_value(system, metric) for system in systems) for metric in metrics}
     return RunComparison(runs[0], tuple(runs[1:]), values, tuple(compared), len(systems[0].users), resamples)
 
 
@@ -83,6 +85,11 @@ def to_text(found: RunComparison) -> str:
     """The comparison for a terminal: one block for each run against the first."""
     blocks = [f"reference  {name(found.reference)}\non {found.reference['data']}, {found.users:,} users"]
     blocks += [_block(found, at) for at in range(len(found.others))]
+    if DIVERSITY[0] not in found.values:
+        blocks.append(
+            "The runs have different semantic IDs of the same items: a hit is a match of the run's own ID, and Entropy "
+            "and TTR are not compared."
+        )
     tests = {comparison.test for row in found.comparisons for comparison in row.values()}
     used = "; ".join(TEST_NAMES[test] for test in TEST_NAMES if test in tests)
     blocks.append(

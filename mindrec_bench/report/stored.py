@@ -25,7 +25,8 @@ def load_systems(cells: Sequence[tuple[str, Sequence[dict[str, Any]]]], *, lists
 
     Args:
         cells: for each system its label and the summaries of its runs, one a seed.
-        lists: read the rankings too, for Entropy and TTR.
+        lists: read the rankings too, for Entropy and TTR; not where the runs have different semantic IDs, whose codes
+            mean different things.
 
     Raises:
         UsageError: the runs are about different users or different data.
@@ -33,7 +34,7 @@ def load_systems(cells: Sequence[tuple[str, Sequence[dict[str, Any]]]], *, lists
     """
     check_comparable([run for _, runs in cells for run in runs])
     systems = [_system(label, runs) for label, runs in cells]
-    if not lists:
+    if not lists or not _same_codes([run for _, runs in cells for run in runs]):
         return systems
     tokens = [_tokens(runs, system.users) for (_, runs), system in zip(cells, systems, strict=True)]
     vocabulary = np.unique(np.concatenate([np.unique(codes) for _, codes in tokens]))
@@ -46,21 +47,31 @@ def load_systems(cells: Sequence[tuple[str, Sequence[dict[str, Any]]]], *, lists
 
 
 def check_comparable(runs: Sequence[dict[str, Any]]) -> None:
-    """Refuse runs over different data or users.
+    """Refuse runs over different data or users; different semantic IDs of the same interactions are let pass.
 
     Raises:
         UsageError: says which two differ, and in what.
     """
     for run in runs[1:]:
         first = runs[0]
+        known = (first.get("interactions"), run.get("interactions"))  # runs of earlier versions lack it
+        data = known if None not in known else (_fingerprint(first), _fingerprint(run))
         for what, a, b in (
-            ("data", first["spec"]["data"]["fingerprint"], run["spec"]["data"]["fingerprint"]),
+            ("data", *data),
             ("split", first.get("split", "test"), run.get("split", "test")),
             ("evaluated users", first["eval_users"] or first["users"], run["eval_users"] or run["users"]),
         ):
             if a != b:
                 sides = (f"{r['run']} ({r['data']}, {r['eval_users'] or r['users']:,} users)" for r in (first, run))
                 raise UsageError(f"runs {' and '.join(sides)} can't be compared: they have different {what}")
+
+
+def _same_codes(runs: Sequence[dict[str, Any]]) -> bool:
+    return len({_fingerprint(run) for run in runs}) == 1
+
+
+def _fingerprint(run: dict[str, Any]) -> str:
+    return str(run["spec"]["data"]["fingerprint"])
 
 
 def _system(label: str, runs: Sequence[dict[str, Any]]) -> System:

@@ -96,3 +96,34 @@ def test_split_equals_a_plain_loop(seed: int) -> None:
     pairs = [pair for items in sequences.values() for pair in pairwise(items[:-2])]
     assert list(zip(*(side.tolist() for side in data.train_pairs()), strict=True)) == pairs
     assert data.train_counts().sum() == sum(lengths - 2)
+
+
+def test_interactions_are_the_same_whatever_the_codes_and_the_catalogue() -> None:
+    same = make(HAND, 15)
+    more = make(HAND, 30)
+    assert same.interactions == more.interactions
+    other_codes = make(HAND, 15)
+    other_codes.sids[:] = 7
+    assert other_codes.interactions == same.interactions
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {**HAND, 9: [4, 4, 4, 2]},
+        {3: [0, 1, 2], 5: LONG, 8: [4, 4, 4, 1]},
+        {3: [0, 1, 2], 5: LONG[:-1], 9: [4, 4, 4, 4, 1]},
+    ],
+    ids=["a target", "a user id", "a length"],
+)
+def test_interactions_tell_sequences_apart(changed: dict[int, list[int]]) -> None:
+    assert make(changed, 15).interactions != make(HAND, 15).interactions
+
+
+def test_interactions_are_about_item_ids_and_not_their_places() -> None:
+    renamed = make(HAND, 15)
+    renamed.item_ids[14:] = ["harp"]  # an item that nobody has
+    assert renamed.interactions == make(HAND, 15).interactions
+    renamed = make(HAND, 15)
+    renamed.item_ids[1] = "harp"
+    assert renamed.interactions != make(HAND, 15).interactions

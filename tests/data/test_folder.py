@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mindrec_bench.data.folder import read_folder
+from mindrec_bench.data.folder import read_folder, read_uncoded
 from mindrec_bench.errors import DataError
 
 
@@ -99,6 +99,24 @@ def test_what_does_not_matter_leaves_the_fingerprint(write_folder) -> None:
     more = {"7": [3, 3, 3], "1": [3, 10, 1, 2], "99": [1], "3": [10, 3, 2, 1]}
     assert read_folder(write_folder(inter=more), users=2).fingerprint == before
     assert read_folder(write_folder(item={"1": {"title": "new"}}), users=2).fingerprint == before
+
+
+def test_a_folder_without_codes(write_folder) -> None:
+    folder = write_folder(index=None, item={"20": {"title": "harp"}})
+    data = read_uncoded(folder)
+    assert data.item_ids == ["1", "2", "3", "10", "20"]
+    assert data.sids.shape == (5, 0)
+    assert (data.users.tolist(), data.skipped) == ([1, 3, 7], 1)
+    assert data.items[data.offsets[0] : data.offsets[1]].tolist() == [2, 3, 0, 1]
+    assert data.texts.title == ("", "", "", "", "harp")
+    assert read_uncoded(folder, users=1).n_users == 1
+
+
+def test_a_folder_with_codes_is_read_as_if_it_had_none(write_folder) -> None:
+    index = {item: ["<a_1>"] for item in ("1", "2", "3", "10", "30")}
+    data = read_uncoded(write_folder(index=index))
+    assert data.item_ids == ["1", "2", "3", "10", "30"]
+    assert data.sids.shape == (5, 0)
 
 
 def test_arts_loads_in_two_seconds(real_data: Path) -> None:

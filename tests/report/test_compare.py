@@ -42,6 +42,21 @@ def test_the_same_seed_gives_the_same_text(store_run: Store) -> None:
     assert to_text(compare_runs(runs, resamples=200)) == to_text(compare_runs(runs, resamples=200))
 
 
+def test_other_semantic_ids_of_the_same_interactions(store_run: Store) -> None:
+    """Such runs are stored under another fingerprint; hits are compared user by user, codes are not."""
+    ours, theirs = store_run("markov", "bs"), store_run("markov", "bs", data="games", noise=1)
+    with pytest.raises(UsageError, match="different data"):
+        compare_runs([ours, {**theirs, "interactions": "same"}])  # the other one is of an earlier version
+    with pytest.raises(UsageError, match="different data"):
+        compare_runs([{**ours, "interactions": "same"}, {**theirs, "interactions": "other"}])
+    found = compare_runs([{**run, "interactions": "same"} for run in (ours, theirs)], resamples=200)
+    assert list(found.comparisons[0]) == [metric for metric in METRICS if metric not in ("entropy", "ttr")]
+    assert found.values["hr@10"] == pytest.approx([run["metrics"]["hr@10"] for run in (ours, theirs)])
+    note = "different semantic IDs of the same items"
+    assert note in to_text(found)
+    assert note not in to_text(compare_runs([ours, store_run("pop", "bs")], resamples=200))
+
+
 def test_what_is_refused(store_run: Store) -> None:
     run = store_run("markov", "bs")
     with pytest.raises(UsageError, match="at least two runs"):

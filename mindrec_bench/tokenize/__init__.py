@@ -1,0 +1,1 @@
+"""Tokenizers: from item texts and training interactions to semantic IDs (SIDs)."""
