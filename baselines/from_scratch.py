@@ -14,7 +14,7 @@ from mindrec_bench.codes import CodeSpace
 from mindrec_bench.contracts import FitReport, Model, Task
 
 if TYPE_CHECKING:
-    from .training import Collate
+    from .training import Collate, Recipe
 
 
 @dataclass(frozen=True)
@@ -93,19 +93,8 @@ class FromScratch:
         """
         from . import training
 
-        filled: Any = self.at(task.size)
-        recipe = training.Recipe(
-            lr=filled.lr,
-            epochs=filled.epochs,
-            batch=filled.batch,
-            patience=self.patience,
-            weight_decay=filled.weight_decay,
-            shuffle=self.shuffle,
-            eval_repeats=self.eval_repeats,
-            cpu_bf16=self.cpu_bf16,
-        )
         train, valid = (self._collate(task, stream) for stream in (0, 1))
-        return training.fit(self._network(task), recipe, task, folder, train=train, valid=valid)
+        return training.fit(self._network(task), self._recipe(task.size), task, folder, train=train, valid=valid)
 
     def load(self, task: Task, folder: Path) -> Model:
         """The network with the best weights.
@@ -118,6 +107,21 @@ class FromScratch:
         network = self._network(task)
         weights.load(folder, task, network)
         return self._model(network.to(task.device).eval())
+
+    def _recipe(self, size: str) -> Recipe:
+        from .training import Recipe
+
+        filled: Any = self.at(size)
+        return Recipe(
+            lr=filled.lr,
+            epochs=filled.epochs,
+            batch=filled.batch,
+            patience=self.patience,
+            weight_decay=filled.weight_decay,
+            shuffle=self.shuffle,
+            eval_repeats=self.eval_repeats,
+            cpu_bf16=self.cpu_bf16,
+        )
 
     def _network(self, task: Task) -> Any:
         """The network, its weights drawn from the task's seed."""

@@ -7,14 +7,15 @@ The network is in `code_network`, the objective in `diffusion`, training in `tra
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mindrec_bench.codes import CodeSpace
 from mindrec_bench.contracts import Capability, Histories, Model, Task
 
-from .from_scratch import BLOCKS, FromScratch, check
+from .from_scratch import BLOCKS, FromScratch, Own, check
+from .published import CHECKPOINT, Published, fine_tuned
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,7 +36,7 @@ class MaskedObjective:
 
 
 @dataclass(frozen=True)
-class Llada(FromScratch, MaskedObjective):  # options are listed from the last base to the first
+class Llada(Published, MaskedObjective):  # options are listed from the last base to the first
     """Masked diffusion over codes with full attention: Llama blocks, any slot from the history and the revealed codes.
 
     Attributes:
@@ -47,10 +48,20 @@ class Llada(FromScratch, MaskedObjective):  # options are listed from the last b
         dropout: on the inputs and the last hidden states.
         weight_decay: of AdamW.
         shuffle: a new order each epoch; no: the order of users, as released.
+        checkpoint: a folder or a hub id (ORG/NAME, ORG/NAME@REVISION) of published weights; here and below: LLM sizes.
+        template: a text file of prompts, each with {history}, a line --- between them; the first is used at test.
+        pad: mask the padding on the left of a prompt, or attend to it, as released.
+        train_tokens: train the whole input embedding and output head, or only the rows of the codes.
+        gradient_checkpointing: compute activations twice and store few: less memory, more time.
+        load_in_8bit: keep the published weights in 8 bits (needs bitsandbytes and a GPU).
     """
 
     capability: ClassVar[Capability] = "denoiser"
     eval_repeats: ClassVar[int] = 2
+    sizes: ClassVar[tuple[str, ...]] = (*FromScratch.sizes, "8b", CHECKPOINT)
+    own: ClassVar[Mapping[str, Own]] = {**FromScratch.own, **dict.fromkeys(("8b", CHECKPOINT), fine_tuned(lr=7e-5))}
+    hub: ClassVar[Mapping[str, str]] = {"8b": "GSAI-ML/LLaDA-8B-Instruct"}
+    families: ClassVar[tuple[str, ...]] = ("llada", "llama")
 
     def __post_init__(self) -> None:
         check("p_mask", self.p_mask, 0 < self.p_mask <= 1, "above 0, at most 1")

@@ -7,20 +7,22 @@ The network is in `causal_network`, training in `training`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from mindrec_bench.codes import CodeSpace
 from mindrec_bench.contracts import Capability
 
-from .from_scratch import BLOCKS, FromScratch
+from .from_scratch import BLOCKS, FromScratch, Own
+from .published import CHECKPOINT, Published, fine_tuned
 
 if TYPE_CHECKING:
     from .causal_network import CausalNetwork
 
 
 @dataclass(frozen=True)
-class Llama3(FromScratch):
+class Llama3(Published):
     """Next code from left to right with causal attention: Llama blocks, the same as llada's.
 
     Attributes:
@@ -31,9 +33,19 @@ class Llama3(FromScratch):
         dropout: on the inputs and the last hidden states.
         weight_decay: of AdamW.
         shuffle: a new order each epoch; no: the order of users, as released.
+        checkpoint: a folder or a hub id (ORG/NAME, ORG/NAME@REVISION) of published weights; here and below: LLM sizes.
+        template: a text file of prompts, each with {history}, a line --- between them; the first is used at test.
+        pad: mask the padding on the left of a prompt, or attend to it, as released.
+        train_tokens: train the whole input embedding and output head, or only the rows of the codes.
+        gradient_checkpointing: compute activations twice and store few: less memory, more time.
+        load_in_8bit: keep the published weights in 8 bits (needs bitsandbytes and a GPU).
     """
 
     capability: ClassVar[Capability] = "causal"
+    sizes: ClassVar[tuple[str, ...]] = (*FromScratch.sizes, "8b", CHECKPOINT)
+    own: ClassVar[Mapping[str, Own]] = {**FromScratch.own, **dict.fromkeys(("8b", CHECKPOINT), fine_tuned(lr=1e-4))}
+    hub: ClassVar[Mapping[str, str]] = {"8b": "meta-llama/Meta-Llama-3-8B-Instruct"}
+    families: ClassVar[tuple[str, ...]] = ("llama",)
 
     def _build(self, space: CodeSpace, size: str, dropout: float) -> CausalNetwork:
         from transformers import LlamaConfig, LlamaModel

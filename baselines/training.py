@@ -116,7 +116,16 @@ class _Trainer(Trainer):
         return self.order
 
 
-def fit(network: nn.Module, recipe: Recipe, task: Task, folder: Path, *, train: Collate, valid: Collate) -> FitReport:
+def fit(
+    network: nn.Module,
+    recipe: Recipe,
+    task: Task,
+    folder: Path,
+    *,
+    train: Collate,
+    valid: Collate,
+    store: weights.Store = weights.store,
+) -> FitReport:
     """Train `network` and leave its best weights in `folder`; continue where an interrupted call stopped.
 
     Args:
@@ -126,6 +135,7 @@ def fit(network: nn.Module, recipe: Recipe, task: Task, folder: Path, *, train: 
         folder: gets the weights; checkpoints lie in it until training is complete.
         train: makes training batches.
         valid: makes validation batches, with noise of its own.
+        store: leaves the best weights in the folder.
 
     Raises:
         DataError: there is nothing to train on.
@@ -143,7 +153,7 @@ def fit(network: nn.Module, recipe: Recipe, task: Task, folder: Path, *, train: 
         report = progress.report(sum(p.numel() for p in network.parameters() if p.requires_grad))
         together.meet()  # all have read the checkpoint they continued from
         if together.rank() == 0:
-            weights.save(folder, task, progress.best, report)
+            weights.save(folder, task, progress.best, report, store)
             shutil.rmtree(folder / "checkpoints")
     return report
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,9 @@ from mindrec_bench.contracts import FitReport, Task
 from mindrec_bench.errors import DataError, MrbenchError
 
 WEIGHTS, CARD = "weights.safetensors", "model.json"
+
+Store = Callable[[Path, dict[str, torch.Tensor]], None]
+"""Leaves a network's weights in a folder."""
 
 
 @contextmanager
@@ -70,9 +73,16 @@ def _in_place(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def save(folder: Path, task: Task, weights: dict[str, torch.Tensor], report: FitReport) -> None:
-    """Leave a fitted network in `folder`."""
+def store(folder: Path, weights: dict[str, torch.Tensor]) -> None:
+    """Write a network's weights where `load` reads them."""
     write_weights(folder / WEIGHTS, weights)
+
+
+def save(
+    folder: Path, task: Task, weights: dict[str, torch.Tensor], report: FitReport, store: Store = store
+) -> None:
+    """Leave a fitted network in `folder`."""
+    store(folder, weights)
     write_json(folder / CARD, {"slots": _slots(task), "size": task.size, "report": dataclasses.asdict(report)})
 
 
@@ -85,11 +95,11 @@ def finished(folder: Path) -> FitReport | None:
     return FitReport(**{**facts, "valid_loss": tuple(facts["valid_loss"])})
 
 
-def load(folder: Path, task: Task, network: torch.nn.Module) -> None:
-    """Read `folder`'s weights into a network of the same shape.
+def check(folder: Path, task: Task) -> None:
+    """Refuse a folder without a fitted network for the task.
 
     Raises:
-        DataError: they are missing or broken, or belong to other slots or another size.
+        DataError: training is not complete, or it was for other slots or another size.
     """
     card = _read_card(folder)
     if (card["slots"], card["size"]) != (_slots(task), task.size):
@@ -97,6 +107,15 @@ def load(folder: Path, task: Task, network: torch.nn.Module) -> None:
             f"the model in {folder} was fitted for slots of {_words(card)} and not of "
             f"{_words({'slots': _slots(task), 'size': task.size})}; fit it again with --fresh"
         )
+
+
+def load(folder: Path, task: Task, network: torch.nn.Module) -> None:
+    """Read `folder`'s weights into a network of the same shape.
+
+    Raises:
+        DataError: they are missing or broken, or belong to other slots or another size.
+    """
+    check(folder, task)
     try:
         network.load_state_dict(load_file(folder / WEIGHTS))
     except (OSError, SafetensorError, RuntimeError) as error:

@@ -50,6 +50,7 @@ def cli() -> None:
 @click.option("--decoder", "-d", required=True, help="NAME or NAME:key=value,... (see `mrbench list decoders NAME`).")
 @click.option("--data", default="arts-sim", show_default=True, help="A known name, or the path of a data folder.")
 @click.option("--size", default="auto", show_default=True, help="Size of the model.")
+@click.option("--checkpoint", help="Folder or hub id of published weights to fine-tune, instead of a --size.")
 @click.option(
     "--categories",
     type=click.Choice(["none", "history", "generate", "given"]),
@@ -93,6 +94,8 @@ def cli() -> None:
 @click.option("--batch-size", type=int, default=128, show_default=True, help="Users decoded together, at most 512.")
 @data_dir_option
 @runs_option
+@click.option("--dry-run", is_flag=True, help="Print what would be run, and end.")
+@click.option("--show-prompt", type=click.IntRange(min=1), help="With --dry-run: print the prompts of so many users.")
 @click.option("--fresh", is_flag=True, help="Forget this run and its fitted model, and compute them again.")
 @click.option("--no-wait", is_flag=True, help="End at once if another process computes this run.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress, no notices.")
@@ -108,6 +111,7 @@ def run(**flags: Any) -> None:
     from .torchrun import is_first
 
     as_json, quiet = flags.pop("as_json"), flags.pop("quiet")
+    dry, prompts = flags.pop("dry_run"), flags.pop("show_prompt")
     setup = Setup(
         runs_dir=flags.pop("runs_dir"),
         data_dir=flags.pop("data_dir"),
@@ -119,6 +123,12 @@ def run(**flags: Any) -> None:
         quiet=quiet,
         notify=(lambda line: None) if quiet else notify,
     )
+    if dry or prompts:
+        from .dry_run import dry_run, dry_text
+
+        plan = dry_run(Question(**flags), setup, prompts=prompts or 0)
+        _print(plan, dry_text(plan), as_json)
+        return
     summary = run_question(Question(**flags), setup)
     if not is_first():
         return

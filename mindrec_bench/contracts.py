@@ -191,6 +191,13 @@ class FitReport:
 class Backbone(Protocol):
     """A registered model family: a frozen dataclass whose fields are its options.
 
+    Three more methods may be there; the core asks for them by name:
+
+    * `identity(size) -> dict[str, str]`: what the files that options name hold, for the identity of runs;
+    * `auto_size(*, simulation, device) -> (size, why)`: what `--size auto` means;
+    * `show_prompts(task, histories, start, slots) -> list[dict]`: what a model of texts reads, for people to look at:
+      for each user `text`, `ids`, and `slots` with `slot`, `position` and `state` (start: the canvas, shape (B, T)).
+
     Attributes:
         capability: what its contexts answer.
         sizes: the sizes it can be fitted in, smallest first; empty when nothing is trained.

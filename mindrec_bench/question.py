@@ -5,6 +5,7 @@ What can be refused without the data is refused before the data is read.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ class Question:
     Attributes:
         model, decoder, data: `NAME:key=value,...`; data may be a path to a folder.
         size: a size of the model, or `auto`.
+        checkpoint: the model's option of that name (a folder or a hub id), where it has one.
         categories: None takes `generate` where the data has categories and `none` where it has none.
         users: how many users make up the data; None for all.
         eval_users: decode the first so many only; None for all.
@@ -43,6 +45,7 @@ class Question:
     decoder: str
     data: str = DEFAULT_DATA
     size: str = AUTO
+    checkpoint: str | None = None
     categories: Categories | None = None
     constrain: Constrain = "slots"
     beam: int = 10
@@ -66,6 +69,8 @@ class Resolved:
     decoder: Decoder
     data_name: str
     source: DataSource
+    device: str = "cpu"
+    """Where it is to run; only what `auto` means depends on it."""
 
     @property
     def model_label(self) -> str:
@@ -80,20 +85,35 @@ class Resolved:
     def size(self, dataset: Dataset) -> str:
         """The model's size on this data ('' for models without sizes).
 
-        `auto` takes `tiny` on a simulation and else the largest from-scratch size.
+        `auto` takes the smallest on a simulation and else the largest; a backbone may know better (`auto_size`).
         """
-        sizes = self.backbone.sizes
-        if not sizes:
+        if not self.backbone.sizes:
             return ""
-        if self.question.size != AUTO:
-            return self.question.size
-        return sizes[0] if dataset.simulation else sizes[-1]
+        return self._auto(dataset)[0] if self.question.size == AUTO else self.question.size
 
     def why_size(self, dataset: Dataset) -> str:
         """What to say about a size that the user did not choose; '' about a chosen one."""
-        if self.question.size != AUTO:
-            return ""
-        return " (auto: the smallest, for a simulation)" if dataset.simulation else " (auto: the largest of this model)"
+        return self._auto(dataset)[1] if self.question.size == AUTO else ""
+
+    def _auto(self, dataset: Dataset) -> tuple[str, str]:
+        choose = getattr(self.backbone, "auto_size", None)
+        if choose is not None:
+            size, why = choose(simulation=dataset.simulation is not None, device=self.device)
+            return size, why
+        if dataset.simulation:
+            return self.backbone.sizes[0], " (auto: the smallest, for a simulation)"
+        return self.backbone.sizes[-1], " (auto: the largest of this model)"
+
+    def model_part(self, size: str) -> ModelPart:
+        """The model's identity; what the files that its options name hold stands under `files`.
+
+        Raises:
+            UsageError, DataError: the options do not fit the size, or a file can't be read.
+        """
+        identify = getattr(self.backbone, "identity", None)
+        files = identify(size) if identify is not None else {}
+        values = options.as_dict(self.backbone.at(size))
+        return ModelPart(self.model_name, values | ({"files": files} if files else {}), size)
 
     def categories(self, dataset: Dataset) -> Categories:
         """How category slots are used.
@@ -113,7 +133,7 @@ class Resolved:
         question, size = self.question, self.size(dataset)
         return RunSpec(
             data=DataPart(dataset.name, question.data, dataset.fingerprint, dataset.n_users),
-            model=ModelPart(self.model_name, options.as_dict(self.backbone.at(size)), size),
+            model=self.model_part(size),
             decoder=DecoderPart(self.decoder_name, options.as_dict(self.decoder)),
             categories=self.categories(dataset),
             constrain=question.constrain,
@@ -152,6 +172,7 @@ def resolve_question(question: Question, data_dir: Path | None = None) -> Resolv
     if question.max_minutes is not None and not 0 < question.max_minutes < math.inf:
         raise UsageError(f"--max-minutes is {question.max_minutes:g}; it must be a number above 0")
     model_name, backbone = registry.make("model", question.model)
+    backbone = _with_checkpoint(question.checkpoint, model_name, backbone)
     decoder_name, decoder = registry.make("decoder", question.decoder)
     registry.check_pair(model_name, backbone.capability, decoder_name, decoder.needs)
     _check_size(question.size, model_name, backbone)
@@ -162,6 +183,16 @@ def resolve_question(question: Question, data_dir: Path | None = None) -> Resolv
         )
     data_name, source = resolve(question.data, data_dir)
     return Resolved(question, model_name, backbone, decoder_name, decoder, data_name, source)
+
+
+def _with_checkpoint(checkpoint: str | None, name: str, backbone: Any) -> Any:
+    if checkpoint is None:
+        return backbone
+    if "checkpoint" not in {field.name for field in dataclasses.fields(backbone)}:
+        raise UsageError(f"model '{name}' reads no checkpoint; leave --checkpoint out")
+    if backbone.checkpoint not in (None, checkpoint):
+        raise UsageError(f"--checkpoint is {checkpoint} and --model says {backbone.checkpoint}; give one of them")
+    return dataclasses.replace(backbone, checkpoint=checkpoint)
 
 
 def _check_size(size: str, name: str, backbone: Any) -> None:

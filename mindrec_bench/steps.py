@@ -74,6 +74,7 @@ class Steps:
         """Resolve the question and read the data."""
         resolved = resolve_question(question, setup.data_dir)
         device = pick_device(setup.device)
+        resolved = replace(resolved, device=device)
         dataset = resolved.source.load(setup.data_dir, users=question.users, notify=setup.notify)
         return cls(resolved, setup, dataset, resolved.spec(dataset), device)
 

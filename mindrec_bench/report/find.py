@@ -124,7 +124,8 @@ def _same_part(run: Summary, kind: registry.Kind, text: str) -> bool:
         if instance.sizes and run["size"] not in instance.sizes:
             return False
         instance = instance.at(run["size"])
-    return bool(stored["options"] == plain(options.as_dict(instance)))
+    chosen = {key: value for key, value in stored["options"].items() if key != "files"}  # which versions: any
+    return bool(chosen == plain(options.as_dict(instance)))
 
 
 def _default_categories(runs: Sequence[Summary]) -> list[Summary]:

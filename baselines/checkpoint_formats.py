@@ -1,0 +1,103 @@
+"""How published configurations and tensor names translate to those of transformers.
+
+LLaDA is Llama with full attention under other names (spec: facts about published checkpoints); its repository asks for
+remote code, which is never run. Everything else keeps its names.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from mindrec_bench.errors import DataError
+
+LLADA = "llada"
+"""The `model_type` of LLaDA's own configuration."""
+
+_PLAIN_LLAMA: dict[str, Any] = {
+    "activation_type": "silu",
+    "alibi": False,
+    "attention_layer_norm": False,
+    "block_type": "llama",
+    "clip_qkv": None,
+    "include_bias": False,
+    "include_qkv_bias": False,
+    "input_emb_norm": False,
+    "layer_norm_type": "rms",
+    "multi_query_attention": None,
+    "rope": True,
+    "scale_logits": False,
+}
+"""What these keys of LLaDA's configuration must say, where they are there, for its network to be Llama's."""
+
+_TOP = {
+    "model.embed_tokens.weight": "model.transformer.wte.weight",
+    "model.norm.weight": "model.transformer.ln_f.weight",
+    "lm_head.weight": "model.transformer.ff_out.weight",
+}
+_IN_BLOCK = {
+    "input_layernorm": "attn_norm",
+    "post_attention_layernorm": "ff_norm",
+    "self_attn.q_proj": "q_proj",
+    "self_attn.k_proj": "k_proj",
+    "self_attn.v_proj": "v_proj",
+    "self_attn.o_proj": "attn_out",
+    "mlp.gate_proj": "ff_proj",
+    "mlp.up_proj": "up_proj",
+    "mlp.down_proj": "ff_out",
+}
+
+
+def translate_config(config: dict[str, Any], name: str, families: tuple[str, ...]) -> dict[str, Any]:
+    """A configuration that transformers knows, `model_type` included.
+
+    Args:
+        config: a checkpoint's `config.json`.
+        name: of the checkpoint, for messages.
+        families: the model types that the backbone reads.
+
+    Raises:
+        DataError: it is of another family, or a LLaDA whose network is not Llama's.
+    """
+    family = config.get("model_type")
+    if family not in families:
+        raise DataError(
+            f"the checkpoint '{name}' is of model_type '{family}', and this model reads {' and '.join(families)}; "
+            "give one of that family with --checkpoint"
+        )
+    if family != LLADA:
+        return {key: value for key, value in config.items() if key not in ("auto_map", "quantization_config")}
+    given = {key: config[key] for key in _PLAIN_LLAMA if config.get(key) is not None}
+    other = [key for key, value in given.items() if value != _PLAIN_LLAMA[key] and (value or _PLAIN_LLAMA[key])]
+    missing = [key for key in ("d_model", "n_heads", "n_layers", "vocab_size") if key not in config]
+    if other or missing:
+        problem = f"lacks {', '.join(missing)}" if missing else f"sets {', '.join(f'{k}={config[k]}' for k in other)}"
+        raise DataError(f"config.json of the checkpoint '{name}' {problem}, so its network is not Llama's; use another")
+    heads = config["n_heads"]
+    return {
+        "model_type": "llama",
+        "hidden_size": config["d_model"],
+        "num_attention_heads": heads,
+        "num_key_value_heads": config.get("n_kv_heads") or heads,
+        "num_hidden_layers": config["n_layers"],
+        "intermediate_size": config.get("mlp_hidden_size") or config.get("mlp_ratio", 4) * config["d_model"],
+        "rope_theta": config.get("rope_theta", 10_000.0),
+        "rms_norm_eps": config.get("rms_norm_eps", 1e-5),
+        "vocab_size": config.get("embedding_size") or config["vocab_size"],
+        "max_position_embeddings": config.get("max_sequence_length", 4096),
+        "tie_word_embeddings": bool(config.get("weight_tying", False)),
+        "bos_token_id": None,
+        "eos_token_id": config.get("eos_token_id"),
+    }
+
+
+def published_name(tensor: str, family: str) -> str:
+    """The name in the checkpoint of a tensor of transformers' network."""
+    if family != LLADA:
+        return tensor
+    if tensor in _TOP:
+        return _TOP[tensor]
+    found = re.fullmatch(r"model\.layers\.(\d+)\.(.+)\.(weight|bias)", tensor)
+    if found is None or found[2] not in _IN_BLOCK:
+        return tensor
+    return f"model.transformer.blocks.{found[1]}.{_IN_BLOCK[found[2]]}.{found[3]}"
