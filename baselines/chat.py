@@ -20,6 +20,7 @@ from mindrec_bench.codes import CodeSpace, Int
 from mindrec_bench.contracts import Histories
 from mindrec_bench.errors import DataError
 
+from .checkpoint_formats import LLADA
 from .prompts import HISTORY_FIELD
 
 SEPARATOR = "-"
@@ -137,10 +138,14 @@ def open_chat(
     Raises:
         DataError: there is no tokenizer, or it lacks a chat template or a special token.
     """
-    from transformers import AutoTokenizer
+    from transformers import AutoTokenizer, PreTrainedConfig
 
+    # transformers does not know LLaDA's configuration, and would ask for the repository's code
+    known_config = {"config": PreTrainedConfig()} if config.get("model_type") == LLADA else {}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(
+            str(folder), trust_remote_code=False, local_files_only=True, **known_config
+        )
     except (OSError, ValueError, KeyError) as error:
         raise DataError(f"{folder} has no tokenizer that can be read ({str(error).splitlines()[0]}); get it again") from error
     if not tokenizer.chat_template:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -67,11 +68,15 @@ def load_network(
     if in_8bit:
         network = _in_8bit(network)
     dtype = dtype_on(device)
-    for file, group in groupby(sorted(names, key=lambda pair: checkpoint.files[pair[1]]), lambda p: checkpoint.files[p[1]]):
+    in_file = [(checkpoint.files[theirs], ours, theirs) for ours, theirs in names]
+    for file, group in groupby(sorted(in_file), key=itemgetter(0)):
         with safe_open(checkpoint.folder / file, framework="pt", device=device) as shard:
-            for ours, theirs in group:
-                kind = torch.float32 if ours == HEAD else dtype
-                set_module_tensor_to_device(network, ours, device, shard.get_tensor(theirs), dtype=kind, clear_cache=False)
+            for _, ours, theirs in group:
+                value = shard.get_tensor(theirs)
+                if ours == HEAD:  # a copy: where it is tied, it is the embedding's memory
+                    value = value.to(torch.float32, copy=True)
+                kind = value.dtype if ours == HEAD else dtype
+                set_module_tensor_to_device(network, ours, device, value, dtype=kind, clear_cache=False)
     return network.to(device).eval()
 
 

@@ -6,6 +6,7 @@ Low-rank updates on the seven matrices of every block, beside them the input emb
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,7 +42,9 @@ def add_lora(network: PreTrainedModel, codes: list[int], train_tokens: TrainToke
     config = LoraConfig(
         r=RANK, lora_alpha=ALPHA, lora_dropout=dropout, target_modules=MATRICES, task_type="CAUSAL_LM", **settings
     )
-    network = get_peft_model(network, config)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")  # peft asks for it
+        network = get_peft_model(network, config)
     for parameter in network.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
@@ -77,7 +80,9 @@ def load_lora(network: PreTrainedModel, folder: Path, device: str) -> PeftModel:
         DataError: they are missing, broken, or of another network.
     """
     try:
-        return PeftModel.from_pretrained(network, str(folder / ADAPTER), is_trainable=False, torch_device=device)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
+            return PeftModel.from_pretrained(network, str(folder / ADAPTER), torch_device=device)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise DataError(
             f"the adapter in {folder / ADAPTER} is missing, damaged or of another network "

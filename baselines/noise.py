@@ -26,7 +26,7 @@ def uniform(seed: int, stream: int, keys: Int, count: int) -> NDArray[np.float64
         Shape: (n, count)
     """
     start = _mix(np.array([seed % 2**64], dtype=np.uint64))
-    start = _mix(start + np.uint64(stream) * _GOLDEN)
+    start = _mix(start + np.array([stream], dtype=np.uint64) * _GOLDEN)
     row = _mix(start + keys.astype(np.uint64) * _GOLDEN)
     bits = _mix(row[:, None] + np.arange(1, count + 1, dtype=np.uint64) * _GOLDEN)
     return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53

@@ -56,7 +56,7 @@ def config(family: str, rows: int, **changes: Any) -> dict[str, Any]:
         values: dict[str, Any] = {
             "model_type": "llada",
             "architectures": ["LLaDAModelLM"],
-            "auto_map": {"AutoModelForCausalLM": "modeling_llada.LLaDAModelLM"},
+            "auto_map": {"AutoConfig": "configuration_llada.LLaDAConfig", "AutoModel": "modeling_llada.LLaDAModelLM"},
             "d_model": HIDDEN,
             "n_heads": HEADS,
             "n_kv_heads": HEADS,
