@@ -1,8 +1,8 @@
 """Text of published LLMs: a checkpoint's own tokenizer with the codes as tokens, and the prompts and targets in it.
 
-A prompt is one turn of the user, rendered by the tokenizer's chat template, up to where the assistant begins. The target
-follows it: category codes, `-`, SID codes, and the token that ends an answer. History items are written in the same
-way, without that token, a line each.
+A prompt is one turn of the user, rendered by the tokenizer's chat template, up to where the assistant begins. The
+target follows it: category codes, `-`, SID codes, and the token that ends an answer. History items are written in the
+same way, without that token, a line each.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class Chat:
 
 
 def code_names(space: CodeSpace) -> list[str]:
-    """The token of each code, slots end to end: `<c1_5>` is category 5 of level 1, `<s4_113>` SID code 113 of level 4."""
+    """The token of each code, slots end to end: `<c1_5>` is category 5 of level 1, `<s4_9>` SID code 9 of level 4."""
     split = space.n_categories
     return [
         f"<c{slot + 1}_{number}>" if slot < split else f"<s{slot - split + 1}_{number}>"
@@ -123,7 +123,13 @@ def code_names(space: CodeSpace) -> list[str]:
 
 
 def open_chat(
-    folder: Path, config: dict[str, Any], space: CodeSpace, paraphrases: Sequence[str], *, masked: bool, released_pad: bool
+    folder: Path,
+    config: dict[str, Any],
+    space: CodeSpace,
+    paraphrases: Sequence[str],
+    *,
+    masked: bool,
+    released_pad: bool,
 ) -> Chat:
     """Read a checkpoint's tokenizer and add the codes to it.
 
@@ -147,7 +153,9 @@ def open_chat(
             str(folder), trust_remote_code=False, local_files_only=True, **known_config
         )
     except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{folder} has no tokenizer that can be read ({str(error).splitlines()[0]}); get it again") from error
+        raise DataError(
+            f"{folder} has no tokenizer that can be read ({str(error).splitlines()[0]}); get it again"
+        ) from error
     if not tokenizer.chat_template:
         raise DataError(f"the tokenizer in {folder} has no chat template; use an instruction-tuned checkpoint")
     known = len(tokenizer)
@@ -196,7 +204,7 @@ def _mask(tokenizer: Any, vocabulary: dict[str, int], config: dict[str, Any], fo
     for token in (vocabulary.get(LLADA_MASK), tokenizer.mask_token_id, config.get("mask_token_id")):
         if token is not None:
             return int(token)
-    if LLADA_MASK_ID < config.get("vocab_size", 0):
+    if config.get("vocab_size", 0) > LLADA_MASK_ID:
         return LLADA_MASK_ID
     raise DataError(
         f"neither the tokenizer in {folder} nor its config.json names a mask token; set mask_token_id in config.json"

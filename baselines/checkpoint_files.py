@@ -1,8 +1,8 @@
 """Published checkpoints on this machine: found or downloaded, identified, and their tensors listed, without torch.
 
-A checkpoint is a folder with `config.json`, a tokenizer, and weights in safetensors: `model.safetensors`, or shards with
-`model.safetensors.index.json`. It is named by its path or by a hub id, `ORG/NAME` or `ORG/NAME@REVISION`. Nothing of
-it is ever run: neither code of the repository nor pickles are even downloaded.
+A checkpoint is a folder with `config.json`, a tokenizer, and weights in safetensors: `model.safetensors`, or shards
+with `model.safetensors.index.json`. It is named by its path or by a hub id, `ORG/NAME` or `ORG/NAME@REVISION`. Nothing
+of it is ever run: neither code of the repository nor pickles are even downloaded.
 """
 
 from __future__ import annotations
@@ -73,7 +73,9 @@ def tokenizer_folder(name: str, notify: Notify) -> Path:
     Raises:
         DataError: they are nowhere or can't be downloaded.
     """
-    return find(name, weights=False) or _download(name, notify, [pattern for pattern in WANTED if "safe" not in pattern])
+    return find(name, weights=False) or _download(
+        name, notify, [pattern for pattern in WANTED if "safe" not in pattern]
+    )
 
 
 def find(name: str, *, weights: bool = True) -> Path | None:
@@ -154,7 +156,9 @@ def _read_json(path: Path, name: str) -> dict[str, Any]:
         if not isinstance(content, dict):
             raise ValueError("it is no object")
     except (OSError, ValueError) as error:
-        raise DataError(f"{path.name} of the checkpoint '{name}' is missing or broken ({error}); get it again") from error
+        raise DataError(
+            f"{path.name} of the checkpoint '{name}' is missing or broken ({error}); get it again"
+        ) from error
     return content
 
 
@@ -171,7 +175,9 @@ def _read_header(path: Path, name: str) -> dict[str, tuple[int, ...]]:
 def _split(name: str) -> tuple[str, str | None]:
     """Repository and revision of a hub id."""
     if not _HUB_ID.fullmatch(name):
-        raise DataError(f"the checkpoint '{name}' is neither a folder nor a hub id such as ORG/NAME or ORG/NAME@REVISION")
+        raise DataError(
+            f"the checkpoint '{name}' is neither a folder nor a hub id such as ORG/NAME or ORG/NAME@REVISION"
+        )
     repository, _, revision = name.partition("@")
     return repository, revision or None
 

@@ -77,7 +77,8 @@ def load_network(
                     value = value.to(torch.float32, copy=True)
                 kind = value.dtype if ours == HEAD else dtype
                 set_module_tensor_to_device(network, ours, device, value, dtype=kind, clear_cache=False)
-    return network.to(device).eval()
+    nn.Module.to(network, device)  # buffers; the method of transformers is typed too narrowly
+    return network.eval()
 
 
 def _names(network: nn.Module, checkpoint: Checkpoint, *, tied: bool) -> list[tuple[str, str]]:
@@ -141,7 +142,8 @@ def grow(network: PreTrainedModel, ids: list[int], seed: int) -> None:
     if not ids:
         return
     generator = torch.Generator().manual_seed(seed)
-    for layer in (network.get_input_embeddings(), network.get_output_embeddings()):
+    layers: tuple[Any, Any] = (network.get_input_embeddings(), network.get_output_embeddings())
+    for layer in layers:
         weight = layer.weight
         known = weight[: ids[0]]
         noise = torch.randn(len(ids), weight.shape[1], generator=generator).to(weight.device)
@@ -154,4 +156,4 @@ def grow(network: PreTrainedModel, ids: list[int], seed: int) -> None:
             layer.num_embeddings = len(bigger)
         else:
             layer.out_features = len(bigger)
-    network.config.vocab_size = len(network.get_input_embeddings().weight)
+    network.config.vocab_size = len(layers[0].weight)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,9 +34,7 @@ WORDING = 2
 """The noise stream that chooses paraphrases; 0 and 1 mask the targets of training and validation."""
 
 
-def fit(
-    backbone: Published, task: Task, folder: Path, *, recipe: training.Recipe, objective: Objective
-) -> FitReport:
+def fit(backbone: Published, task: Task, folder: Path, *, recipe: training.Recipe, objective: Objective) -> FitReport:
     """Fine-tune and leave the trained tensors in `folder`, in peft's format.
 
     Args:
@@ -57,7 +56,9 @@ def fit(
     lora = add_lora(base, chat.codes.tolist(), backbone.train_tokens, backbone.dropout or 0.0)
     network = _network(backbone, lora, chat)
     if backbone.gradient_checkpointing:
-        base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="`gradient_checkpointing_enable` is deprecated")  # not in 5.0
+            base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     train, valid = (_collate(objective(stream), task.seed, chat, stream) for stream in (0, 1))
     return training.fit(network, recipe, task, folder, train=train, valid=valid, store=network.store)
 

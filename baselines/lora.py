@@ -44,11 +44,11 @@ def add_lora(network: PreTrainedModel, codes: list[int], train_tokens: TrainToke
     )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")  # peft asks for it
-        network = get_peft_model(network, config)
-    for parameter in network.parameters():
+        lora: Any = get_peft_model(network, config)
+    for parameter in lora.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
-    return network
+    return lora
 
 
 def trained_weights(network: PeftModel) -> dict[str, torch.Tensor]:

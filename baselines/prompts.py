@@ -19,11 +19,11 @@ PARAPHRASES = (
     "A person has bought, in this order,\n{history}\nPredict the codes of the next purchase.",
     "Purchase log of one account, a line an item:\n{history}\nContinue the log by one item.",
     "You know what somebody bought before:\n{history}\nName the item to recommend now, by its codes.",
-    "Shopping history, in order of time:\n{history}\nComplete it with the codes of the item that comes after the last one.",
-    "Item codes say what an item is. Someone chose, one after the other,\n{history}\nWrite down the codes of the choice "
-    "that comes next.",
-    "Read this list of bought items from top to bottom:\n{history}\nWhat would the same buyer pick next? Reply with its "
-    "item codes.",
+    "Shopping history, in order of time:\n{history}\nComplete it with the codes of the item that comes after these.",
+    "Item codes say what an item is. Someone chose, one after the other,\n{history}\nWrite down the codes of the "
+    "choice that comes next.",
+    "Read this list of bought items from top to bottom:\n{history}\nWhat would the same buyer pick next? Reply with "
+    "its item codes.",
     "Recommend one item to a user with this record:\n{history}\nReply with nothing but the item's codes.",
     "The following lines are one user's items, the most recent one last.\n{history}\nThe user will soon choose another "
     "item: state its codes.",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from mindrec_bench.codes import Int
-from mindrec_bench.contracts import FitReport, Histories, Model, Task
+from mindrec_bench.contracts import Capability, FitReport, Histories, Model, Task
 from mindrec_bench.errors import UsageError
 from mindrec_bench.options import LATER
 
@@ -49,6 +49,7 @@ class Published(FromScratch):
     gradient_checkpointing: bool = field(default=False, metadata=LATER)
     load_in_8bit: bool = field(default=False, metadata=LATER)
 
+    capability: ClassVar[Capability]
     hub: ClassVar[Mapping[str, str]]
     """Size -> the hub id of its weights."""
 
@@ -122,7 +123,9 @@ class Published(FromScratch):
 
         return fine_tuning.load(self.at(task.size), task, folder)
 
-    def show_prompts(self, task: Task, histories: Histories, start: Int, slots: tuple[int, ...]) -> list[dict[str, Any]]:
+    def show_prompts(
+        self, task: Task, histories: Histories, start: Int, slots: tuple[int, ...]
+    ) -> list[dict[str, Any]]:
         """What the model reads at test, for each user; empty at the sizes that read no text.
 
         Args:
@@ -148,7 +151,9 @@ class Published(FromScratch):
         """
         if size in self.hub:
             if self.checkpoint not in (None, self.hub[size]):
-                raise UsageError(f"size '{size}' is {self.hub[size]}; for other weights give --checkpoint without --size")
+                raise UsageError(
+                    f"size '{size}' is {self.hub[size]}; for other weights give --checkpoint without --size"
+                )
             return True
         if size == CHECKPOINT:
             if self.checkpoint is None:
@@ -158,7 +163,7 @@ class Published(FromScratch):
         given = [entry.name for entry in mine if getattr(self, entry.name) != entry.default]
         if given:
             raise UsageError(
-                f"option '{given[0]}' is for published LLMs, and size '{size}' is trained from scratch; leave it out, or "
-                f"choose --size {next(iter(self.hub))} or --checkpoint"
+                f"option '{given[0]}' is for published LLMs, and size '{size}' is trained from scratch; leave it out, "
+                f"or choose --size {next(iter(self.hub))} or --checkpoint"
             )
         return False

@@ -18,6 +18,12 @@ from .text_network import TOKENS, TextNetwork, positions_of
 class TextDenoiser(TextNetwork):
     """Predicts the codes of masked slots from the prompt and the revealed codes."""
 
+    @property
+    def mask(self) -> int:
+        """The token of a masked slot."""
+        assert self.chat.mask is not None
+        return self.chat.mask
+
     def states(self, prompt: Tensor, seen: Tensor, tail: Tensor) -> Tensor:
         """Last hidden states of what follows the prompt; every position sees every other one but the padding.
 
@@ -36,13 +42,15 @@ class TextDenoiser(TextNetwork):
 
     def fill(self, tail: Tail, revealed: Tensor, slots: Tensor) -> Tensor:
         """Tokens after the prompt, the mask where nothing is revealed. Shapes: (b, T), (T,) -> (b, m)"""
-        tokens = torch.where(revealed < 0, self.chat.mask, self.tokens_at(revealed, slots))
+        tokens = torch.where(revealed < 0, self.mask, self.tokens_at(revealed, slots))
         columns = [revealed.new_full((len(revealed),), max(token, 0)) for token in tail.ids]
         for slot, place in enumerate(tail.places):
             columns[place] = tokens[:, slot]
         return torch.stack(columns, dim=1)
 
-    def forward(self, prompt: Tensor, seen: Tensor, revealed: Tensor, labels: Tensor, weights: Tensor) -> dict[str, Tensor]:
+    def forward(
+        self, prompt: Tensor, seen: Tensor, revealed: Tensor, labels: Tensor, weights: Tensor
+    ) -> dict[str, Tensor]:
         """The training loss.
 
         Args:

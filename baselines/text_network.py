@@ -14,6 +14,8 @@ import torch
 from peft import PeftModel
 from torch import Tensor, nn
 
+from mindrec_bench.contracts import Histories
+
 from . import vocabulary
 from .chat import Chat
 from .lora import save_lora, set_trained_weights, trained_weights
@@ -50,7 +52,12 @@ class TextNetwork(nn.Module):
         """The network without its head."""
         return self.lora.get_base_model().model
 
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    @property
+    def head(self) -> Any:
+        """The output head, with what is trained of it."""
+        return self.lora.get_base_model().lm_head
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
         """The trained tensors only."""
         return trained_weights(self.lora)
 
@@ -64,9 +71,13 @@ class TextNetwork(nn.Module):
         set_trained_weights(self.lora, best)
         save_lora(self.lora, folder)
 
+    def begin(self, histories: Histories, slots: tuple[int, ...]) -> Any:
+        """Open the context of a batch of users. `slots`: the slots of the space that are in the input at all."""
+        raise NotImplementedError
+
     def for_answers(self) -> TextNetwork:
         """The network in evaluation mode, what was trained in the type of the rest; the head stays float32."""
-        head = set(self.lora.get_base_model().lm_head.parameters())
+        head = set(self.head.parameters())
         for parameter in self.parameters():
             if parameter.dtype == torch.float32 and parameter not in head:
                 parameter.data = parameter.data.to(self.dtype)
@@ -114,7 +125,7 @@ class TextNetwork(nn.Module):
     def logits(self, states: Tensor) -> Tensor:
         """Scores of the model's whole vocabulary. Shape: (..., hidden) -> (..., vocabulary), float32"""
         with torch.autocast(states.device.type, enabled=False):
-            return self.lora.get_base_model().lm_head(states.float())
+            return self.head(states.float())
 
     def own_log_probs(self, states: Tensor, own: Tensor) -> Tensor:
         """log p of slots' own codes, normalised over the model's whole vocabulary.

@@ -78,9 +78,7 @@ def store(folder: Path, weights: dict[str, torch.Tensor]) -> None:
     write_weights(folder / WEIGHTS, weights)
 
 
-def save(
-    folder: Path, task: Task, weights: dict[str, torch.Tensor], report: FitReport, store: Store = store
-) -> None:
+def save(folder: Path, task: Task, weights: dict[str, torch.Tensor], report: FitReport, store: Store = store) -> None:
     """Leave a fitted network in `folder`."""
     store(folder, weights)
     write_json(folder / CARD, {"slots": _slots(task), "size": task.size, "report": dataclasses.asdict(report)})

@@ -85,7 +85,9 @@ def dry_text(plan: dict[str, Any]) -> str:
         lines += ["", "this model and size read codes and no text, so there is no prompt"]
     for prompt in plan["prompts"] or ():
         lines += ["", f"user {prompt['user']}", prompt["text"], f"ids: {' '.join(map(str, prompt['ids']))}"]
-        lines.append("slots: " + ", ".join(f"{slot['slot']} at {slot['position']} {slot['state']}" for slot in prompt["slots"]))
+        lines.append(
+            "slots: " + ", ".join(f"{slot['slot']} at {slot['position']} {slot['state']}" for slot in prompt["slots"])
+        )
     return "\n".join(lines)
 
 

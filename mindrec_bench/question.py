@@ -93,7 +93,8 @@ class Resolved:
 
     def why_size(self, dataset: Dataset) -> str:
         """What to say about a size that the user did not choose; '' about a chosen one."""
-        return self._auto(dataset)[1] if self.question.size == AUTO else ""
+        asked = self.question.size != AUTO or not self.backbone.sizes
+        return "" if asked else self._auto(dataset)[1]
 
     def _auto(self, dataset: Dataset) -> tuple[str, str]:
         choose = getattr(self.backbone, "auto_size", None)

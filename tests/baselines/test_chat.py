@@ -116,12 +116,16 @@ def test_special_tokens_of_llada(tmp_path, space):
 
 
 @pytest.mark.parametrize(
-    ("config", "expected"), [({"mask_token_id": 5}, 5), ({"vocab_size": 126464}, LLADA_MASK_ID)], ids=["config", "known"]
+    ("config", "expected"),
+    [({"mask_token_id": 5}, 5), ({"vocab_size": 126464}, LLADA_MASK_ID)],
+    ids=["config", "known"],
 )
 def test_other_sources_of_the_mask(tmp_path, space, monkeypatch, config, expected):
     monkeypatch.setitem(SPECIAL, "llada", ["<|startoftext|>", "<|endoftext|>"])
     write_tokenizer(tmp_path, "llada")
-    words = open_chat(tmp_path, {"model_type": "llada", **config}, space, ["{history}"], masked=True, released_pad=False)
+    words = open_chat(
+        tmp_path, {"model_type": "llada", **config}, space, ["{history}"], masked=True, released_pad=False
+    )
     assert words.mask == expected
 
 

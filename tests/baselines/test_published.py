@@ -1,0 +1,159 @@
+"""Published sizes of `llada`, `llama3` and `qwen2.5`: options, identity, what `auto` means, and a whole run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mindrec_baselines import checkpoint_files, checkpoint_memory
+from mindrec_baselines.llada import Llada
+from mindrec_baselines.llama3 import Llama3
+from mindrec_baselines.qwen2_5 import Qwen25
+from mindrec_bench.data.simulation import ArtsSim
+from mindrec_bench.errors import DataError, UsageError
+from mindrec_bench.identity import short_hash
+from mindrec_bench.options import as_dict, build
+from mindrec_bench.question import Question, resolve_question
+from mindrec_bench.runner import Setup, run_question
+
+from .checkpoints import write_checkpoint
+from .published import short_template
+
+SIZES = {Llada: "8b", Llama3: "8b", Qwen25: "7b"}
+MODELS = pytest.mark.parametrize("backbone", SIZES)
+DATA = "arts-sim:users=16,items=50"
+
+
+@MODELS
+def test_the_paper_s_settings(backbone):
+    filled = backbone().at(SIZES[backbone])
+    assert (filled.epochs, filled.batch, filled.weight_decay, filled.dropout) == (3, 8, 0.01, 0.05)
+    assert filled.lr == (7e-5 if backbone is Llada else 1e-4)
+    assert filled.checkpoint == backbone.hub[SIZES[backbone]]
+    recipe = filled._recipe(SIZES[backbone])
+    assert (recipe.warmup, recipe.decay) == (50, 0.1)
+
+
+@MODELS
+@pytest.mark.parametrize("size", ["tiny", "small"])
+def test_identities_of_sizes_trained_from_scratch_are_what_they_were(backbone, size):
+    names = {"lr", "epochs", "batch", "patience", "dropout", "weight_decay", "shuffle"}
+    names |= {"p_mask"} if backbone is Llada else set()
+    assert set(as_dict(backbone().at(size))) == names
+    assert backbone().identity(size) == {}
+
+
+def test_a_stored_run_keeps_its_id():
+    """Computed before published sizes existed: mrbench run -m llada -d bs, size tiny."""
+    values = as_dict(Llada().at("tiny"))
+    assert short_hash(values) == "c64ddc5148dc"
+
+
+@MODELS
+@pytest.mark.parametrize(
+    "option", ["checkpoint=/x", "template=x.txt", "pad=attend", "train_tokens=new", "gradient_checkpointing=yes"]
+)
+def test_options_of_published_sizes_only(backbone, option):
+    chosen = build(backbone, "model", dict([option.split("=")]))
+    with pytest.raises(UsageError, match=rf"option '{option.split('=')[0]}' is for published LLMs, and size 'small'"):
+        chosen.identity("small")
+
+
+@MODELS
+def test_a_size_and_its_weights_must_agree(backbone):
+    size = SIZES[backbone]
+    with pytest.raises(UsageError, match="needs weights; name a folder or a hub id with --checkpoint"):
+        backbone().identity("checkpoint")
+    with pytest.raises(
+        UsageError, match=rf"size '{size}' is {backbone.hub[size]}; for other weights give --checkpoint"
+    ):
+        backbone(checkpoint="/x").identity(size)
+
+
+def test_the_identity_is_of_the_files(tmp_path):
+    write_checkpoint(tmp_path / "a", "llama")
+    write_checkpoint(tmp_path / "b", "llama")
+    template = short_template(tmp_path)
+    one, same = (Llama3(checkpoint=str(tmp_path / name), template=template) for name in "ab")
+    assert one.identity("checkpoint") == same.identity("checkpoint")
+    assert set(one.identity("checkpoint")) == {"checkpoint", "template"}
+    before = one.identity("checkpoint")
+    Path(template).write_text("{history}!")
+    assert one.identity("checkpoint") != before
+    before = one.identity("checkpoint")
+    write_checkpoint(tmp_path / "a", "llama", seed=1)
+    assert one.identity("checkpoint") != before
+
+
+@MODELS
+def test_what_auto_means(backbone, monkeypatch):
+    size = SIZES[backbone]
+    asked = []
+    monkeypatch.setattr(checkpoint_memory, "reason_against", lambda name: asked.append(name) or "too big")
+    chosen = backbone()
+    assert chosen.auto_size(simulation=True, device="cuda")[0] == "tiny"
+    picked, why = chosen.auto_size(simulation=False, device="cpu")
+    assert (picked, why) == ("small", f" (auto: the largest that is no published LLM; {size} needs a GPU)")
+    assert asked == []
+    assert chosen.auto_size(simulation=False, device="cuda") == ("small", " (auto: too big)")
+    monkeypatch.setattr(checkpoint_memory, "reason_against", lambda name: "")
+    assert chosen.auto_size(simulation=False, device="cuda")[0] == size
+    assert backbone(checkpoint="x/y").auto_size(simulation=True, device="cpu")[0] == "checkpoint"
+
+
+def test_the_flag_is_the_option():
+    flag = resolve_question(Question("llada", "bs", checkpoint="org/name"))
+    assert flag.backbone == Llada(checkpoint="org/name")
+    assert flag.model_label == "llada:checkpoint=org/name"
+    with pytest.raises(UsageError, match="model 'markov' reads no checkpoint"):
+        resolve_question(Question("markov", "bs", checkpoint="org/name"))
+    with pytest.raises(UsageError, match="--checkpoint is a/b and --model says c/d; give one of them"):
+        resolve_question(Question("llada:checkpoint=c/d", "bs", checkpoint="a/b"))
+
+
+def test_a_size_that_is_nowhere_ends_before_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint_files, "_cached", lambda name: None)
+
+    class Api:
+        def model_info(self, *given, **more):
+            raise ConnectionError
+
+    monkeypatch.setattr("huggingface_hub.HfApi", Api)
+    with pytest.raises(DataError, match=r"'GSAI-ML/LLaDA-8B-Instruct' is not on this machine .*; go online, or give"):
+        run_question(Question("llada", "bs", data=DATA, size="8b"), Setup(runs_dir=tmp_path / "runs", device="cpu"))
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "family", "decoder", "categories"),
+    [
+        ("llada", "llada", "dbs-penalty", "given"),
+        ("llama3", "llama", "ar-beam", "history"),
+        ("qwen2.5", "qwen2", "ar-beam", None),
+    ],
+)
+def test_a_whole_run(tmp_path, model, family, decoder, categories):
+    write_checkpoint(tmp_path / "checkpoint", family)
+    words = f"{model}:epochs=1,batch=32,template={short_template(tmp_path)}"
+    asked = Question(
+        words, decoder, data=DATA, checkpoint=str(tmp_path / "checkpoint"), categories=categories, beam=3, eval_users=6
+    )
+    setup = Setup(runs_dir=tmp_path / "runs", device="cpu")
+    summary = run_question(asked, setup)
+    assert summary["size"] == "checkpoint"
+    assert summary["spec"]["model"]["options"]["files"]["checkpoint"].startswith("sha256:")
+    assert 0 <= summary["metrics"]["hr@3"] <= 1
+    assert run_question(asked, setup)["finished"] == summary["finished"]
+    other = run_question(replace(asked, beam=2), setup)
+    assert other["fit"] == summary["fit"]
+
+
+def test_data_without_categories_is_prompted_without(tmp_path):
+    data = ArtsSim(users=16, items=50).load(None, users=None, notify=pytest.fail)
+    write_checkpoint(tmp_path, "llada")
+    asked = Question("llada", "bs", data=DATA, checkpoint=str(tmp_path), categories="none")
+    assert (
+        resolve_question(asked).spec(data).fit_id != resolve_question(replace(asked, categories=None)).spec(data).fit_id
+    )

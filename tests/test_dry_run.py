@@ -1,0 +1,57 @@
+"""`--dry-run`: what a question means, and what is there of its answer."""
+
+from __future__ import annotations
+
+import pytest
+
+from mindrec_bench.dry_run import dry_run, dry_text
+from mindrec_bench.question import Question
+from mindrec_bench.runner import Setup, run_question
+
+DATA = "arts-sim:users=20,items=50"
+
+
+@pytest.fixture
+def setup(tmp_path):
+    return Setup(runs_dir=tmp_path / "runs", device="cpu")
+
+
+def test_nothing_is_computed_and_the_run_is_the_one_that_would_be(setup):
+    asked = Question("markov", "dbs-penalty", data=DATA, beam=3)
+    plan = dry_run(asked, setup, prompts=2)
+    assert not setup.runs_dir.exists()
+    assert (plan["done"], plan["fitted"], plan["prompts"]) == (False, None, None)
+    summary = run_question(asked, setup)
+    assert (summary["run"], summary["path"]) == (plan["run"], plan["path"])
+    assert dry_run(asked, setup)["done"]
+    text = dry_text(plan)
+    assert plan["run"] in text
+    assert "to be computed" in text
+    assert text.endswith("this model and size read codes and no text, so there is no prompt")
+
+
+def test_sizes_are_explained(setup):
+    plan = dry_run(Question("llada", "bs", data=DATA), setup, prompts=1)
+    assert plan["size"] == "tiny (auto: the smallest, for a simulation)"
+    assert plan["fitted"] is False
+    assert plan["prompts"] is None
+
+
+def test_prompts_are_those_of_the_first_test_users(setup, monkeypatch):
+    from mindrec_bench import registry
+
+    seen = []
+
+    def show(self, task, histories, start, slots):
+        seen.append((task.size, start.tolist(), slots))
+        states = [{"slot": "c1", "position": 1, "state": "given"}, {"slot": "s1", "position": 3, "state": "masked"}]
+        return [{"user": int(user), "text": "Once", "ids": [7, 8], "slots": states} for user in histories.users]
+
+    monkeypatch.setattr(registry.load("model", "llada"), "show_prompts", show)
+    plan = dry_run(Question("llada", "bs", data=DATA, categories="given", size="small"), setup, prompts=2)
+    ((size, start, slots),) = seen
+    assert (size, len(start), slots) == ("small", 2, (0, 1, 2, 3, 4, 5, 6))
+    assert all(min(row[:3]) >= 0 and row[3:] == [-1] * 4 for row in start)
+    text = dry_text(plan)
+    assert "\nuser 0\nOnce\nids: 7 8\nslots: c1 at 1 given, s1 at 3 masked" in text
+    assert "user 1" in text
