@@ -1,0 +1,224 @@
+"""Time `llada` at the paper's size on random weights: load, 50 LoRA steps, decode 200 users at beam 10.
+
+    python benchmarks/published_llm.py --shape 8b --out results/published_llm.json
+
+It writes a checkpoint in LLaDA's published format (16 GB for 8b, in --folder or a temporary one), reads it back,
+fine-tunes on the first users of a simulation and decodes all of them. Prints JSON: for each phase its seconds and peak
+memory (of the GPU; of the machine on a CPU), the time of a training step, and users a second. `--shape tiny` runs
+anywhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from safetensors.torch import save_file
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from mindrec_baselines.checkpoint_files import open_checkpoint
+from mindrec_baselines.checkpoint_weights import load_network
+from mindrec_baselines.llada import Llada
+from mindrec_bench.contracts import Task
+from mindrec_bench.data.simulation import ArtsSim
+from mindrec_bench.decoding import Meter, UserDecoder
+from mindrec_bench.environment import environment
+from mindrec_decoders.dbs_penalty import DbsPenalty
+
+SHAPES: dict[str, dict[str, int]] = {
+    "8b": {"d_model": 4096, "n_heads": 32, "n_layers": 32, "mlp_hidden_size": 12288, "vocab_size": 126464},
+    "tiny": {"d_model": 32, "n_heads": 4, "n_layers": 2, "mlp_hidden_size": 96, "vocab_size": 600},
+}
+SPARE_ROWS = 115
+"""Rows of the embedding beyond the tokenizer, as published."""
+
+SPECIAL = ["<|startoftext|>", "<|endoftext|>", "<|mdm_mask|>", "<|eot_id|>", "<|reserved_token_0|>"]
+CHAT = "<|startoftext|>{% for m in messages %}{{ m['content'] }}<|eot_id|>{% endfor %}"
+PROMPT = "Items that one user took, oldest first:\n{history}\nGive the codes of the next."
+"""Every byte is a token of the tokenizer below: about as many as a real tokenizer makes of a longer prompt."""
+
+
+def write_tokenizer(folder: Path, size: int) -> None:
+    """A tokenizer of so many tokens, most of them never used."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    words = letters + [f"word{number}" for number in range(size - len(letters) - len(SPECIAL))]
+    tokenizer = Tokenizer(models.BPE(vocab={word: place for place, word in enumerate(words)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|endoftext|>", chat_template=CHAT)
+    fast.add_special_tokens({"additional_special_tokens": SPECIAL})
+    fast.save_pretrained(folder)
+
+
+def write_checkpoint(folder: Path, shape: dict[str, int], device: str) -> None:
+    """Random bf16 weights under LLaDA's published names, a shard for the ends and one for every 6 blocks."""
+    d, inner, layers = shape["d_model"], shape["mlp_hidden_size"], shape["n_layers"]
+    ends = {f"model.transformer.{name}.weight": (shape["vocab_size"], d) for name in ("wte", "ff_out")}
+    shards: list[dict[str, tuple[int, ...]]] = [{**ends, "model.transformer.ln_f.weight": (d,)}]
+    for first in range(0, layers, 6):
+        shards.append({})
+        for layer in range(first, min(first + 6, layers)):
+            sizes = dict.fromkeys(("q_proj", "k_proj", "v_proj", "attn_out"), (d, d))
+            sizes |= {"ff_proj": (inner, d), "up_proj": (inner, d), "ff_out": (d, inner)}
+            norms = {"attn_norm": (d,), "ff_norm": (d,)}
+            start = f"model.transformer.blocks.{layer}."
+            shards[-1] |= {f"{start}{name}.weight": size for name, size in (sizes | norms).items()}
+    generator = torch.Generator(device).manual_seed(0)
+    index: dict[str, str] = {}
+    for number, names in enumerate(shards, 1):
+        file = f"model-{number:05}-of-{len(shards):05}.safetensors"
+        tensors = {name: _draw(size, generator, device) for name, size in names.items()}
+        save_file(tensors, folder / file, metadata={"format": "pt"})
+        index |= dict.fromkeys(tensors, file)
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": index}))
+    config = {"model_type": "llada", **shape, "embedding_size": shape["vocab_size"], "rope_theta": 500000.0}
+    (folder / "config.json").write_text(json.dumps({**config, "rms_norm_eps": 1e-5, "max_sequence_length": 4096}))
+    write_tokenizer(folder, shape["vocab_size"] - SPARE_ROWS)
+
+
+def _draw(size: tuple[int, ...], generator: torch.Generator, device: str) -> torch.Tensor:
+    if len(size) == 1:
+        return torch.ones(size, dtype=torch.bfloat16)
+    noise = torch.randn(size, generator=generator, device=device, dtype=torch.bfloat16)
+    return (noise * size[1] ** -0.5).cpu()
+
+
+class Timed(Llada):
+    """`llada` that notes when each training batch is made."""
+
+    times: ClassVar[list[float]] = []
+
+    def _collate(self, task: Task, stream: int) -> Any:
+        collate = super()._collate(task, stream)
+        if stream:
+            return collate
+
+        def timed(examples: Any, keys: Any) -> Any:
+            self.times.append(time.perf_counter())
+            return collate(examples, keys)
+
+        return timed
+
+
+class Phases:
+    """Seconds and peak memory of each phase."""
+
+    def __init__(self, device: str) -> None:
+        self.device, self.found = device, dict[str, dict[str, float]]()
+
+    @contextmanager
+    def phase(self, name: str) -> Any:
+        cuda = self.device == "cuda"
+        if cuda:
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+        start = time.perf_counter()
+        yield
+        if cuda:
+            torch.cuda.synchronize()
+        machine = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        peak = {"machine_peak_gib": round(machine / 2**30, 2)}
+        if cuda:
+            peak["gpu_peak_gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 2)
+        self.found[name] = {"seconds": round(time.perf_counter() - start, 2), **peak}
+
+
+def measure(
+    shape: str, folder: Path, *, steps: int, users: int, beam: int, batch_size: int, say: Callable[..., None]
+) -> dict[str, Any]:
+    """Run all phases in a folder."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    phases = Phases(device)
+    checkpoint, prompt = folder / "checkpoint", folder / "prompt.txt"
+    checkpoint.mkdir(parents=True, exist_ok=True)
+    prompt.write_text(PROMPT)
+    with phases.phase("write"):
+        write_checkpoint(checkpoint, SHAPES[shape], device)
+    say(phases.found)
+    with phases.phase("load"):
+        network = load_network(open_checkpoint(str(checkpoint), say), ("llada",), device)
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    del network
+    say(phases.found)
+    source = ArtsSim(users=users)
+    everyone = source.load(None, users=None, notify=say)
+    few = next(n for n in range(1, users + 1) if _examples(everyone, n) >= 8 * steps or n == users)
+    data = source.load(None, users=few, notify=say)
+    backbone = Timed(checkpoint=str(checkpoint), template=str(prompt), epochs=1)
+    task = Task(data, data.space(categories=True), size="checkpoint", device=device, quiet=True, notify=say)
+    with phases.phase("train"):
+        report = backbone.fit(task, folder / "fit")
+    say(phases.found)
+    model = backbone.load(task, folder / "fit")
+    decoder = UserDecoder(
+        model=model,
+        decoder=DbsPenalty(),
+        space=task.space,
+        categories="generate",
+        item_ids=everyone.item_ids,
+        beam=beam,
+        seed=42,
+        device=device,
+        batch_size=batch_size,
+    )
+    meter = Meter()
+    with phases.phase("decode"):
+        decoded = sum(count for _, count in decoder.batches(everyone.test(), meter))
+    gaps = [later - earlier for earlier, later in zip(backbone.times, backbone.times[1:], strict=False)][5:]
+    return {
+        "shape": shape,
+        "parameters": parameters,
+        "trained": report.parameters,
+        "steps": report.steps,
+        "batch": 8,
+        "tokens": model.chat.prompts(data.test().histories, data.users * 0)[0].shape[1],
+        "seconds_a_step": round(statistics.median(gaps or [0.0]), 4),
+        "users": decoded,
+        "beam": beam,
+        "decode_batch_size": batch_size,
+        "forward_passes": meter.passes,
+        "users_a_second": round(decoded / sum(meter.batch_seconds), 3),
+        "phases": phases.found,
+        "environment": environment(device),
+    }
+
+
+def _examples(data: Any, users: int) -> int:
+    """Training examples of the first users."""
+    return int((data.offsets[1 : users + 1] - data.offsets[:users] - 3).clip(min=0).sum())
+
+
+def main() -> None:
+    """Parse, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--shape", choices=sorted(SHAPES), default="8b")
+    parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--users", type=int, default=200)
+    parser.add_argument("--beam", type=int, default=10)
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--folder", type=Path, help="where the checkpoint and the adapter go")
+    parser.add_argument("--out", type=Path, help="a file for the result")
+    given = parser.parse_args()
+    options = {"steps": given.steps, "users": given.users, "beam": given.beam, "batch_size": given.batch_size}
+    with tempfile.TemporaryDirectory() as scratch:
+        result = measure(given.shape, given.folder or Path(scratch), **options, say=partial(print, file=sys.stderr))
+    text = json.dumps(result, indent=1)
+    if given.out:
+        given.out.write_text(text + "\n")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
