@@ -9,15 +9,15 @@ from typing import Any
 
 import torch
 from accelerate import init_empty_weights
-from accelerate.utils import set_module_tensor_to_device
 from safetensors import safe_open
-from torch import nn
+from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
-from mindrec_bench.errors import DataError, UsageError
+from mindrec_bench.errors import DataError
 
 from .checkpoint_files import Checkpoint
 from .checkpoint_formats import published_name, translate_config
+from .eight_bit import is_8bit, quantised, replace_matrices
 
 HEAD, EMBEDDING = "lm_head.weight", "model.embed_tokens.weight"
 
@@ -66,19 +66,28 @@ def load_network(
     network = empty_network(config)
     names = _names(network, checkpoint, tied=config.get("tie_word_embeddings", False))
     if in_8bit:
-        network = _in_8bit(network)
-    dtype = dtype_on(device)
+        replace_matrices(network.model)
     in_file = [(checkpoint.files[theirs], ours, theirs) for ours, theirs in names]
     for file, group in groupby(sorted(in_file), key=itemgetter(0)):
         with safe_open(checkpoint.folder / file, framework="pt", device=device) as shard:
             for _, ours, theirs in group:
-                value = shard.get_tensor(theirs)
-                if ours == HEAD:  # a copy: where it is tied, it is the embedding's memory
-                    value = value.to(torch.float32, copy=True)
-                kind = value.dtype if ours == HEAD else dtype
-                set_module_tensor_to_device(network, ours, device, value, dtype=kind, clear_cache=False)
+                _put(network, ours, shard.get_tensor(theirs), device)
     nn.Module.to(network, device)  # buffers; the method of transformers is typed too narrowly
     return network.eval()
+
+
+def _put(network: nn.Module, name: str, value: Tensor, device: str) -> None:
+    """Make a tensor the parameter of that name."""
+    path, _, leaf = name.rpartition(".")
+    layer = network.get_submodule(path)
+    if is_8bit(getattr(layer, leaf)):
+        setattr(layer, leaf, quantised(value, device))
+        return
+    if name == HEAD:  # a copy: where it is tied, it is the embedding's memory
+        value = value.to(torch.float32, copy=True)
+    else:
+        value = value.to(dtype_on(device))
+    setattr(layer, leaf, nn.Parameter(value, requires_grad=False))
 
 
 def _names(network: nn.Module, checkpoint: Checkpoint, *, tied: bool) -> list[tuple[str, str]]:
@@ -111,20 +120,6 @@ def _names(network: nn.Module, checkpoint: Checkpoint, *, tied: bool) -> list[tu
 
 def _by(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))
-
-
-def _in_8bit(network: PreTrainedModel) -> PreTrainedModel:
-    try:
-        import bitsandbytes  # noqa: F401
-        from accelerate.utils import BnbQuantizationConfig
-        from accelerate.utils.bnb import replace_with_bnb_layers
-    except ImportError as error:
-        raise UsageError(
-            "load_in_8bit needs the package bitsandbytes, which is not installed; "
-            "run `pip install bitsandbytes`, or leave the option out"
-        ) from error
-    settings = BnbQuantizationConfig(load_in_8bit=True, skip_modules=["lm_head"])
-    return replace_with_bnb_layers(network, settings, modules_to_not_convert=["lm_head"]).requires_grad_(False)
 
 
 @torch.no_grad()

@@ -11,7 +11,7 @@ import torch
 from mindrec_baselines import checkpoint_weights
 from mindrec_baselines.checkpoint_files import open_checkpoint
 from mindrec_baselines.checkpoint_weights import grow, load_network
-from mindrec_bench.errors import DataError, UsageError
+from mindrec_bench.errors import DataError
 
 from .checkpoints import SPARE_ROWS, write_checkpoint, write_weights
 from .plain_llm import logits
@@ -107,18 +107,6 @@ def test_what_older_checkpoints_store_beside_the_weights_is_ignored(tmp_path):
     tensors = write_checkpoint(tmp_path, "llama")
     write_weights(tmp_path, {**tensors, "model.layers.0.self_attn.rotary_emb.inv_freq": torch.zeros(2)}, 2)
     read(tmp_path, "llama")
-
-
-def test_eight_bits_need_a_package(tmp_path):
-    pytest.importorskip("accelerate")
-    try:
-        import bitsandbytes  # noqa: F401
-    except ImportError:
-        write_checkpoint(tmp_path, "llama")
-        with pytest.raises(UsageError, match="load_in_8bit needs the package bitsandbytes"):
-            read(tmp_path, "llama", in_8bit=True)
-    else:
-        pytest.skip("bitsandbytes is installed")
 
 
 def test_new_tokens_look_like_the_others_and_the_others_stay(tmp_path):

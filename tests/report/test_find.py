@@ -91,6 +91,13 @@ def test_a_trained_model_is_known_by_its_options_at_its_size(store_run: Store) -
     assert found(table(model="llada"), run) == ()
 
 
+def test_a_published_model_is_found_whatever_version_its_files_were(store_run: Store) -> None:
+    run = store_run("llada", "bs", size="8b")
+    run["spec"]["model"]["options"]["files"] = {"checkpoint": "org/name@0123"}
+    assert found(table(model="llada"), run) == (run["run"],)
+    assert found(table(model="llada:pad=attend"), run) == ()
+
+
 def test_options_that_equal_the_defaults_change_nothing(store_run: Store) -> None:
     run = store_run("markov", "dbs-penalty")
     assert found(table(decoder="dbs-penalty:variant=printed"), run) == (run["run"],)
