@@ -83,11 +83,9 @@ def _put(network: nn.Module, name: str, value: Tensor, device: str) -> None:
     if is_8bit(getattr(layer, leaf)):
         setattr(layer, leaf, quantised(value, device))
         return
-    if name == HEAD:  # a copy: where it is tied, it is the embedding's memory
-        value = value.to(torch.float32, copy=True)
-    else:
-        value = value.to(dtype_on(device))
-    setattr(layer, leaf, nn.Parameter(value, requires_grad=False))
+    head = name == HEAD  # a copy: where it is tied, it is the embedding's memory
+    placed = value.to(torch.float32 if head else dtype_on(device), copy=head)
+    setattr(layer, leaf, nn.Parameter(placed, requires_grad=False))
 
 
 def _names(network: nn.Module, checkpoint: Checkpoint, *, tied: bool) -> list[tuple[str, str]]:

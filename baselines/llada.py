@@ -1,8 +1,10 @@
 """LLaDA-style masked diffusion over codes (paper 3.1, eq. 5 and 7): Llama blocks with full attention.
 
     mrbench run --model llada --decoder dbs-penalty --data arts
+    mrbench run --model llada --decoder dbs-penalty --data arts --size 8b
 
-The network is in `code_network`, the objective in `diffusion`, training in `training`.
+The network is in `code_network`, the objective in `diffusion`, training in `training`; the published LLM is in
+`text_denoiser`, and what it shares with the others in `published`.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ class Llada(Published, MaskedObjective):  # options are listed from the last bas
         epochs: at most this many passes.
         batch: examples a step.
         patience: epochs without a better validation loss before training stops.
-        dropout: on the inputs and the last hidden states.
+        dropout: on the inputs and the last hidden states; at LLM sizes, of LoRA.
         weight_decay: of AdamW.
         shuffle: a new order each epoch; no: the order of users, as released.
         checkpoint: a folder or a hub id (ORG/NAME, ORG/NAME@REVISION) of published weights; here and below: LLM sizes.

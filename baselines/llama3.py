@@ -2,7 +2,8 @@
 
     mrbench run --model llama3 --decoder ar-beam --data arts --categories none
 
-The network is in `causal_network`, training in `training`.
+The network is in `causal_network`, training in `training`; size `8b` is the published LLM (`published`,
+`text_causal`).
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Llama3(Published):
         epochs: at most this many passes.
         batch: examples a step.
         patience: epochs without a better validation loss before training stops.
-        dropout: on the inputs and the last hidden states.
+        dropout: on the inputs and the last hidden states; at LLM sizes, of LoRA.
         weight_decay: of AdamW.
         shuffle: a new order each epoch; no: the order of users, as released.
         checkpoint: a folder or a hub id (ORG/NAME, ORG/NAME@REVISION) of published weights; here and below: LLM sizes.

@@ -3,7 +3,7 @@
     mrbench run --model qwen2.5 --decoder ar-beam --data arts --categories none
 
 At equal size they differ from Llama's in one thing: queries, keys and values have biases. The network is in
-`causal_network`, training in `training`.
+`causal_network`, training in `training`; size `7b` is the published LLM (`published`, `text_causal`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Qwen25(Published):
         epochs: at most this many passes.
         batch: examples a step.
         patience: epochs without a better validation loss before training stops.
-        dropout: on the inputs and the last hidden states.
+        dropout: on the inputs and the last hidden states; at LLM sizes, of LoRA.
         weight_decay: of AdamW.
         shuffle: a new order each epoch; no: the order of users, as released.
         checkpoint: a folder or a hub id (ORG/NAME, ORG/NAME@REVISION) of published weights; here and below: LLM sizes.

@@ -23,7 +23,7 @@ def dry_run(question: Question, setup: Setup, *, prompts: int = 0) -> dict[str, 
     Args:
         question: what is asked.
         setup: how.
-        prompts: of how many test users the prompts are shown.
+        prompts: of how many users the prompts are shown.
 
     Returns:
         `run` and `path`; `done` and `fitted`: what is in the store; the whole `spec`; `device`; `size` and why; and
@@ -56,13 +56,13 @@ def _prompts(resolved: Resolved, setup: Setup, dataset: Dataset, count: int) -> 
     categories = resolved.categories(dataset)
     space = dataset.space(categories=categories != "none")
     slots = canvas_slots(space, categories)
-    test = dataset.test()
-    start = np.full((min(count, len(test)), len(slots)), MASK)
+    users = dataset.held_out(resolved.question.split)
+    start = np.full((min(count, len(users)), len(slots)), MASK)
     if categories == "given":
-        start[:, : space.n_categories] = space.item_codes[test.targets[:count], : space.n_categories]
+        start[:, : space.n_categories] = space.item_codes[users.targets[:count], : space.n_categories]
     size, seed = resolved.size(dataset), resolved.question.seed
     task = Task(data=dataset, space=space, size=size, seed=seed, device=resolved.device, notify=setup.notify)
-    return show(task, test.histories[:count], start, slots) or None
+    return show(task, users.histories[:count], start, slots) or None
 
 
 def dry_text(plan: dict[str, Any]) -> str:

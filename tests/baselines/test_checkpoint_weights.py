@@ -10,13 +10,23 @@ import torch
 
 from mindrec_baselines import checkpoint_weights
 from mindrec_baselines.checkpoint_files import open_checkpoint
-from mindrec_baselines.checkpoint_weights import grow, load_network
+from mindrec_baselines.checkpoint_formats import published_name, translate_config
+from mindrec_baselines.checkpoint_weights import empty_network, grow, load_network
 from mindrec_bench.errors import DataError
 
 from .checkpoints import SPARE_ROWS, write_checkpoint, write_weights
 from .plain_llm import logits
+from .test_checkpoint_formats import PUBLISHED
 
 FAMILIES = ("llada", "llama", "qwen2")
+BLOCK = {
+    **dict.fromkeys(("q_proj", "k_proj", "v_proj", "attn_out"), (4096, 4096)),
+    **dict.fromkeys(("ff_proj", "up_proj"), (12288, 4096)),
+    "ff_out": (4096, 12288),
+    **dict.fromkeys(("attn_norm", "ff_norm"), (4096,)),
+}
+"""Of LLaDA-8B."""
+
 IDS = [3, 41, 5, 59, 26, 5, 35, 8, 97, 9]
 
 
@@ -40,6 +50,18 @@ def test_logits_equal_a_plain_computation(tmp_path, family, shards):
     network = read(tmp_path, family)
     torch.testing.assert_close(answers(network, family).double(), expected, rtol=0, atol=1e-5)
     assert not any(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_the_published_llada_has_the_tensors_that_are_asked_for():
+    network = empty_network(translate_config(PUBLISHED, "x", ("llada",)))
+    shapes = {published_name(name, "llada"): tuple(p.shape) for name, p in network.named_parameters()}
+    blocks = {
+        f"model.transformer.blocks.{layer}.{name}.weight": shape for layer in range(32) for name, shape in BLOCK.items()
+    }
+    ends = {"wte": (126464, 4096), "ff_out": (126464, 4096), "ln_f": (4096,)}
+    assert shapes == blocks | {f"model.transformer.{name}.weight": shape for name, shape in ends.items()}
+    assert all(parameter.is_meta for parameter in network.parameters())
+    assert not any(buffer.is_meta for buffer in network.buffers()), "rotary angles follow from the configuration"
 
 
 def test_full_attention_is_what_makes_llada(tmp_path):

@@ -6,11 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from mindrec_baselines import checkpoint_files, checkpoint_memory
 from mindrec_baselines.llada import Llada
 from mindrec_baselines.llama3 import Llama3
 from mindrec_baselines.qwen2_5 import Qwen25
+from mindrec_bench.cli import cli
 from mindrec_bench.data.simulation import ArtsSim
 from mindrec_bench.errors import DataError, UsageError
 from mindrec_bench.identity import short_hash
@@ -148,6 +150,17 @@ def test_a_whole_run(tmp_path, model, family, decoder, categories):
     assert run_question(asked, setup)["finished"] == summary["finished"]
     other = run_question(replace(asked, beam=2), setup)
     assert other["fit"] == summary["fit"]
+
+
+def test_prompts_on_the_command_line(tmp_path):
+    write_checkpoint(tmp_path, "llada")
+    words = ["run", "-m", "llada", "-d", "bs", "--data", DATA, "--checkpoint", str(tmp_path), "--device", "cpu"]
+    done = CliRunner().invoke(cli, [*words, "--runs-dir", str(tmp_path / "runs"), "--dry-run", "--show-prompt", "3"])
+    assert done.exit_code == 0, done.output
+    assert done.output.count("<|startoftext|><|start_header_id|>user") == 3
+    assert done.output.count("s4 at ") == 3
+    assert "checkpoint=sha256:" in done.output
+    assert not (tmp_path / "runs").exists()
 
 
 def test_data_without_categories_is_prompted_without(tmp_path):
