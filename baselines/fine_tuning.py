@@ -15,6 +15,7 @@ from mindrec_bench.contracts import FitReport, Task
 from . import training, weights
 from .chat import Chat, open_chat
 from .checkpoint_files import Checkpoint, open_checkpoint
+from .checkpoint_formats import translate_config
 from .checkpoint_weights import grow, load_network
 from .lora import add_lora, load_lora
 from .noise import uniform
@@ -80,8 +81,9 @@ def read_chat(backbone: Published, task: Task, folder: Path, config: dict[str, A
     """The tokenizer of a checkpoint with the codes of the task, and the prompts in it.
 
     Raises:
-        DataError: see `chat.open_chat` and `prompts.read_templates`.
+        DataError: the checkpoint is of another family; see also `chat.open_chat` and `prompts.read_templates`.
     """
+    translate_config(config, str(backbone.checkpoint), backbone.families)
     return open_chat(
         folder,
         config,

@@ -71,11 +71,11 @@ class Published(FromScratch):
             return {}
         from . import checkpoint_files, prompts
 
-        found = {"checkpoint": checkpoint_files.identity(str(self.at(size).checkpoint))}
-        if self.template is not None:
-            text = "\0".join(prompts.read_templates(self.template))
-            found["template"] = f"sha256:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-        return found
+        wording = "\0".join(prompts.read_templates(self.template))
+        return {
+            "checkpoint": checkpoint_files.identity(str(self.at(size).checkpoint)),
+            "prompts": f"sha256:{hashlib.sha256(wording.encode()).hexdigest()[:16]}",
+        }
 
     def auto_size(self, *, simulation: bool, device: str) -> tuple[str, str]:
         """The size that `auto` means, and why: a published one only where its weights are here and fit."""

@@ -171,7 +171,7 @@ def test_in_bf16_as_on_a_gpu(tmp_path, chain, monkeypatch, family, train_tokens)
 def test_batches_carry_the_objective_of_the_codes_and_sampled_wording(tmp_path, chain):
     write_checkpoint(tmp_path, "llada")
     chosen, given = backbone(tmp_path, "llada"), task(chain())
-    chat = fine_tuning.read_chat(chosen, given, tmp_path, {"model_type": "llada"})
+    chat = fine_tuning.read_chat(chosen, given, tmp_path, json.loads((tmp_path / "config.json").read_text()))
     examples, keys = given.data.validation(), np.arange(60)
     over_codes = chosen._collate(given, 0)(examples, keys)
     batch = fine_tuning._collate(chosen._collate(given, 0), given.seed, chat, 0)(examples, keys)
@@ -185,6 +185,13 @@ def test_batches_carry_the_objective_of_the_codes_and_sampled_wording(tmp_path, 
     assert torch.equal(again["prompt"], batch["prompt"])
     held_out = fine_tuning._collate(chosen._collate(given, 1), given.seed, chat, 1)(examples, keys)
     assert all(text.count("a <c1") == 1 for text in chat.tokenizer.batch_decode(held_out["prompt"]))
+
+
+def test_another_family_is_refused_before_anything_is_loaded(tmp_path, chain):
+    write_checkpoint(tmp_path, "qwen2")
+    with pytest.raises(DataError, match="of model_type 'qwen2', and this model reads llada and llama"):
+        backbone(tmp_path, "llada").fit(task(chain()), tmp_path / "fit")
+    assert not (tmp_path / "fit").exists()
 
 
 def test_load_refuses_damage_and_other_slots(fitted, chain, tmp_path):

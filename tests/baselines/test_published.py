@@ -80,7 +80,7 @@ def test_the_identity_is_of_the_files(tmp_path):
     template = short_template(tmp_path)
     one, same = (Llama3(checkpoint=str(tmp_path / name), template=template) for name in "ab")
     assert one.identity("checkpoint") == same.identity("checkpoint")
-    assert set(one.identity("checkpoint")) == {"checkpoint", "template"}
+    assert set(one.identity("checkpoint")) == {"checkpoint", "prompts"}
     before = one.identity("checkpoint")
     Path(template).write_text("{history}!")
     assert one.identity("checkpoint") != before
