@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import pytest
@@ -159,3 +159,14 @@ def test_the_label_of_none_where_that_is_not_the_default():
     label = options.label("s", Limited(limit=None))
     assert label == "s:limit=none"
     assert options.build(Limited, *options.parse(label)) == Limited(limit=None)
+
+
+@dataclass(frozen=True)
+class Grown:
+    count: int = 4
+    added: str | None = field(default=None, metadata=options.LATER)
+
+
+def test_an_option_that_came_later_leaves_older_identities_alone():
+    assert options.as_dict(Grown()) == {"count": 4}
+    assert options.as_dict(Grown(added="x")) == {"count": 4, "added": "x"}
