@@ -131,7 +131,11 @@ def _sizes(cls: Any) -> dict[str, str]:
     default = options.as_dict(cls())
     own = {size: options.as_dict(cls().at(size)) for size in sizes}
     return {
-        size: ",".join(f"{key}={options.spelled(value)}" for key, value in there.items() if value != default[key])
+        size: ",".join(
+            f"{key}={options.spelled(value)}"
+            for key, value in there.items()
+            if key not in default or value != default[key]  # an option that came later is there where it differs
+        )
         for size, there in own.items()
     }
 
