@@ -19,10 +19,12 @@ from mindrec_bench.identity import short_hash
 from mindrec_bench.options import as_dict, build
 from mindrec_bench.question import Question, resolve_question
 from mindrec_bench.runner import Setup, run_question
+from mindrec_bench.testing import check_backbone
 
 from .checkpoints import write_checkpoint
 from .published import short_template
 
+BACKBONES = {"llada": Llada, "llama": Llama3, "qwen2": Qwen25}
 SIZES = {Llada: "8b", Llama3: "8b", Qwen25: "7b"}
 MODELS = pytest.mark.parametrize("backbone", SIZES)
 DATA = "arts-sim:users=16,items=50"
@@ -170,3 +172,13 @@ def test_data_without_categories_is_prompted_without(tmp_path):
     assert (
         resolve_question(asked).spec(data).fit_id != resolve_question(replace(asked, categories=None)).spec(data).fit_id
     )
+
+
+@pytest.mark.parametrize("family", ["llada", "qwen2"])
+def test_it_conforms(tmp_path, family):
+    """Fits, resumes, answers and pads as every backbone must; see `check_backbone`."""
+    write_checkpoint(tmp_path, family)
+    template = short_template(tmp_path)
+    chosen = BACKBONES[family](checkpoint=str(tmp_path), template=template, epochs=1, batch=32, lr=5e-3)
+    data = ArtsSim(users=8, items=50).load(None, users=None, notify=lambda line: None)
+    check_backbone(chosen, size="checkpoint", data=data)
