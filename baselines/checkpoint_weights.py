@@ -45,6 +45,11 @@ def dtype_on(device: str) -> torch.dtype:
     return torch.bfloat16 if device == "cuda" else torch.float32
 
 
+def place_of(device: str) -> str:
+    """The same with its number: for safetensors `cuda` is the first GPU, whichever is this process's own."""
+    return f"cuda:{torch.cuda.current_device()}" if device == "cuda" else device
+
+
 def load_network(
     checkpoint: Checkpoint, families: tuple[str, ...], device: str, *, in_8bit: bool = False
 ) -> PreTrainedModel:
@@ -69,7 +74,7 @@ def load_network(
         replace_matrices(network.model)
     in_file = [(checkpoint.files[theirs], ours, theirs) for ours, theirs in names]
     for file, group in groupby(sorted(in_file), key=itemgetter(0)):
-        with safe_open(checkpoint.folder / file, framework="pt", device=device) as shard:
+        with safe_open(checkpoint.folder / file, framework="pt", device=place_of(device)) as shard:
             for _, ours, theirs in group:
                 _put(network, ours, shard.get_tensor(theirs), device)
     nn.Module.to(network, device)  # buffers; the method of transformers is typed too narrowly

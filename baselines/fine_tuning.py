@@ -16,7 +16,7 @@ from . import training, weights
 from .chat import Chat, open_chat
 from .checkpoint_files import Checkpoint, open_checkpoint
 from .checkpoint_formats import translate_config
-from .checkpoint_weights import grow, load_network
+from .checkpoint_weights import grow, load_network, place_of
 from .lora import add_lora, load_lora
 from .noise import uniform
 from .prompts import read_templates
@@ -73,7 +73,7 @@ def load(backbone: Published, task: Task, folder: Path) -> TextNetwork:
     weights.check(folder, task)
     checkpoint = open_checkpoint(str(backbone.checkpoint), task.notify)
     chat = read_chat(backbone, task, checkpoint.folder, checkpoint.config)
-    lora = load_lora(_base(backbone, task, checkpoint, chat), folder, task.device)
+    lora = load_lora(_base(backbone, task, checkpoint, chat), folder, place_of(task.device))
     return _network(backbone, lora, chat).to(task.device).for_answers()
 
 

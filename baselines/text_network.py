@@ -1,7 +1,7 @@
 """What the published LLMs share: a network of transformers with LoRA, whose head sees target slots only.
 
-Logits of a whole sequence are never made (a vocabulary of 128k tokens at each of 200 positions): hidden states are taken
-at the slots first, and go through the output head a few rows at a time, in float32.
+Logits of a whole sequence are never made (a vocabulary of 128k tokens at each of 200 positions): hidden states are
+taken at the slots first, and go through the output head a few rows at a time, in float32.
 """
 
 from __future__ import annotations

@@ -7,14 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from .contracts import MASK, Task
-from .data.dataset import Dataset
-from .environment import pick_device
-from .fits import FitFolder
-from .question import Question, Resolved, resolve_question
-from .runner import Setup
-from .runs import RunFolder
+from .contracts import MASK
+from .question import Question
 from .shards import canvas_slots
+from .steps import Setup, Steps
 
 
 def dry_run(question: Question, setup: Setup, *, prompts: int = 0) -> dict[str, Any]:
@@ -32,37 +28,32 @@ def dry_run(question: Question, setup: Setup, *, prompts: int = 0) -> dict[str, 
     Raises:
         MrbenchError: the question is wrong, or data or a checkpoint is missing.
     """
-    resolved = replace(resolve_question(question), device=pick_device(setup.device))
-    dataset = resolved.source.load(setup.data_dir, users=question.users, notify=setup.notify)
-    spec = resolved.spec(dataset)
-    folder = RunFolder(spec, setup.runs_dir, setup.notify)
-    fit = FitFolder(spec, setup.runs_dir, setup.notify)
+    if question.train_devices is None:
+        question = replace(question, train_devices=setup.devices or 1)
+    steps = Steps.of(question, setup)
+    spec, resolved = steps.spec, steps.resolved
     return {
         "run": spec.id,
-        "path": str(folder.path),
-        "done": folder.load_summary() is not None,
-        "fitted": fit.is_done() if resolved.backbone.sizes else None,
-        "device": resolved.device,
-        "size": spec.model.size + resolved.why_size(dataset),
+        "path": str(steps.folder.path),
+        "done": steps.folder.load_summary() is not None,
+        "fitted": steps.fit.is_done() if resolved.backbone.sizes else None,
+        "device": steps.device,
+        "size": spec.model.size + resolved.why_size(steps.dataset),
         "spec": spec.as_dict(),
-        "prompts": _prompts(resolved, setup, dataset, prompts) if prompts else [],
+        "prompts": _prompts(steps, prompts) if prompts else [],
     }
 
 
-def _prompts(resolved: Resolved, setup: Setup, dataset: Dataset, count: int) -> list[dict[str, Any]] | None:
-    show = getattr(resolved.backbone, "show_prompts", None)
+def _prompts(steps: Steps, count: int) -> list[dict[str, Any]] | None:
+    show = getattr(steps.resolved.backbone, "show_prompts", None)
     if show is None:
         return None
-    categories = resolved.categories(dataset)
-    space = dataset.space(categories=categories != "none")
-    slots = canvas_slots(space, categories)
-    users = dataset.held_out(resolved.question.split)
+    space, users = steps.space, steps.examples
+    slots = canvas_slots(space, steps.spec.categories)
     start = np.full((min(count, len(users)), len(slots)), MASK)
-    if categories == "given":
+    if steps.spec.categories == "given":
         start[:, : space.n_categories] = space.item_codes[users.targets[:count], : space.n_categories]
-    size, seed = resolved.size(dataset), resolved.question.seed
-    task = Task(data=dataset, space=space, size=size, seed=seed, device=resolved.device, notify=setup.notify)
-    return show(task, users.histories[:count], start, slots) or None
+    return show(steps.task, users.histories[:count], start, slots) or None
 
 
 def dry_text(plan: dict[str, Any]) -> str:
