@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from mindrec_bench.contracts import Capability, FitReport, Histories, Task
+from mindrec_bench.errors import UsageError
 
 from . import recbole_compat
 
@@ -80,6 +81,15 @@ class RecBoleFamily:
 
     capability: ClassVar[Capability] = "items"
     sizes: ClassVar[tuple[str, ...]] = ("tiny", "small")
+
+    @staticmethod
+    def unready() -> str:
+        """Why no RecBole model can run on this machine, or ''; see `contracts.Backbone`."""
+        try:
+            recbole_compat.require()
+        except UsageError as error:
+            return str(error)
+        return ""
 
     def plan(self, task: Task) -> Plan:
         """The model and its parameters for a task."""

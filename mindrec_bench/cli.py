@@ -195,6 +195,20 @@ for command in (table, figure, compare, audit, score, export, sweep, data):
     cli.add_command(command)
 
 
+@cli.command()
+@data_dir_option
+@json_option
+def doctor(data_dir: Path | None, as_json: bool) -> None:
+    """Show what this machine has: packages, devices, data, weights, and what each model would do here.
+
+    It only reports: the exit code is 0 whatever is missing.
+    """
+    from .doctor import examine, to_text
+
+    lines = examine(data_dir)
+    _print([line._asdict() for line in lines], to_text(lines), as_json)
+
+
 @cli.group()
 def new() -> None:
     """Start a package of your own."""

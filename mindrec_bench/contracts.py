@@ -191,9 +191,10 @@ class FitReport:
 class Backbone(Protocol):
     """A registered model family: a frozen dataclass whose fields are its options.
 
-    Three more methods may be there; the core asks for them by name:
+    Four more methods may be there; the core asks for them by name:
 
     * `identity(size) -> dict[str, str]`: what the files that options name hold, for the identity of runs;
+    * `unready() -> str`, of the class: why it can't run on this machine, '' where it can;
     * `auto_size(*, simulation, device) -> (size, why)`: what `--size auto` means;
     * `show_prompts(task, histories, start, slots) -> list[dict]`: what a model of texts reads, for people to look at:
       for each user `text`, `ids`, and `slots` with `slot`, `position` and `state` (start: the canvas, shape (B, T)).

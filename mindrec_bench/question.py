@@ -97,13 +97,7 @@ class Resolved:
         return "" if asked else self._auto(dataset)[1]
 
     def _auto(self, dataset: Dataset) -> tuple[str, str]:
-        choose = getattr(self.backbone, "auto_size", None)
-        if choose is not None:
-            size, why = choose(simulation=dataset.simulation is not None, device=self.device)
-            return size, why
-        if dataset.simulation:
-            return self.backbone.sizes[0], " (auto: the smallest, for a simulation)"
-        return self.backbone.sizes[-1], " (auto: the largest of this model)"
+        return auto_size(self.backbone, simulation=dataset.simulation is not None, device=self.device)
 
     def model_part(self, size: str) -> ModelPart:
         """The model's identity; what the files that its options name hold stands under `files`.
@@ -146,6 +140,17 @@ class Resolved:
             split=question.split,
             train_devices=(question.train_devices or 1) if getattr(self.backbone, "data_parallel", False) else 1,
         )
+
+
+def auto_size(backbone: Backbone, *, simulation: bool, device: str) -> tuple[str, str]:
+    """The size that `auto` means for a backbone with sizes, and why, in brackets after a space."""
+    choose = getattr(backbone, "auto_size", None)
+    if choose is not None:
+        size, why = choose(simulation=simulation, device=device)
+        return size, why
+    if simulation:
+        return backbone.sizes[0], " (auto: the smallest, for a simulation)"
+    return backbone.sizes[-1], " (auto: the largest of this model)"
 
 
 def fewer(asked: int | None, there: int) -> int | None:
