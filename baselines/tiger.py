@@ -50,6 +50,7 @@ class Tiger(FromScratch):
     }
 
     def _build(self, space: CodeSpace, size: str, dropout: float) -> T5Codes:
-        from .t5_network import T5Codes, T5Shape
+        from .t5 import T5Shape
+        from .t5_network import T5Codes
 
         return T5Codes(space, T5Shape(**SHAPES[size]), dropout)

@@ -125,6 +125,7 @@ def fit(
     train: Collate,
     valid: Collate,
     store: weights.Store = weights.store,
+    examples: tuple[Examples, Examples] | None = None,
 ) -> FitReport:
     """Train `network` and leave its best weights in `folder`; continue where an interrupted call stopped.
 
@@ -136,6 +137,7 @@ def fit(
         train: makes training batches.
         valid: makes validation batches, with noise of its own.
         store: leaves the best weights in the folder.
+        examples: to train on and to validate on; None for the data's own.
 
     Raises:
         DataError: there is nothing to train on.
@@ -144,12 +146,13 @@ def fit(
     """
     if report := weights.finished(folder):
         return report
-    examples = task.data.train_examples()
-    if not len(examples):
+    shown, held_out = examples or (task.data.train_examples(), task.data.validation())
+    if not len(shown):
         raise DataError("no user has the 4 interactions that a training example takes; use data with longer histories")
     with weights.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        progress = _run(network, recipe, task, folder / "checkpoints", Batches(examples, train), valid)
+        held = Batches(held_out, valid, recipe.eval_repeats)
+        progress = _run(network, recipe, task, folder / "checkpoints", Batches(shown, train), held)
         report = progress.report(sum(p.numel() for p in network.parameters() if p.requires_grad))
         together.meet()  # all have read the checkpoint they continued from
         if together.rank() == 0:
@@ -158,7 +161,7 @@ def fit(
     return report
 
 
-def _run(network: nn.Module, recipe: Recipe, task: Task, checkpoints: Path, train: Batches, valid: Collate) -> Progress:
+def _run(network: nn.Module, recipe: Recipe, task: Task, checkpoints: Path, train: Batches, held: Batches) -> Progress:
     arguments = _arguments(recipe, task, checkpoints)
     network.to(arguments.device)
     steps = recipe.epochs * -(-len(train) // recipe.batch)
@@ -179,7 +182,7 @@ def _run(network: nn.Module, recipe: Recipe, task: Task, checkpoints: Path, trai
         arguments,
         data_collator=_whole,
         train_dataset=train,
-        eval_dataset=Batches(task.data.validation(), valid, recipe.eval_repeats),
+        eval_dataset=held,
         callbacks=[progress],
         optimizers=(optimizer, schedule),
     )

@@ -53,8 +53,13 @@ def _unwritable(folder: Path, error: Exception) -> MrbenchError:
 
 def write_json(path: Path, facts: dict[str, Any]) -> None:
     """Write facts, renamed into place when whole."""
+    write_text(path, json.dumps(facts, indent=1))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text, renamed into place when whole."""
     with _in_place(path) as partial:
-        partial.write_text(json.dumps(facts, indent=1))
+        partial.write_text(text, encoding="utf-8")
 
 
 def write_weights(path: Path, weights: dict[str, torch.Tensor]) -> None:

@@ -99,6 +99,41 @@ class CodeSpace:
             key = key * size + sids[..., column]
         return np.where((sids < 0).any(axis=-1), -1, key)
 
+    @cached_property
+    def _prefixes(self) -> list[Int]:
+        """For each slot the keys of the catalogue's prefixes that end there: number of the prefix before, then code."""
+        tables, before = [], np.zeros(self.n_items, dtype=np.int64)
+        for slot, size in enumerate(self.sizes):
+            keys, before = np.unique(before * size + self.item_codes[:, slot], return_inverse=True)
+            tables.append(keys)
+        return tables
+
+    @cached_property
+    def _first_item(self) -> Int:
+        """The lowest item with each whole sequence of codes. Shape: (sequences,)"""
+        return np.unique(self._prefix_number(self.item_codes), return_index=True)[1]
+
+    def _prefix_number(self, codes: Int) -> Int:
+        """Number of a whole sequence among the catalogue's, or how many there are. Shape: (..., T) -> (...)"""
+        number = np.zeros(codes.shape[:-1], dtype=np.int64)
+        for slot, keys in enumerate(self._prefixes):
+            key = number * self.sizes[slot] + codes[..., slot]
+            place = np.searchsorted(keys, key).clip(max=len(keys) - 1)
+            real = (codes[..., slot] >= 0) & (codes[..., slot] < self.sizes[slot])
+            number = np.where((keys[place] == key) & real, place, len(keys))
+        return number
+
+    def find(self, codes: Int) -> Int:
+        """The item with these codes in all slots (the lowest, where several share them), -1 where there is none.
+
+        Args:
+            codes: code indices. Shape: (..., T)
+
+        Returns:
+            Item indices. Shape: (...)
+        """
+        return np.append(self._first_item, -1)[self._prefix_number(codes)]
+
     def to_numbers(self, codes: Int, slots: tuple[int, ...]) -> Int:
         """Code indices to code numbers, column c for slot slots[c]; -1 stays -1. Shape: (..., S) -> (..., S)"""
         columns = [np.where(codes[..., c] < 0, -1, self.numbers[slot][codes[..., c]]) for c, slot in enumerate(slots)]

@@ -14,7 +14,6 @@ most that any state has as their width), so on an accelerator nothing is read ba
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -73,23 +72,21 @@ class CatalogueConstraint:
         others = [slot for slot in open_ if slot not in chosen]
         state_slots = (*known, *others)
         widths = tuple((self.sizes[slot] - 1).bit_length() for slot in chosen)
-        bases = tuple(self.sizes[slot] + 1 for slot in state_slots)
-        if math.prod(bases) << sum(widths) >= 2**63:
-            raise DataError(
-                f"the catalogue constraint can't number the codes of {len(state_slots) + len(chosen)} slots with up to "
-                f"{max(self.sizes):,} codes each; run with --constrain slots"
-            )
         zero = torch.zeros_like(self.items[:, 0])
-        choice = _number(zero, [self.items[:, slot] for slot in chosen], [1 << bits for bits in widths])
+        choice = zero
+        for slot, bits in zip(chosen, widths, strict=True):
+            choice = (choice << bits) + self.items[:, slot]
         counts = range(len(others) + 1) if done is None else (done,)
-        parts = []
-        for revealed in (set(subset) for count in counts for subset in combinations(others, count)):
-            revealed.update(known)
-            digits = [self.items[:, slot] + 1 if slot in revealed else zero for slot in state_slots]
-            parts.append(((_number(zero, digits, bases) << sum(widths)) + choice).unique())
-        entries = torch.cat(parts).sort().values
+        revealed = [{*subset, *known} for count in counts for subset in combinations(others, count)]
+        digits = [
+            torch.cat([self.items[:, slot] + 1 if slot in these else zero for these in revealed])
+            for slot in state_slots
+        ]
+        states = _States(state_slots, tuple(self.sizes[slot] + 1 for slot in state_slots))
+        number = states.learn(torch.cat([zero] * len(revealed)), digits, room=62 - sum(widths))
+        entries = ((number << sum(widths)) + choice.repeat(len(revealed))).unique()
         _, per_state = (entries >> sum(widths)).unique_consecutive(return_counts=True)
-        return _Table(entries, state_slots, bases, widths, int(per_state.max()))
+        return _Table(entries, states, widths, int(per_state.max()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,26 +143,76 @@ class Reach:
 
 
 @dataclass(frozen=True, eq=False)
+class _States:
+    """Numbers the states of some slots: mixed radix, the first slot highest.
+
+    Where the next digit would not fit any more, the number so far becomes its rank among those of the catalogue.
+
+    Attributes:
+        slots: the slots that make a state.
+        bases: the radix of each of these: its codes, and masked.
+        known: place of a digit -> the numbers of the digits before it that the catalogue has, sorted.
+    """
+
+    slots: Slots
+    bases: tuple[int, ...]
+    known: dict[int, Tensor] = field(default_factory=dict)
+
+    def learn(self, zero: Tensor, digits: Sequence[Tensor], *, room: int) -> Tensor:
+        """The numbers of the catalogue's states, the ranks remembered.
+
+        Args:
+            zero: shape (P,), int64
+            digits: code + 1, or 0 where masked, of each slot. Shape of each: (P,)
+            room: how many bits a number may have.
+
+        Raises:
+            DataError: even one digit after a rank does not fit.
+        """
+        number, below = zero, 1
+        for place, (digit, base) in enumerate(zip(digits, self.bases, strict=True)):
+            if below * base > 1 << room:
+                self.known[place], number = number.unique(return_inverse=True)
+                below = len(self.known[place]) + 1
+            if below * base > 1 << room:
+                raise DataError(
+                    f"the catalogue constraint can't number {len(zero):,} items with up to {max(self.bases) - 1:,} "
+                    "codes a slot; run with --constrain slots"
+                )
+            number, below = number * base + digit, below * base
+        return number
+
+    def number(self, codes: Tensor) -> Tensor:
+        """The state of each beam; one that the catalogue lacks has a number of its own. Shape: (B, K, T) -> (B, K)"""
+        number = torch.zeros_like(codes[:, :, 0])
+        for place, (slot, base) in enumerate(zip(self.slots, self.bases, strict=True)):
+            if place in self.known:
+                known = self.known[place]
+                rank = torch.searchsorted(known, number).clamp_(max=len(known) - 1)
+                number = rank.where(known[rank] == number, len(known))
+            number = number * base + codes[:, :, slot] + 1
+        return number
+
+
+@dataclass(frozen=True, eq=False)
 class _Table:
     """Choices by state.
 
     Attributes:
         entries: state number, then the code of each chosen slot in its own bits, sorted. Shape: (P,), int64
-        slots: the slots that make a state.
-        bases: the radix of each of these: its codes, and masked.
+        states: numbers the states.
         bits: how many bits each chosen slot has; a shift reads its code quicker than a division.
         width: the most choices a state has.
     """
 
     entries: Tensor
-    slots: Slots
-    bases: tuple[int, ...]
+    states: _States
     bits: tuple[int, ...]
     width: int
 
     def ranges(self, codes: Tensor) -> tuple[Tensor, Tensor]:
         """Where each beam's choices start, and how many there are. Shape: (B, K, T) -> (B, K), (B, K)"""
-        state = _number(torch.zeros_like(codes[:, :, 0]), [codes[:, :, slot] + 1 for slot in self.slots], self.bases)
+        state = self.states.number(codes)
         first = torch.searchsorted(self.entries, state << sum(self.bits))
         return first, torch.searchsorted(self.entries, (state + 1) << sum(self.bits)) - first
 
@@ -179,11 +226,3 @@ class _Table:
             columns.append(entry & ((1 << bits) - 1))
             entry = entry >> bits
         return columns[::-1], exists
-
-
-def _number(zero: Tensor, digits: Sequence[Tensor], bases: Sequence[int]) -> Tensor:
-    """Mixed radix, the first digit highest; `zero` where there are no digits. Same shape, int64"""
-    number = zero
-    for digit, base in zip(digits, bases, strict=True):
-        number = number * base + digit
-    return number

@@ -130,7 +130,12 @@ class CausalContext(Protocol):
 
 
 class Model(Protocol):
-    """A fitted backbone, ready to answer."""
+    """A fitted backbone, ready to answer.
+
+    Where the backbone declares `own_codes`, its model has an attribute `own_space` too: a `CodeSpace` without category
+    slots over the same items, in which no two items have the same codes. Canvas, constraint and results are then in
+    its slots. The code number -1 says that an ID has ended before its slot.
+    """
 
     def begin(self, histories: Histories, slots: tuple[int, ...]) -> Any:
         """Read the histories once and return the context of the backbone's capability.
@@ -205,6 +210,11 @@ class Backbone(Protocol):
 
     A class whose training several processes can share says `data_parallel: ClassVar[bool] = True`. Then `fit` may be
     called in each of them at once, with one folder and torch.distributed initialised; the report of process 0 counts.
+
+    It may declare more, as class attributes:
+        reads_text (bool): it reads `Task.data.texts`, which then are part of its identity, and must be there.
+        own_codes (str): it names items in codes of its own; says what one of them is. See `Model`.
+        auto_size (method): `auto_size(simulation=..., device=...)` gives the size that `--size auto` takes, and why.
     """
 
     capability: ClassVar[Capability]

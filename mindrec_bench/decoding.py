@@ -75,6 +75,7 @@ class UserDecoder:
         device: where canvases live.
         batch_size: users decoded together.
         constrain: `catalogue` allows only codes that keep an item reachable.
+        names_items: no two items have the same codes, so results say which item they are.
     """
 
     model: Model
@@ -87,6 +88,7 @@ class UserDecoder:
     device: str
     batch_size: int
     constrain: Constrain = "slots"
+    names_items: bool = False
 
     @property
     def slots(self) -> tuple[int, ...]:
@@ -169,6 +171,13 @@ class UserDecoder:
         )
 
     def _rows(self, ranking: Ranking, users: Int) -> pa.Table:
-        codes = self.space.to_numbers(ranking.codes.cpu().numpy(), self.slots)
-        items = None if ranking.items is None else self._item_ids[ranking.items.cpu().numpy()]
+        indices = ranking.codes.cpu().numpy()
+        codes = self.space.to_numbers(indices, self.slots)
+        items: NDArray[Any] | None = None
+        if ranking.items is not None:
+            items = self._item_ids[ranking.items.cpu().numpy()]
+        elif self.names_items:
+            item = self.space.find(indices)
+            items = self._item_ids[item].astype(object)
+            items[item < 0] = None
         return rankings_table(users, codes, ranking.scores.cpu().numpy(), ranking.lengths.cpu().numpy(), items)

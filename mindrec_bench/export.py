@@ -57,16 +57,17 @@ def export_run(
         DataError: the run's data is missing or has changed, or a file of the run can't be read.
         MrbenchError: the folder can't be written.
     """
-    users, targets, names = _truth(run, data_dir, notify)
+    users, targets, names, sids = _truth(run, data_dir, notify)
     results, qrels = (folder / f"{run['run']}.{kind}.{ENDINGS[form]}" for kind in ("run", "qrels"))
     tag = f"{run['model']}/{run['decoder']}/{run['run']}"
-    atomic_write(results, _WRITERS[form](_named(_results(run, users), users, names), tag), option="--out")
+    atomic_write(results, _WRITERS[form](_named(_results(run, users, sids), users, names), tag), option="--out")
     atomic_write(qrels, _WRITERS[form](_named(_relevant(users, targets), users, names), ""), option="--out")
     return results, qrels
 
 
-def _truth(run: dict[str, Any], data_dir: Path | None, notify: Notify) -> tuple[Int, Int, pa.Array]:
-    """The evaluated users (shape: (U,)), the SID code numbers of their next items (shape: (U, M)), the users' names."""
+def _truth(run: dict[str, Any], data_dir: Path | None, notify: Notify) -> tuple[Int, Int, pa.Array, dict[str, str]]:
+    """The evaluated users (shape: (U,)), the SID code numbers of their next items (shape: (U, M)), the users' names,
+    and the SIDs of all items as names, by item id."""
     _, source = resolve(run["data"], data_dir)
     dataset = source.load(data_dir, users=run["users_asked"], notify=notify)
     if dataset.fingerprint != run["spec"]["data"]["fingerprint"]:
@@ -74,7 +75,8 @@ def _truth(run: dict[str, Any], data_dir: Path | None, notify: Notify) -> tuple[
     held_out, some = dataset.held_out(run.get("split", "test")), slice(run["eval_users"])
     users = held_out.histories.users[some]
     names = pa.array(dataset.own_ids.users[some]) if dataset.own_ids else pa.array(users).cast(pa.string())
-    return users, dataset.sids[held_out.targets[some]], names
+    sids = dict(zip(dataset.item_ids, _documents(dataset.sids).to_pylist(), strict=True))
+    return users, dataset.sids[held_out.targets[some]], names, sids
 
 
 def _named(table: pa.Table, users: Int, names: pa.Array) -> pa.Table:
@@ -89,13 +91,16 @@ def _documents(sids: Int) -> pa.Array:
     return pc.binary_join_element_wise(*columns, "-")
 
 
-def _results(run: dict[str, Any], users: Int) -> pa.Table:
+def _results(run: dict[str, Any], users: Int, sids: dict[str, str]) -> pa.Table:
     """The run as q_id, doc_id, score, by user and rank."""
-    stored = read_stored(run, RANKINGS, ["user", "rank", "codes"])
+    stored = read_stored(run, RANKINGS, ["user", "rank", "codes", "item"])
     rankings = stored.sort_by([("user", "ascending"), ("rank", "ascending")])
     user, rank = rankings["user"].to_numpy(), rankings["rank"].to_numpy()
     codes = rankings["codes"].combine_chunks().flatten().to_numpy()
     documents = _documents(codes.reshape(len(rankings), -1)[:, -run["slots"]["sid"] :])
+    if "code" in run["slots"]:  # the model's own codes: the SID of the item they name, else themselves, marked
+        own = zip(rankings["item"].to_pylist(), documents.to_pylist(), strict=True)
+        documents = pa.array([sids[item] if item else f"own:{document}" for item, document in own], pa.string())
     times = _occurrence(user, documents.dictionary_encode().indices.to_numpy())
     again = pc.binary_join_element_wise(documents, pa.array(times).cast(pa.string()), "#")
     names = pc.if_else(pa.array(times > 1), again, documents)

@@ -110,6 +110,7 @@ class RunSpec:
         split: which held-out items are the targets: `test`, or `valid` for choosing between models.
         train_devices: how many processes train the model.
         contract: version of what the same spec computes.
+        texts: hash of the items' texts where the backbone reads them, else None.
 
     Raises:
         UsageError: the decoder's name is reserved for fitted models.
@@ -128,6 +129,7 @@ class RunSpec:
     split: Split = "test"
     train_devices: int = 1
     contract: int = CONTRACT_VERSION
+    texts: str | None = None
 
     def __post_init__(self) -> None:
         if folder_name(self.decoder.name).lower() == FIT:
@@ -137,7 +139,10 @@ class RunSpec:
 
     def as_dict(self) -> dict[str, Any]:
         """The whole spec in JSON's types; `RunSpec.from_dict` turns it back."""
-        return plain(dataclasses.asdict(self))
+        values: dict[str, Any] = plain(dataclasses.asdict(self))
+        if self.texts is None:  # runs that read no text keep the ids they had before there were texts
+            del values["texts"]
+        return values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> RunSpec:
@@ -165,16 +170,25 @@ class RunSpec:
         return {"train_devices": self.train_devices} if self.train_devices > 1 else {}
 
     @property
+    def _read(self) -> dict[str, str]:
+        """The texts; nothing where none are read, for the same reason."""
+        return {} if self.texts is None else {"texts": self.texts}
+
+    @property
     def fit_spec(self) -> dict[str, Any]:
         """The part that changes a fitted model: all decoders share it, and so do `history`, `generate` and `given`."""
-        return {
-            "contract": self.contract,
-            "data": self.data.fingerprint,
-            "model": plain(dataclasses.asdict(self.model)),
-            "categories": self.categories != "none",
-            "seed": self.seed,
-            "max_minutes": self.max_minutes,
-        } | self._several
+        return (
+            {
+                "contract": self.contract,
+                "data": self.data.fingerprint,
+                "model": plain(dataclasses.asdict(self.model)),
+                "categories": self.categories != "none",
+                "seed": self.seed,
+                "max_minutes": self.max_minutes,
+            }
+            | self._several
+            | self._read
+        )
 
     @property
     def fit_id(self) -> str:

@@ -185,7 +185,20 @@ def score_lists(sids: Int, targets: Int, catalogue: Catalogue) -> tuple[Columns,
         The columns hit_rank, `RANKING_METRICS`, results, valid, duplicates (int32 but for the metrics, float64), of
         shape (U,) each; and the counts for the metrics over all lists.
     """
-    keys = catalogue.space.sid_key(sids)
+    codes = CodeCounts.of(sids, catalogue.sid_sizes)
+    return score_keys(catalogue.space.sid_key(sids), codes, targets, catalogue)
+
+
+def score_keys(keys: Int, codes: CodeCounts, targets: Int, catalogue: Catalogue) -> tuple[Columns, Corpus]:
+    """`score_lists` for results whose codes are not those of the catalogue's SIDs.
+
+    Args:
+        keys: `CodeSpace.sid_key` of the item that a result is, another number for what is no item (equal exactly for
+            equal results), -1 in the padding. Shape: (U, b)
+        codes: how often each code of the results was recommended.
+        targets: the true next items. Shape: (U,)
+        catalogue: what can be recommended.
+    """
     filled = keys >= 0
     place = np.searchsorted(catalogue.keys, keys).clip(max=len(catalogue.keys) - 1)
     valid = catalogue.keys[place] == keys  # padding, -1, is no key
@@ -195,7 +208,7 @@ def score_lists(sids: Int, targets: Int, catalogue: Catalogue) -> tuple[Columns,
     columns = {"hit_rank": ranks, **per_user(ranks)}
     columns |= {name: mask.sum(axis=1).astype(np.int32) for name, mask in counted.items()}
     corpus = Corpus(
-        CodeCounts.of(sids, catalogue.sid_sizes),
+        codes,
         np.bincount(place[valid], minlength=len(catalogue.keys)),
         int(filled.sum()),
         int(duplicates.sum()),

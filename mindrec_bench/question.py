@@ -117,6 +117,8 @@ class Resolved:
             UsageError: categories are asked of data that has none.
         """
         asked = self.question.categories
+        if own_codes(self.backbone):
+            return "none"
         if dataset.categories is None:
             if asked not in (None, "none"):
                 raise UsageError(f"data '{self.data_name}' has no categories; run it with --categories none")
@@ -124,7 +126,12 @@ class Resolved:
         return asked or "generate"
 
     def spec(self, dataset: Dataset) -> RunSpec:
-        """The run's identity."""
+        """The run's identity.
+
+        Raises:
+            UsageError: see `categories`.
+            DataError: the model reads what items are called, and the data does not say.
+        """
         question, size = self.question, self.size(dataset)
         return RunSpec(
             data=DataPart(dataset.name, question.data, dataset.fingerprint, dataset.n_users),
@@ -139,7 +146,18 @@ class Resolved:
             max_minutes=question.max_minutes if self.backbone.sizes else None,
             split=question.split,
             train_devices=(question.train_devices or 1) if getattr(self.backbone, "data_parallel", False) else 1,
+            texts=self._texts(dataset),
         )
+
+    def _texts(self, dataset: Dataset) -> str | None:
+        if not getattr(self.backbone, "reads_text", False):
+            return None
+        return dataset.named_texts(f"model '{self.model_name}'").fingerprint
+
+
+def own_codes(backbone: Backbone) -> str:
+    """What a code of a backbone is that names items in codes of its own; '' where it takes the data's."""
+    return getattr(backbone, "own_codes", "")
 
 
 def auto_size(backbone: Backbone, *, simulation: bool, device: str) -> tuple[str, str]:
@@ -186,6 +204,11 @@ def resolve_question(question: Question, data_dir: Path | None = None) -> Resolv
         raise UsageError(
             f"--exclude-history needs a model that scores items, and '{model_name}' gives probabilities of codes; "
             "leave the flag out"
+        )
+    if own_codes(backbone) and question.categories not in (None, "none"):
+        raise UsageError(
+            f"model '{model_name}' names items in codes of its own, which have no category slots; run it with "
+            "--categories none"
         )
     data_name, source = resolve(question.data, data_dir)
     return Resolved(question, model_name, backbone, decoder_name, decoder, data_name, source)

@@ -10,7 +10,8 @@ import numpy as np
 from .codes import CodeSpace
 from .data.dataset import Dataset, Examples
 from .identity import Categories, RunSpec
-from .metrics import SEARCH_METRICS, Catalogue, Columns, score_lists, summarise
+from .metrics import SEARCH_METRICS, Catalogue, Columns, score_keys, score_lists, summarise
+from .own_codes import OwnCodes
 from .shards import Shard, canvas_slots, padded_codes
 
 
@@ -22,6 +23,7 @@ def score_shards(
     *,
     categories: Categories,
     beam: int,
+    own: OwnCodes | None = None,
 ) -> tuple[Columns, dict[str, Any]]:
     """Score all parts of a run.
 
@@ -32,6 +34,7 @@ def score_shards(
         space: the slots.
         categories: how category slots are used.
         beam: b, the longest list.
+        own: where the rankings hold a model's own codes, these.
 
     Returns:
         The columns of `metrics.parquet` (of shape (U,) each), and what a summary says of results: `metrics`;
@@ -40,10 +43,14 @@ def score_shards(
     """
     catalogue = Catalogue(space, dataset.train_counts())
     slots = canvas_slots(space, categories)
+    n_slots = len(slots) if own is None else own.space.n_slots
     parts, start = [], 0
     for shard in shards:
         rows = slice(start, start := start + shard.meta.users)
-        numbers = padded_codes(shard.table(), examples.histories.users[rows], beam, len(slots))
+        numbers = padded_codes(shard.table(), examples.histories.users[rows], beam, n_slots)
+        if own is not None:
+            parts.append(score_keys(*own.read(numbers, space), examples.targets[rows], catalogue))
+            continue
         sids = space.from_numbers(numbers[:, :, len(slots) - len(space.sid_slots) :], space.sid_slots)
         parts.append(score_lists(sids, examples.targets[rows], catalogue))
     columns = {name: np.concatenate([part[name] for part, _ in parts]) for name in parts[0][0]}
@@ -66,8 +73,11 @@ def score_shards(
     return columns, results
 
 
-def spec_summary(spec: RunSpec, space: CodeSpace) -> dict[str, Any]:
-    """What every summary says of the question, and under `slots` how many slots and codes there are."""
+def spec_summary(spec: RunSpec, space: CodeSpace, own: OwnCodes | None = None) -> dict[str, Any]:
+    """What every summary says of the question, and under `slots` how many slots and codes there are.
+
+    `slots` has a key `code`, what a code is, exactly where the rankings hold a model's own codes.
+    """
     asked = ("eval_users", "categories", "constrain", "beam", "seed", "exclude_history", "split")
     names = (*asked, "max_minutes", "train_devices")
     slots = {
@@ -76,7 +86,7 @@ def spec_summary(spec: RunSpec, space: CodeSpace) -> dict[str, Any]:
         "sid_codes": sum(space.sizes[space.n_categories :]),
         "sid_sizes": list(space.sizes[space.n_categories :]),
     }
-    return {name: getattr(spec, name) for name in names} | {"slots": slots}
+    return {name: getattr(spec, name) for name in names} | {"slots": own.summary() if own else slots}
 
 
 def data_notes(dataset: Dataset, space: CodeSpace) -> list[str]:

@@ -18,9 +18,10 @@ from .errors import MrbenchError
 from .fits import FitFolder
 from .identity import RunSpec
 from .memory import training_advice
+from .own_codes import OwnCodes
 from .parts import PartDecoder
 from .places import Seat, ignore
-from .question import Question, Resolved, resolve_question
+from .question import Question, Resolved, own_codes, resolve_question
 from .runs import RunFolder
 from .scoring import score_shards
 from .shards import Shard
@@ -116,6 +117,11 @@ class Steps:
             notify=self.setup.notify,
         )
 
+    def own_codes(self, model: Model) -> OwnCodes | None:
+        """The codes that the model names items in, where they are not the data's."""
+        code = own_codes(self.resolved.backbone)
+        return OwnCodes(model.own_space, code) if code else None  # type: ignore[attr-defined]  # see `Model`
+
     @property
     def processes_to_train(self) -> int:
         """How many processes will train; 0 where there is nothing to train, or it is done."""
@@ -165,14 +171,16 @@ class Steps:
         from .adapters import ExcludeHistory, adapt
 
         model, decoder = self.load(weights), self.resolved.decoder
+        own = self.own_codes(model)
         if seat.place.rank == 0:
             self.folder.start()  # only now: a model that refuses the data leaves no run
         if self.spec.exclude_history:
             model = ExcludeHistory(model)
+        space = self.space if own is None else own.space
         users = UserDecoder(
-            model=adapt(model, self.backbone.capability, decoder.needs, self.space),
+            model=adapt(model, self.backbone.capability, decoder.needs, space),
             decoder=decoder,
-            space=self.space,
+            space=space,
             categories=self.spec.categories,
             item_ids=self.dataset.item_ids,
             beam=self.spec.beam,
@@ -180,6 +188,7 @@ class Steps:
             device=self.device,
             batch_size=self.setup.batch_size,
             constrain=self.spec.constrain,
+            names_items=own is not None,
         )
         parts = PartDecoder(
             users=users,
@@ -195,12 +204,14 @@ class Steps:
 
     def finish(self, shards: list[Shard], report: FitReport | None) -> dict[str, Any]:
         """Score the stored rankings and write the summary."""
+        own = self.own_codes(self.load(shards[0].meta.fit)) if own_codes(self.resolved.backbone) else None
+        categories, beam = self.spec.categories, self.spec.beam
         columns, results = score_shards(
-            shards, self.examples, self.dataset, self.space, categories=self.spec.categories, beam=self.spec.beam
+            shards, self.examples, self.dataset, self.space, categories=categories, beam=beam, own=own
         )
-        summary = asked(self.resolved, self.spec, self.dataset, self.space) | results
+        summary = asked(self.resolved, self.spec, self.dataset, self.space, own) | results
         summary |= costs(shards) | {"environment": environment(self.device)}
-        summary |= {"fit": asdict(report) if report else None, "notes": notes(self.spec, self.dataset, self.space)}
+        summary |= {"fit": asdict(report) if report else None, "notes": notes(self.spec, self.dataset, self.space, own)}
         summary |= {"finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
         summary |= {"command": command(self.resolved, self.spec)}
         return self.folder.finish(shards, self.examples.histories.users, columns, summary)

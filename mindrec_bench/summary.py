@@ -10,12 +10,15 @@ import numpy as np
 from .codes import CodeSpace
 from .data.dataset import Dataset
 from .identity import RunSpec
+from .own_codes import OwnCodes
 from .question import Question, Resolved
 from .scoring import data_notes, spec_summary
 from .shards import Shard
 
 
-def asked(resolved: Resolved, spec: RunSpec, dataset: Dataset, space: CodeSpace) -> dict[str, Any]:
+def asked(
+    resolved: Resolved, spec: RunSpec, dataset: Dataset, space: CodeSpace, own: OwnCodes | None = None
+) -> dict[str, Any]:
     """What was asked, in the words a reader looks for."""
     question = resolved.question
     return {
@@ -25,13 +28,13 @@ def asked(resolved: Resolved, spec: RunSpec, dataset: Dataset, space: CodeSpace)
         "size": spec.model.size,
         "users": dataset.n_users,
         "users_asked": question.users,
-        **spec_summary(spec, space),
+        **spec_summary(spec, space, own),
     }
 
 
-def notes(spec: RunSpec, dataset: Dataset, space: CodeSpace) -> list[str]:
+def notes(spec: RunSpec, dataset: Dataset, space: CodeSpace, own: OwnCodes | None = None) -> list[str]:
     """Facts that stand beside the results."""
-    lines = data_notes(dataset, space)
+    lines = data_notes(dataset, space) + ([own.note()] if own else [])
     if dataset.simulation is not None and spec.categories == "given":
         lines.append("the best reachable values do not know the given categories, so this run may exceed them")
     return lines

@@ -76,3 +76,22 @@ def test_any_catalogue_comes_back(rows):
     assert (space.to_numbers(space.item_codes, space.sid_slots) == sids).all()
     same = space.sid_keys[:, None] == space.sid_keys[None]
     assert (same == (sids[:, None] == sids[None]).all(axis=2)).all()
+
+
+@given(st.lists(st.lists(st.integers(0, 3), min_size=3, max_size=3), min_size=1, max_size=12), st.integers(0, 9))
+def test_find_is_the_first_item_with_all_these_codes(sids, seed):
+    space = CodeSpace.build(np.array(sids))
+    rng = np.random.default_rng(seed)
+    asked = np.concatenate([space.item_codes, rng.integers(-1, max(space.sizes) + 1, (6, 3))]).reshape(-1, 1, 3)
+    items = space.item_codes.tolist()
+    expected = [items.index(codes) if codes in items else -1 for codes in asked[:, 0].tolist()]
+    assert space.find(asked)[:, 0].tolist() == expected
+
+
+def test_find_in_more_slots_than_a_number_of_64_bits_holds():
+    codes = np.random.default_rng(0).integers(0, 1000, (50, 30))
+    space = CodeSpace.build(codes)
+    assert space.find(space.item_codes).tolist() == list(range(50))
+    strange = space.item_codes.copy()
+    strange[:, 29] = strange[::-1, 29]
+    assert (space.find(strange) == -1).all()

@@ -136,10 +136,29 @@ def test_codes_that_no_vocabulary_has_and_dead_ends():
     assert reach.allowed(torch.tensor([[[0, MASK]]])).any()
 
 
+@pytest.mark.parametrize("slots", [9, 20], ids=["a little", "far"])
+def test_states_beyond_63_bits_are_numbered_by_what_the_catalogue_has(slots):
+    """Left to right over 256 codes a slot: the same answers as a plain search of the catalogue."""
+    rng = np.random.default_rng(0)
+    items = np.repeat(rng.integers(0, 256, (30, slots)), 4, axis=0)
+    for row in range(len(items)):  # prefixes are shared, and part at every slot
+        items[row, rng.integers(slots) :] = rng.integers(0, 256)
+    ours = CatalogueConstraint(torch.from_numpy(items), (256,) * slots)
+    strangers = rng.integers(0, 256, (10, slots))
+    strangers[:5, : slots - 2] = items[:5, : slots - 2]
+    for slot in range(slots):
+        codes = np.full((1, len(items) + 10, slots), MASK)
+        codes[0, :, :slot] = np.concatenate([items, strangers])[:, :slot]
+        allowed = ours.at(range(slot), [slot]).allowed(torch.from_numpy(codes))[0, :, 0].numpy()
+        for prefix, mask in zip(codes[0, :, :slot], allowed, strict=True):
+            fitting = items[(items[:, :slot] == prefix).all(axis=1), slot]
+            assert mask.nonzero()[0].tolist() == np.unique(fitting).tolist()
+
+
 def test_too_many_codes_are_refused():
-    items = torch.zeros(1, 9, dtype=torch.int64)
-    with pytest.raises(DataError, match="up to 256 codes each; run with --constrain slots"):
-        CatalogueConstraint(items, (256,) * 9).at([], range(9)).allowed(torch.full((1, 1, 9), MASK))
+    items = torch.zeros(1, 2, dtype=torch.int64)
+    with pytest.raises(DataError, match="can't number 1 items with up to 1,099,511,627,776 codes a slot"):
+        CatalogueConstraint(items, (2**40, 2**40)).at([0], [1]).allowed(torch.full((1, 1, 2), MASK))
 
 
 def test_tables_are_built_once():

@@ -32,7 +32,7 @@ def test_the_pages_are_there():
     names = {page.name for page in PAGES}
     assert names == {
         *("index.md", "how-it-fits.md", "decoders.md", "backbones.md", "results-and-store.md", "api.md"),
-        *("own-data.md", "many-devices.md", "tokenizers.md", "checkpoints.md"),
+        *("own-data.md", "many-devices.md", "tokenizers.md", "checkpoints.md", "idgenrec.md"),
     }
 
 

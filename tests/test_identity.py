@@ -33,10 +33,12 @@ CHANGES = {
     "split": "valid",
     "train_devices": 2,
     "contract": 999,
+    "texts": "0123456789ab",
 }
 CHANGES_THE_FIT = {
     "data.fingerprint", "model.name", "model.options", "model.size", "categories", "seed", "max_minutes", "contract",
     "train_devices",
+    "texts",
 }  # fmt: skip
 
 
@@ -75,6 +77,15 @@ def test_any_change_is_another_run(run_spec, field):
 @pytest.mark.parametrize("field", CHANGES)
 def test_only_what_training_sees_is_another_fitted_model(run_spec, field):
     assert (changed(run_spec, field).fit_id != run_spec.fit_id) == (field in CHANGES_THE_FIT)
+
+
+def test_runs_that_read_no_text_are_identified_as_before_there_were_texts(run_spec):
+    """The store holds hours of them."""
+    assert "texts" not in run_spec.as_dict()
+    assert "texts" not in run_spec.fit_spec
+    reading = replace(run_spec, texts="0123456789ab")
+    assert RunSpec.from_dict(reading.as_dict()) == reading
+    assert RunSpec.from_dict(run_spec.as_dict()) == run_spec
 
 
 def test_the_spelling_of_the_data_is_no_part_of_the_question(run_spec):

@@ -21,7 +21,17 @@ PLUGINS = ("mindrec_decoders", "mindrec_baselines")
 
 OPEN_TO_PLUGINS = {
     f"mindrec_bench.{name}"
-    for name in ("adapters", "codes", "constraint", "contracts", "data.dataset", "errors", "options", "testing")
+    for name in (
+        "adapters",
+        "codes",
+        "constraint",
+        "contracts",
+        "data.dataset",
+        "data.texts",
+        "errors",
+        "options",
+        "testing",
+    )
 }
 """What decoders and baselines may import of the core: what a package of others may rely on."""
 

@@ -27,12 +27,14 @@ DATA = f"arts-sim:users={USERS},items={ITEMS}"
 CONSTRAINTS = ("slots", "catalogue")
 
 MODEL_OPTIONS = dict.fromkeys(("llada", "llama3", "qwen2.5", "recbole", "sasrec", "tiger"), "epochs=1,batch=64")
+MODEL_OPTIONS["idgenrec"] = "epochs=1,batch=64,rounds=1,keyword_epochs=2"
 DECODER_OPTIONS = {"n-per-step": "n=2", "block-m": "m=2"}
 
 RECBOLE = {"recbole", "sasrec"}
 SCORERS = {"itemknn", "markov", "oracle", "pop"} | RECBOLE
 MASKED = {"llada"}
-CAUSAL = {"llama3", "qwen2.5", "tiger"}
+CAUSAL = {"idgenrec", "llama3", "qwen2.5", "tiger"}
+OWN_CODES = {"idgenrec"}
 DIFFUSION = {"adaptive", "block-m", "bs", "dbs-dedup", "dbs-penalty", "n-per-step"}
 
 PAIRS = list(product(registry.names("model"), registry.names("decoder")))
@@ -90,8 +92,11 @@ def rankings(summary):
     return pq.ParquetFile(Path(summary["path"]) / "rankings.parquet").read()
 
 
-def check_lists(table) -> np.ndarray:
-    """Every user has 1 to BEAM results, ranked from 1, scores falling; returns the code indices. Shape: (rows, T)"""
+def check_lists(table, own: bool = False) -> np.ndarray:
+    """Every user has 1 to BEAM results, ranked from 1, scores falling; returns the code indices. Shape: (rows, T)
+
+    Those of the items that are named, -1 where none is, for models with codes of their own.
+    """
     user, rank, score = (table[name].to_numpy() for name in ("user", "rank", "score"))
     owners, lengths = np.unique(user, return_counts=True)
     assert owners.tolist() == DATASET.users.tolist()
@@ -99,6 +104,10 @@ def check_lists(table) -> np.ndarray:
     assert rank.tolist() == [place for length in lengths for place in range(1, length + 1)]
     assert np.isfinite(score).all()
     assert (np.diff(score)[np.diff(user) == 0] <= 1e-8).all()
+    if own:
+        places = {item: place for place, item in enumerate(DATASET.item_ids)} | {None: -1}
+        items = np.array([places[item] for item in table["item"].to_pylist()])
+        return np.where(items[:, None] >= 0, SPACE.item_codes[items], -1)
     numbers = np.array(table["codes"].to_pylist())
     codes = SPACE.from_numbers(numbers, SLOTS)
     assert (codes >= 0).all(), "a code that its slot does not have"
@@ -106,14 +115,14 @@ def check_lists(table) -> np.ndarray:
 
 
 def test_nothing_is_left_out():
-    assert len(SCORERS | MASKED | CAUSAL) == 10
+    assert len(SCORERS | MASKED | CAUSAL) == 11
     assert len(DIFFUSION | {"ar-beam", "rank-items"}) == 8
     assert set(registry.names("model")) == SCORERS | MASKED | CAUSAL
     assert set(registry.names("decoder")) == DIFFUSION | {"ar-beam", "rank-items"}
     allowed = set(product(SCORERS, DIFFUSION | {"ar-beam", "rank-items"}))
     allowed |= set(product(MASKED, DIFFUSION | {"ar-beam"})) | set(product(CAUSAL, {"ar-beam"}))
     assert set(ALLOWED) == allowed
-    assert (len(PAIRS), len(ALLOWED), len(REFUSED)) == (80, 58, 22)
+    assert (len(PAIRS), len(ALLOWED), len(REFUSED)) == (88, 59, 29)
     assert set(TRAINED) == MASKED | CAUSAL | RECBOLE
     assert SPACE.n_categories > 0, "the searches fill category slots too"
 
@@ -123,8 +132,10 @@ def test_nothing_is_left_out():
 def test_an_allowed_pair_runs(ask, model, decoder, constrain):
     need(model)
     summary = ask(question(model, decoder, constrain=constrain))
-    codes = check_lists(rankings(summary))
+    codes = check_lists(rankings(summary), own=model in OWN_CODES)
     metrics = summary["metrics"]
+    sids = codes[:, None, SPACE.n_categories :]
+    assert metrics["valid"] == pytest.approx((sids == SPACE.item_sids).all(axis=2).any(axis=1).mean())
     assert all(0 <= metrics[f"{name}@{k}"] <= 1 for name in ("hr", "ndcg") for k in (1, 3, 5))
     assert summary["size"] == ("tiny" if model in TRAINED else "")
     assert (summary["fit"] is not None) == (model in TRAINED)

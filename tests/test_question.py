@@ -9,7 +9,7 @@ import pytest
 
 from mindrec_bench import registry
 from mindrec_bench.data.simulation import ArtsSim
-from mindrec_bench.errors import UsageError
+from mindrec_bench.errors import DataError, UsageError
 from mindrec_bench.question import Question, resolve_question
 
 ASKED = Question("markov", "dbs-penalty", data="arts-sim:users=40,items=50")
@@ -88,6 +88,26 @@ def sized(monkeypatch):
 
 def test_a_size_by_name(sized, data):
     assert resolve_question(replace(sized, size="big")).size(data) == "big"
+
+
+def test_texts_are_part_of_the_question_where_they_are_read(data):
+    asked = replace(ASKED, model="idgenrec", decoder="ar-beam", categories=None)
+    spec = resolve_question(asked).spec(data)
+    assert spec.texts == data.texts.fingerprint
+    assert spec.categories == "none", "it has no category slots, whatever the data has"
+    other = replace(data.texts, title=("another", *data.texts.title[1:]))
+    changed = resolve_question(asked).spec(replace(data, read_texts=lambda: other))
+    assert (changed.id == spec.id, changed.fit_id == spec.fit_id) == (False, False)
+    assert resolve_question(ASKED).spec(data).texts is None
+    with pytest.raises(DataError, match="model 'idgenrec' reads what items are called, and no item of arts-sim has a"):
+        resolve_question(asked).spec(replace(data, read_texts=lambda: None))
+
+
+def test_auto_is_what_a_backbone_says(data):
+    resolved = resolve_question(replace(ASKED, model="idgenrec", decoder="ar-beam"))
+    assert resolved.size(data) == "tiny"
+    real = replace(data, simulation=None)
+    assert (resolved.size(real), resolved.why_size(real)) == resolved.backbone.auto_size(simulation=False, device="cpu")
 
 
 def test_auto_is_tiny_on_a_simulation(sized, data):

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..codes import CodeSpace, Int
 from ..contracts import Histories
+from ..errors import DataError
 
 if TYPE_CHECKING:
     from .own_ids import OwnIds
@@ -94,6 +95,22 @@ class Dataset:
             DataError: a file of ids is broken.
         """
         return self.read_own_ids()
+
+    def named_texts(self, reader: str) -> ItemTexts:
+        """The texts, for a model that needs to know what items are called.
+
+        Args:
+            reader: who asks, for the message.
+
+        Raises:
+            DataError: no item has a title or a description, or the file of texts is broken.
+        """
+        if self.texts is None or not self.texts.named:
+            raise DataError(
+                f"{reader} reads what items are called, and no item of {self.name} has a title or a description; "
+                f"add them to {self.name}.item.json, or use other data"
+            )
+        return self.texts
 
     @property
     def n_users(self) -> int:

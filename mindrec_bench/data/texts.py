@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
+from ..identity import short_hash
 from .jsonfile import read_object
 
 FIELDS = ("title", "description", "brand", "categories")
@@ -31,6 +33,11 @@ class ItemTexts:
     def named(self) -> int:
         """How many items have a title or a description: text of their own."""
         return sum(bool(title or words) for title, words in zip(self.title, self.description, strict=True))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Twelve hex digits that are equal exactly for equal texts; part of the identity of runs that read them."""
+        return short_hash(asdict(self))
 
 
 def read_texts(path: Path, item_ids: Sequence[str]) -> ItemTexts | None:

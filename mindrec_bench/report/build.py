@@ -62,7 +62,7 @@ def build_table(
         columns,
         tuple(rows),
         users={group.data: group.n_users for group in groups if group.systems},
-        bounds={group.data: group.bound() for group in groups if group.systems and "ttr" in spec.metrics},
+        bounds={group.data: bound for group in groups if "ttr" in spec.metrics and (bound := group.bound())},
         resamples=resamples,
         test=test,
         epochs={label: words for label, words in epochs.items() if words},
@@ -135,13 +135,20 @@ class _Group:
     def n_users(self) -> int:
         return len(next(iter(self.systems.values())).users)
 
-    def bound(self) -> TtrBound:
-        slots = next(iter(self.summaries.values()))[0]["slots"]
-        full = self.n_users * len(self.spec.seeds) * self.spec.beam * slots["sid"]
+    def bound(self) -> TtrBound | None:
+        """What holds for the systems whose codes are those of the data; None where there is none such."""
+        slots = {label: runs[0]["slots"] for label, runs in self.summaries.items()}
+        own = {label: of_one["code"] for label, of_one in slots.items() if "code" in of_one}
+        ours = next((of_one for label, of_one in slots.items() if label not in own), None)
+        if ours is None:
+            return None
+        full = self.n_users * len(self.spec.seeds) * self.spec.beam * ours["sid"]
         tokens = {
-            label: int(system.counts.sum()) for label, system in self.systems.items() if system.counts is not None
+            label: int(system.counts.sum())
+            for label, system in self.systems.items()
+            if system.counts is not None and label not in own
         }
-        return TtrBound(slots["sid_codes"], full, tokens)
+        return TtrBound(ours["sid_codes"], full, tokens, own)
 
     def value(self, label: str, metric: str) -> float | None:
         """The mean over users, the statistic of all lists, or, for a run's other metrics, the mean over its seeds.

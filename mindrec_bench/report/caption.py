@@ -91,6 +91,10 @@ def _bounds(table: Table) -> list[str]:
             for label, tokens in bound.tokens.items()
             if tokens != bound.full
         ]
+        found += [
+            f"A code of '{label}' on {data} is {code}: its Entropy and TTR do not compare with the others."
+            for label, code in bound.own.items()
+        ]
     return found
 
 

@@ -103,7 +103,7 @@ def _metric(table: Table, column: int) -> Series:
         cell = row.cells[column]
         low, high = cell.interval or (None, None)
         bound = None
-        if metric == "ttr" and cell.value is not None:
+        if metric == "ttr" and data in table.bounds and row.label in table.bounds[data].tokens:
             bound = table.bounds[data].of(table.bounds[data].tokens[row.label])
         points.append(Point(row.label, float(place.x or 0.0), cell.value, low, high, bound, row.runs.get(data, ())))
     return Series(data, metric, tuple(points))

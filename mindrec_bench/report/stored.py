@@ -92,6 +92,7 @@ def _tokens(runs: Sequence[dict[str, Any]], users: np.ndarray) -> Tokens:
         sid = run["slots"]["sid"]
         flat = table["codes"].combine_chunks().flatten().to_numpy().astype(np.int64)
         codes = flat.reshape(len(table), -1)[:, -sid:] if len(table) else np.zeros((0, sid), dtype=np.int64)
-        owners.append(np.repeat(np.searchsorted(users, table["user"].to_numpy()), sid))
-        packed.append((codes + np.arange(sid) * _PACK).ravel())
+        real = codes.ravel() >= 0  # a model's own IDs may end before the last slot
+        owners.append(np.repeat(np.searchsorted(users, table["user"].to_numpy()), sid)[real])
+        packed.append((codes + np.arange(sid) * _PACK).ravel()[real])
     return np.concatenate(owners), np.concatenate(packed)

@@ -76,11 +76,13 @@ class TtrBound:
         codes: distinct SID codes of the catalogue.
         full: tokens where every list is as long as the beam.
         tokens: label -> recommended codes.
+        own: label -> what a code is, for those that recommend codes of their own.
     """
 
     codes: int
     full: int
     tokens: dict[str, int]
+    own: dict[str, str] = field(default_factory=dict)
 
     def of(self, tokens: int) -> float:
         """The largest TTR of so many tokens."""

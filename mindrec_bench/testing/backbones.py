@@ -11,10 +11,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
+from ..codes import CodeSpace
 from ..contracts import Backbone, FitReport, Histories, Model, Task
 from ..data.dataset import Dataset
 from ..data.simulation import ArtsSim
-from ..question import AUTO
+from ..question import AUTO, own_codes
 from ..registry import ANSWERS
 from .answers import BEAMS, Probe, close
 from .rules import check_options, require
@@ -37,14 +38,14 @@ def check_backbone(backbone: Backbone, *, size: str | None = None, data: Dataset
     _check_class(backbone)
     data = data or ArtsSim(users=30, items=60).load(None, users=None, notify=lambda line: None)
     size = size or next(iter(backbone.sizes), "")
-    space = data.space(categories=data.categories is not None)
+    space = data.space(categories=data.categories is not None and not own_codes(backbone))
     with TemporaryDirectory() as folder:
         lines: list[str] = []
         task = Task(data, space, size=size, quiet=True, notify=lines.append)
         fits = _Fits(backbone.at(size), task, Path(folder) / "first")
         model = fits.fitted("whole")
-        every, name = tuple(range(space.n_slots)), fits.name
-        _check_model(model, Probe(name, backbone.capability, space, every), data)
+        name = fits.name
+        _check_model(model, fits.probe(model), data)
         require(fits.same(model, fits.loaded("whole")), f"{name}: a second `load` of one folder answers otherwise")
         if backbone.sizes:
             _check_determinism(fits, model, len(lines))
@@ -104,15 +105,36 @@ class _Fits:
         """Load what was fitted in this folder."""
         return self.backbone.load(self.task, self.root / folder)
 
+    def probe(self, model: Model) -> Probe:
+        """Asks about all slots: those of the data, or a model's own."""
+        space = self.task.space
+        if own_codes(self.backbone):
+            space = _own_space(self.name, model, self.task.space.n_items)
+        return Probe(self.name, self.backbone.capability, space, tuple(range(space.n_slots)))
+
     def same(self, one: Model, other: Model) -> bool:
         """Whether two models answer the same to the last bit."""
-        space, histories = self.task.space, _histories(self.task.data)
-        probe = Probe(self.name, self.backbone.capability, space, tuple(range(space.n_slots)))
+        probe, histories = self.probe(one), _histories(self.task.data)
+        ours, theirs = probe.space, self.probe(other).space
+        if not all(map(np.array_equal, (ours.item_codes, *ours.numbers), (theirs.item_codes, *theirs.numbers))):
+            return False
         first, second = (model.begin(histories, probe.slots) for model in (one, other))
         return all(
             torch.equal(probe.ask(first, question), probe.ask(second, question))
             for question in probe.questions(len(histories))
         )
+
+
+def _own_space(name: str, model: Model, n_items: int) -> CodeSpace:
+    """The codes of a model that names items in its own, and what they owe."""
+    space = getattr(model, "own_space", None)
+    if not isinstance(space, CodeSpace):
+        raise AssertionError(f"{name}: it declares own_codes, and its model has no CodeSpace `own_space`")
+    require(space.n_categories == 0, f"{name}: own_space has category slots")
+    require(space.n_items == n_items, f"{name}: own_space has {space.n_items} items, and the data {n_items}")
+    alone = bool((space.find(space.item_codes) == np.arange(n_items)).all())
+    require(alone, f"{name}: two items have the same codes in own_space")
+    return space
 
 
 def _check_determinism(fits: _Fits, model: Model, n_lines: int) -> None:

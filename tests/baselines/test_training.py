@@ -18,6 +18,7 @@ from mindrec_baselines import progress, training, weights
 from mindrec_baselines.llada import Llada
 from mindrec_baselines.progress import Progress
 from mindrec_bench.contracts import FitReport, Task
+from mindrec_bench.data import dataset
 from mindrec_bench.data.dataset import Dataset
 from mindrec_bench.errors import DataError, MrbenchError
 
@@ -51,6 +52,30 @@ def test_the_report_counts(chain, tmp_path: Path) -> None:
     assert 0 < report.seconds < 60
     assert not report.under_trained
     assert Llada(epochs=3, batch=64).fit(given, tmp_path) == report, "a completed training is not repeated"
+
+
+def test_other_examples_than_the_datas_own(chain, tmp_path: Path) -> None:
+    """Those, and no others, are trained and validated on."""
+    given = task(chain())
+    network, collate = Llada()._network(given), Llada()._collate(given, 0)
+    seen: dict[str, set[int]] = {"train": set(), "valid": set()}
+
+    def watched(name: str):
+        def make(examples, keys):
+            seen[name] |= set(examples.histories.users.tolist())
+            return collate(examples, keys)
+
+        return make
+
+    own = given.data.train_examples()
+    few, fewer = ([*np.flatnonzero(own.histories.users < users)] for users in (5, 2))
+    parts = tuple(dataset.Examples(own.histories[rows], own.targets[rows]) for rows in (few, fewer))
+    recipe = training.Recipe(lr=1e-3, epochs=1, batch=16, patience=1)
+    report = training.fit(
+        network, recipe, given, tmp_path, train=watched("train"), valid=watched("valid"), examples=parts
+    )
+    assert report.steps == -(-len(few) // 16)
+    assert seen == {"train": set(range(5)), "valid": {0, 1}}
 
 
 def test_the_time_it_takes_is_told_once(chain, tmp_path: Path) -> None:

@@ -16,12 +16,14 @@ from torch import Tensor
 
 from mindrec_baselines import recbole_compat
 from mindrec_bench import registry
+from mindrec_bench.codes import CodeSpace
 from mindrec_bench.contracts import FitReport, Histories, Task
 from mindrec_bench.data.simulation import ArtsSim
 from mindrec_bench.errors import UsageError
 from mindrec_bench.testing import check_backbone
 
 SHORT = {
+    "idgenrec": "epochs=1,rounds=1,keyword_epochs=1",
     "llada": "epochs=2,batch=8",
     "llama3": "epochs=2,batch=64",
     "qwen2.5": "epochs=1,batch=256",
@@ -240,6 +242,47 @@ def test_each_fault_of_a_masked_model_is_found(small, fault, message):
 def test_faults_of_others_are_found(small, backbone, message):
     with pytest.raises(AssertionError, match=message):
         check_backbone(backbone, data=small)
+
+
+@dataclass(frozen=True)
+class Own(Causal):
+    """A causal model that names items by two digits to the base of 7, two empty places after them.
+
+    Attributes:
+        fault: what is wrong with it.
+    """
+
+    own_codes: ClassVar[str] = "a digit"
+
+    def load(self, task: Task, folder: Path) -> Any:
+        fitted = super().load(task, folder)
+        number = np.arange(task.space.n_items) // (2 if self.fault == "twins" else 1)
+        codes = np.stack([number // 7, number % 7, 0 * number, 0 * number], axis=1)[self.fault == "fewer" :]
+        categories = codes[:, :1] if self.fault == "categories" else None
+        space = CodeSpace.build(codes[:, self.fault == "categories" :], categories)
+        given = fitted.table, space.sizes, self.fault, "causal"
+        return Fitted(*given) if self.fault == "nothing" else OwnFitted(*given, own_space=space)
+
+
+@dataclass(frozen=True, eq=False)
+class OwnFitted(Fitted):
+    own_space: CodeSpace
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("nothing", "its model has no CodeSpace `own_space`"),
+        ("twins", "two items have the same codes in own_space"),
+        ("fewer", "own_space has 49 items, and the data 50"),
+        ("categories", "own_space has category slots"),
+        ("shape", r"asked with 0 codes done: the answer has shape"),
+    ],
+)
+def test_codes_of_its_own_are_checked(small, fault, message):
+    check_backbone(Own(), data=small)
+    with pytest.raises(AssertionError, match=message):
+        check_backbone(Own(fault), data=small)
 
 
 def test_without_categories(small):
