@@ -6,6 +6,8 @@ embedding). Published LLaDA is the same block stack, with text around it.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 from transformers import LlamaConfig, LlamaModel
@@ -17,6 +19,9 @@ from .code_blocks import CodeBlocks, settings
 from .diffusion import weighted_loss
 from .from_scratch import Shape
 
+Attention = Literal["full", "prefix"]
+"""What a history sees: the canvas too, or only itself, so that it can be read once for all canvases."""
+
 
 class CodeNetwork(CodeBlocks):
     """Predicts the codes of masked slots from the history and the revealed codes.
@@ -24,9 +29,10 @@ class CodeNetwork(CodeBlocks):
     The embedding has one more row for each slot, its mask.
     """
 
-    def __init__(self, space: CodeSpace, shape: Shape, dropout: float) -> None:
+    def __init__(self, space: CodeSpace, shape: Shape, dropout: float, attention: Attention = "full") -> None:
         blocks = LlamaModel(LlamaConfig(**settings(shape, HISTORY + space.n_slots)))
         super().__init__(space, blocks, dropout, extra=space.n_slots)
+        self.attention = attention
 
     def embed_slots(self, revealed: Tensor, slots: Tensor) -> Tensor:
         """Vectors of the canvas: revealed codes, or the slot's mask where it is -1.
@@ -44,7 +50,8 @@ class CodeNetwork(CodeBlocks):
     def hidden(self, history: Tensor, visible: Tensor, canvas: Tensor, slots: Tensor) -> Tensor:
         """Last hidden states of the canvas.
 
-        Every position sees every other one but the padding. A slot keeps its position number when others are left out.
+        A slot sees every position but the padding, and so does an item, or items only (`attention=prefix`). A slot
+        keeps its position number when others are left out.
 
         Args:
             history: from `embed_items`. Shape: (b, H, hidden)
@@ -58,6 +65,8 @@ class CodeNetwork(CodeBlocks):
         inputs = torch.cat([history, canvas], dim=1)
         seen = torch.cat([visible, visible.new_ones(canvas.shape[:2])], dim=1)
         mask = seen[:, None, None].expand(-1, 1, inputs.shape[1], -1)
+        if self.attention == "prefix":
+            mask = items_alone(mask, history.shape[1])
         positions = torch.cat([torch.arange(HISTORY, device=slots.device), HISTORY + slots])
         return self.dropout(self.run(inputs, mask=mask, positions=positions)[:, HISTORY:])
 
@@ -75,3 +84,12 @@ class CodeNetwork(CodeBlocks):
         masked = revealed < 0
         logits = self.logits(states[masked])
         return {"loss": weighted_loss(logits, (labels + self.offsets)[masked], weights[masked], len(labels))}
+
+
+def items_alone(mask: Tensor, items: int) -> Tensor:
+    """A mask in which the first `items` positions see each other only; and each itself, since no row may be empty.
+
+    Shape: (b, 1, n, n), bool
+    """
+    position = torch.arange(mask.shape[2], device=mask.device)
+    return (mask & ((position[:, None] >= items) | (position < items))) | (position[:, None] == position)

@@ -9,12 +9,14 @@ The network is in `code_network`, the objective in `diffusion`, training in `tra
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from mindrec_bench.codes import CodeSpace
 from mindrec_bench.contracts import Capability, Histories, Model, Task
+from mindrec_bench.options import ANSWERS, LATER
 
 from .from_scratch import BLOCKS, FromScratch, Own, check
 from .published import CHECKPOINT, Published, fine_tuned
@@ -22,19 +24,25 @@ from .published import CHECKPOINT, Published, fine_tuned
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from .code_answers import CodeAnswers
     from .code_network import CodeNetwork
+    from .llama_blocks import LlamaBlocks
     from .training import Collate
 
 
 @dataclass(frozen=True)
 class MaskedObjective:
-    """The option of masked diffusion.
+    """The options of masked diffusion.
 
     Attributes:
         p_mask: the smallest masking probability in training, 0 < p_mask <= 1.
+        attention: what a history sees: the slots too (`full`), or itself only (`prefix`), so that it is read once.
+        refresh: of full attention: read histories anew every so many steps, and not at each (0): an approximation.
     """
 
     p_mask: float = 0.6
+    attention: Literal["full", "prefix"] = field(default="full", metadata=LATER)
+    refresh: int = field(default=0, metadata=ANSWERS)
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,8 @@ class Llada(Published, MaskedObjective):  # options are listed from the last bas
 
     Attributes:
         p_mask: the smallest masking probability in training, 0 < p_mask <= 1.
+        attention: what a history sees: the slots too (`full`), or itself only (`prefix`), so that it is read once.
+        refresh: of full attention: read histories anew every so many steps, and not at each (0): an approximation.
         lr: peak learning rate; None here and below: the size's own.
         epochs: at most this many passes.
         batch: examples a step.
@@ -67,15 +77,18 @@ class Llada(Published, MaskedObjective):  # options are listed from the last bas
 
     def __post_init__(self) -> None:
         check("p_mask", self.p_mask, 0 < self.p_mask <= 1, "above 0, at most 1")
+        check("refresh", self.refresh, self.refresh >= 0, "a number of steps, or 0 for none")
+        if self.refresh and self.attention == "prefix":
+            raise ValueError("refresh is for attention=full; histories of attention=prefix are read once anyway")
         super().__post_init__()
 
     def _build(self, space: CodeSpace, size: str, dropout: float) -> CodeNetwork:
         from .code_network import CodeNetwork
 
-        return CodeNetwork(space, BLOCKS[size], dropout)
+        return CodeNetwork(space, BLOCKS[size], dropout, self.attention)
 
     def _model(self, network: CodeNetwork) -> Model:
-        return LladaModel(network)
+        return LladaModel(network, self.refresh)
 
     def _collate(self, task: Task, stream: int) -> Collate:
         import torch
@@ -95,63 +108,22 @@ class Llada(Published, MaskedObjective):  # options are listed from the last bas
 
 @dataclass(frozen=True, eq=False)
 class LladaModel:
-    """A fitted network, ready to answer."""
+    """A fitted network, ready to answer; `refresh` as in `Llada`."""
 
     network: CodeNetwork
+    refresh: int = 0
 
-    def begin(self, histories: Histories, slots: tuple[int, ...]) -> LladaContext:
-        """Embed the histories once. `slots`: the slots of the space that are in the input at all."""
-        import torch
+    def begin(self, histories: Histories, slots: tuple[int, ...]) -> CodeAnswers:
+        """Read the histories once. `slots`: the slots of the space that are in the input at all."""
+        from .code_answers import CodeAnswers
+        from .stale_answers import StaleAnswers
 
-        device = self.network.offsets.device
-        items = torch.from_numpy(histories.items).to(device)
-        with torch.no_grad():
-            history = self.network.embed_items(items)
-        canvas = torch.tensor(slots, device=device)
-        return LladaContext(self.network, history, items >= 0, canvas, self.network.places(slots))
+        if self.refresh > 1:
+            return replace(StaleAnswers.begin(self.network, self._blocks, histories, slots), refresh=self.refresh)
+        return CodeAnswers.begin(self.network, self._blocks, histories, slots)
 
+    @cached_property
+    def _blocks(self) -> LlamaBlocks:
+        from .llama_blocks import LlamaBlocks
 
-@dataclass(frozen=True, eq=False)
-class LladaContext:
-    """Answers for one batch of users.
-
-    Attributes:
-        network: in evaluation mode.
-        history: embedded items. Shape: (B, H, hidden)
-        visible: False in the padding. Shape: (B, H)
-        canvas: the slots of the space on the canvas. Shape: (T,)
-        places: where their codes are in the vocabulary, -1 beyond a slot's last one. Shape: (T, V)
-    """
-
-    network: CodeNetwork
-    history: Tensor
-    visible: Tensor
-    canvas: Tensor
-    places: Tensor
-
-    def log_probs(self, revealed: Tensor, slots: Sequence[int]) -> Tensor:
-        """log p(code in slot | history, revealed), normalised over the code vocabulary of all slots.
-
-        Args:
-            revealed: code indices, -1 where nothing is revealed. Shape: (B, K, T)
-            slots: columns of the canvas to answer.
-
-        Returns:
-            -inf outside a slot's own codes. Shape: (B, K, S, V), float32
-        """
-        import torch
-
-        from .vocabulary import own_log_probs
-
-        beams = revealed.shape[1]
-        with torch.no_grad():
-            states = self.network.hidden(
-                self.history.repeat_interleave(beams, dim=0),
-                self.visible.repeat_interleave(beams, dim=0),
-                self.network.embed_slots(revealed.flatten(0, 1), self.canvas),
-                self.canvas,
-            )
-            # stacked by Python numbers: an index tensor would be a copy to the device at every call
-            asked = torch.stack([states[:, slot] for slot in slots], dim=1)
-            places = torch.stack([self.places[slot] for slot in slots])
-            return own_log_probs(self.network.logits(asked), places).unflatten(0, (-1, beams))
+        return LlamaBlocks.of(self.network.blocks)

@@ -77,11 +77,33 @@ class DataPart:
 
 @dataclass(frozen=True)
 class ModelPart:
-    """The backbone of a run: its name, all its options (defaults included), and its size ('' where it has none)."""
+    """The backbone of a run.
+
+    Attributes:
+        name: of the backbone.
+        options: all of them, defaults included.
+        size: '' where it has none.
+        answering: options that change what a fitted model answers, and not how it is fitted.
+    """
 
     name: str
     options: dict[str, Any]
     size: str = ""
+    answering: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "answering", tuple(self.answering))  # JSON has lists only
+
+    def as_dict(self) -> dict[str, Any]:
+        """In JSON's types; `answering` where there is any."""
+        values: dict[str, Any] = plain(dataclasses.asdict(self))
+        return values if self.answering else {key: values[key] for key in ("name", "options", "size")}
+
+    @property
+    def fitted(self) -> dict[str, Any]:
+        """The part that changes a fitted model."""
+        kept = {name: value for name, value in self.options.items() if name not in self.answering}
+        return ModelPart(self.name, kept, self.size).as_dict()
 
 
 @dataclass(frozen=True)
@@ -139,7 +161,7 @@ class RunSpec:
 
     def as_dict(self) -> dict[str, Any]:
         """The whole spec in JSON's types; `RunSpec.from_dict` turns it back."""
-        values: dict[str, Any] = plain(dataclasses.asdict(self))
+        values: dict[str, Any] = {**plain(dataclasses.asdict(self)), "model": self.model.as_dict()}
         if self.texts is None:  # runs that read no text keep the ids they had before there were texts
             del values["texts"]
         return values
@@ -181,7 +203,7 @@ class RunSpec:
             {
                 "contract": self.contract,
                 "data": self.data.fingerprint,
-                "model": plain(dataclasses.asdict(self.model)),
+                "model": self.model.fitted,
                 "categories": self.categories != "none",
                 "seed": self.seed,
                 "max_minutes": self.max_minutes,

@@ -20,6 +20,9 @@ T = TypeVar("T")
 LATER = {"later": True}
 """Metadata of a field that was added when runs of its class were stored already."""
 
+ANSWERS = {**LATER, "answers": True}
+"""Metadata of a model's field that changes what a fitted model answers, and not how it is fitted."""
+
 
 def parse(text: str) -> tuple[str, dict[str, str]]:
     """Split `NAME:key=value,key=value` into the name and its raw options.
@@ -80,6 +83,12 @@ def as_dict(instance: Any) -> dict[str, Any]:
 
 def _plain(instance: Any, field: dataclasses.Field[Any]) -> bool:
     return bool(getattr(instance, field.name) == field.default)
+
+
+def answering(instance: Any) -> tuple[str, ...]:
+    """Those of `as_dict` that change what a fitted model answers, and not how it is fitted."""
+    marked = {field.name for field in dataclasses.fields(instance) if field.metadata.get("answers")}
+    return tuple(name for name in as_dict(instance) if name in marked)
 
 
 def label(name: str, instance: Any) -> str:

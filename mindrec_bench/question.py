@@ -107,8 +107,9 @@ class Resolved:
         """
         identify = getattr(self.backbone, "identity", None)
         files = identify(size) if identify is not None else {}
-        values = options.as_dict(self.backbone.at(size))
-        return ModelPart(self.model_name, values | ({"files": files} if files else {}), size)
+        backbone = self.backbone.at(size)
+        values = options.as_dict(backbone) | ({"files": files} if files else {})
+        return ModelPart(self.model_name, values, size, options.answering(backbone))
 
     def categories(self, dataset: Dataset) -> Categories:
         """How category slots are used.

@@ -21,6 +21,7 @@ CHANGES = {
     "model.name": "other",
     "model.options": {"p_mask": 0.5, "shuffle": True},
     "model.size": "small",
+    "model.answering": ("shuffle",),
     "decoder.name": "dbs-dedup",
     "decoder.options": {"normalise": "slot"},
     "categories": "none",
@@ -36,9 +37,8 @@ CHANGES = {
     "texts": "0123456789ab",
 }
 CHANGES_THE_FIT = {
-    "data.fingerprint", "model.name", "model.options", "model.size", "categories", "seed", "max_minutes", "contract",
-    "train_devices",
-    "texts",
+    "data.fingerprint", "model.name", "model.options", "model.size", "model.answering", "categories", "seed",
+    "max_minutes", "contract", "train_devices", "texts",
 }  # fmt: skip
 
 
@@ -135,3 +135,21 @@ def test_plain_turns_numpy_and_not_a_number_into_json():
     value = {1: (np.float64(0.5), np.int32(2), float("nan"), np.float32("inf")), "b": np.array([True, False])}
     assert plain(value) == {"1": [0.5, 2, None, None], "b": [True, False]}
     assert canonical({"b": 1, "a": (1, 2)}) == '{"a":[1,2],"b":1}'
+
+
+def test_an_option_of_answers_is_another_run_of_the_same_fitted_model(run_spec):
+    options = {**run_spec.model.options, "refresh": 2}
+    other = replace(run_spec, model=replace(run_spec.model, options=options, answering=("refresh",)))
+    assert other.id != run_spec.id
+    assert other.fit_spec == run_spec.fit_spec
+    assert RunSpec.from_dict(json.loads(json.dumps(other.as_dict()))) == other
+
+
+STORED = sorted((Path(__file__).parent.parent / "results" / "runs").rglob("spec.json"))
+
+
+def test_stored_results_keep_their_ids():
+    assert len(STORED) > 20
+    for path in STORED:
+        spec = json.loads(path.read_text())
+        assert spec.pop("id") == RunSpec.from_dict(spec).id == path.parent.name

@@ -138,6 +138,26 @@ def test_as_dict_holds_defaults_too():
     }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Grown:
+    old: int = 1
+    new: str = field(default="a", metadata=options.LATER)
+    answers: int = field(default=0, metadata=options.ANSWERS)
+
+
+@pytest.mark.parametrize(
+    ("instance", "identity", "answering"),
+    [
+        (Grown(), {"old": 1}, ()),
+        (Grown(new="b"), {"old": 1, "new": "b"}, ()),
+        (Grown(old=2, answers=3), {"old": 2, "answers": 3}, ("answers",)),
+    ],
+)
+def test_later_options_leave_older_identities_alone(instance, identity, answering):
+    assert options.as_dict(instance) == identity
+    assert options.answering(instance) == answering
+
+
 @pytest.mark.parametrize(
     ("instance", "text"),
     [

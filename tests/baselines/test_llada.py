@@ -43,24 +43,29 @@ def test_a_slot_sees_slots_after_it(chain) -> None:
     assert (before != context.log_probs(revealed, [0])).any(dim=-1).all()
 
 
-def test_the_first_history_item_sees_the_canvas(chain) -> None:
-    model = untrained(task(chain()))
+@pytest.mark.parametrize("attention", ["full", "prefix"])
+def test_the_first_history_item_sees_the_canvas_or_not(chain, attention: str) -> None:
+    network = Llada(attention=attention)._network(task(chain())).eval()
     states = []
-    model.network.blocks.layers[0].register_forward_hook(lambda module, inputs, output: states.append(output))
-    context = model.begin(chain().test().histories[:1], SLOTS)
+    network.blocks.layers[0].register_forward_hook(lambda module, inputs, output: states.append(output))
+    items = torch.from_numpy(chain().test().histories.items[:1])
     for code in (0, 1):
-        context.log_probs(torch.tensor([[[code, -1, -1, -1]]]), [3])
-    assert (states[0][:, HISTORY - 1] != states[1][:, HISTORY - 1]).any()
+        canvas = network.embed_slots(torch.tensor([[code, -1, -1, -1]]), torch.arange(4))
+        network.hidden(network.embed_items(items), items >= 0, canvas, torch.arange(4))
+    assert (states[0][:, HISTORY:] != states[1][:, HISTORY:]).any(dim=-1).all()
+    assert (states[0][:, HISTORY - 1] != states[1][:, HISTORY - 1]).any() == (attention == "full")
 
 
-def test_padding_never_changes_an_answer(chain) -> None:
+@pytest.mark.parametrize("attention", ["full", "prefix"])
+def test_padding_never_changes_an_answer(chain, attention: str) -> None:
+    network = Llada(attention=attention)._network(task(chain())).eval()
     histories = chain().test().histories
-    short = histories[np.flatnonzero((histories.items < 0).any(axis=1))]
-    context = untrained(task(chain())).begin(short, SLOTS)
-    garbage = torch.where(context.visible[..., None], context.history, torch.randn_like(context.history) * 50)
-    other = dataclasses.replace(context, history=garbage)
-    revealed = masked(len(short))
-    torch.testing.assert_close(context.log_probs(revealed, SLOTS), other.log_probs(revealed, SLOTS), rtol=0, atol=0)
+    items = torch.from_numpy(histories.items[(histories.items < 0).any(axis=1)])
+    history, slots = network.embed_items(items), torch.arange(4)
+    garbage = torch.where((items >= 0)[..., None], history, torch.randn_like(history) * 50)
+    canvas = network.embed_slots(masked(len(items))[:, 0], slots)
+    answers = [network.hidden(given, items >= 0, canvas, slots) for given in (history, garbage)]
+    torch.testing.assert_close(*answers, rtol=0, atol=0)
 
 
 def test_each_slot_has_its_own_mask(chain) -> None:
@@ -78,9 +83,9 @@ def test_probabilities_are_over_the_vocabulary_of_all_slots(chain) -> None:
     answers = context.log_probs(masked(5, 2), SLOTS)
     assert answers.shape == (5, 2, 4, max(given.space.sizes))
     assert answers.dtype == torch.float32
-    states = model.network.hidden(
-        context.history, context.visible, model.network.embed_slots(masked(5)[:, 0], context.canvas), context.canvas
-    )
+    items = torch.from_numpy(chain().test().histories.items[:5])
+    canvas = model.network.embed_slots(masked(5)[:, 0], context.canvas)
+    states = model.network.hidden(model.network.embed_items(items), items >= 0, canvas, context.canvas)
     whole = model.network.logits(states).log_softmax(dim=-1)
     for slot, (start, size) in enumerate(zip(given.space.offsets, given.space.sizes, strict=False)):
         expected = whole[:, slot, start : start + size]
@@ -159,15 +164,24 @@ def test_learns_the_next_item(fitted, slots: tuple[int, ...]) -> None:
 def test_slots_keep_their_position_when_categories_are_left_out(fitted) -> None:
     given, folder = fitted
     model = Llada().load(given, folder)
-    seen = []
-    model.network.blocks.register_forward_pre_hook(
-        lambda module, args, kwargs: seen.append(kwargs["position_ids"][0].tolist()), with_kwargs=True
-    )
     histories = given.data.test().histories[:3]
     answers = model.begin(histories, (2, 3, 4, 5)).log_probs(masked(3), [1])
-    assert seen == [[*range(HISTORY), HISTORY + 2, HISTORY + 3, HISTORY + 4, HISTORY + 5]]
     assert answers.shape == (3, 1, 1, max(given.space.sizes[2:]))
     assert torch.isfinite(answers[..., : given.space.sizes[3]]).all()
+
+    seen = []
+    network, items, slots = model.network, torch.from_numpy(histories.items), torch.tensor([2, 3, 4, 5])
+    network.blocks.register_forward_pre_hook(
+        lambda module, args, kwargs: seen.append(kwargs["position_ids"][0].tolist()), with_kwargs=True
+    )
+    with torch.no_grad():
+        states = network.hidden(
+            network.embed_items(items), items >= 0, network.embed_slots(masked(3)[:, 0], slots), slots
+        )
+        whole = network.logits(states[:, 1]).log_softmax(-1)
+    assert seen == [[*range(HISTORY), HISTORY + 2, HISTORY + 3, HISTORY + 4, HISTORY + 5]]
+    first, last = given.space.offsets[3:5]
+    torch.testing.assert_close(answers[:, 0, 0, : last - first], whole[:, first:last])
 
 
 def test_asked_columns_come_in_the_order_asked(fitted) -> None:
@@ -200,6 +214,7 @@ def test_load_refuses_other_slots_sizes_and_damage(fitted, chain, tmp_path: Path
     [
         ("p_mask", "0", "above 0, at most 1"),
         ("p_mask", "1.1", "above 0, at most 1"),
+        ("refresh", "-1", "a number of steps, or 0 for none"),
         ("lr", "0", "above 0"),
         ("epochs", "0", "1 or more"),
         ("batch", "-1", "1 or more"),
@@ -211,3 +226,8 @@ def test_load_refuses_other_slots_sizes_and_damage(fitted, chain, tmp_path: Path
 def test_options_out_of_range_are_refused(option: str, value: str, allowed: str) -> None:
     with pytest.raises(UsageError, match=f"{option} is .*; it must be {allowed}"):
         build(Llada, "llada", {option: value})
+
+
+def test_refresh_is_for_full_attention() -> None:
+    with pytest.raises(UsageError, match="refresh is for attention=full; histories of attention=prefix are read once"):
+        build(Llada, "llada", {"attention": "prefix", "refresh": "2"})
