@@ -54,28 +54,30 @@ def penalised(candidates: Beams, *, beam: int, n_categories: int) -> Tensor:
     """Algorithm 1: a candidate pays for its likeness to those kept so far, and what it paid stays paid.
 
     The walk is sequential by definition: what rank r pays depends on the set that the ranks before it left. The first b
-    only ever join, so they are done at once; each later rank costs a few operations on all users together.
+    only ever join, so they are done at once; each later rank costs a few operations on all users together. What it
+    would pay for each likeness is known before.
     """
     n_candidates = candidates.scores.shape[1]
     order = best(candidates.scores, n_candidates)
-    scores = candidates.scores.gather(1, order)
     sids = _take(candidates.codes[:, :, n_categories:], order)
     same = _agreement(sids)
-    n_revealed = (sids != MASK).sum(dim=2)
+    likeness = torch.arange(sids.shape[2] + 1, device=order.device)
+    paid = candidates.scores.gather(1, order)[..., None] + _log_penalty(likeness, (sids != MASK).sum(dim=2)[..., None])
+    prices = units(paid, n_candidates)
 
     head = min(beam, n_candidates)
-    closest = same[:, :head, :head].tril(-1).amax(dim=2)
-    paid = scores[:, :head] + _log_penalty(closest, n_revealed[:, :head])
-    kept = torch.arange(head, device=scores.device).expand(len(scores), head)
+    kept = torch.arange(head, device=order.device).repeat(len(order), 1)
+    alike = same[:, :head, :head].tril(-1).amax(dim=2).long()
+    price = prices[:, :head].gather(2, alike[..., None])[..., 0]
     for rank in range(head, n_candidates):
-        closest = same[:, rank].gather(1, kept).amax(dim=1)
-        new = scores[:, rank] + _log_penalty(closest, n_revealed[:, rank])
-        price = units(paid, n_candidates)
+        closest = same[:, rank].gather(1, kept).amax(dim=1, keepdim=True).long()
+        new = prices[:, rank].gather(1, closest)
         worst = (price * n_candidates - order.gather(1, kept)).argmin(dim=1, keepdim=True)
-        beats = units(new[:, None], n_candidates) > price.gather(1, worst)
-        paid = paid.scatter(1, worst, torch.where(beats, new[:, None], paid.gather(1, worst)))
-        kept = kept.scatter(1, worst, torch.where(beats, rank, kept.gather(1, worst)))
-    return torch.full_like(scores, -torch.inf).scatter(1, order.gather(1, kept), paid)
+        beats = new > price.gather(1, worst)
+        for of_kept, value in ((price, new), (alike, closest), (kept, torch.full_like(worst, rank))):
+            of_kept.scatter_(1, worst, torch.where(beats, value, of_kept.gather(1, worst)))
+    scores = paid.gather(1, kept[..., None].expand(-1, -1, paid.shape[2])).gather(2, alike[..., None])[..., 0]
+    return torch.full_like(candidates.scores, -torch.inf).scatter(1, order.gather(1, kept), scores)
 
 
 RULES: dict[PruneBy, Prune] = {"bs": standard, "dbs-dedup": distinct, "dbs-penalty": penalised}
@@ -83,7 +85,10 @@ RULES: dict[PruneBy, Prune] = {"bs": standard, "dbs-dedup": distinct, "dbs-penal
 
 
 def _log_penalty(n_same: Tensor, n_revealed: Tensor) -> Tensor:
-    """log(1 - ln(1 + rho)), rho = n_same / n_revealed from 0 (nothing in common) to 1 (the same SID so far). float64"""
+    """log(1 - ln(1 + rho)), rho = n_same / n_revealed from 0 (nothing in common) to 1 (the same SID so far). float64
+
+    A likeness above 1, which nothing has, is NaN.
+    """
     return torch.log1p(-torch.log1p(n_same.double() / n_revealed))
 
 
@@ -91,15 +96,26 @@ def _first_of_each(codes: Tensor, scores: Tensor) -> Tensor:
     """Scores with -inf for all but the best of each distinct sequence. Shapes: (B, M, S), (B, M) -> (B, M)"""
     order = best(scores, scores.shape[1])
     ranked = _take(codes, order)
-    same = torch.stack([_pairs_equal(column) for column in ranked.unbind(2)]).all(dim=0)
+    first, *others = ranked.unbind(2)
+    same = _pairs_equal(first)
+    for column in others:
+        same &= _pairs_equal(column)
     repeats = same.tril(-1).any(dim=2)
     return scores.scatter(1, order, scores.gather(1, order).masked_fill(repeats, -torch.inf))
 
 
 def _agreement(sids: Tensor) -> Tensor:
     """In how many slots two candidates have revealed the same code. Shape: (B, M, S) -> (B, M, M), uint8"""
-    equal = [_pairs_equal(column) & (column != MASK)[:, :, None] for column in sids.unbind(2)]
-    return torch.stack(equal).sum(dim=0, dtype=torch.uint8)
+    first, *others = sids.unbind(2)
+    same = _both_revealed(first)
+    for column in others:
+        same += _both_revealed(column)
+    return same
+
+
+def _both_revealed(column: Tensor) -> Tensor:
+    """1 where two candidates have the same code. Shape: (B, M) -> (B, M, M), uint8"""
+    return _pairs_equal(column).logical_and_((column != MASK)[:, :, None]).view(torch.uint8)
 
 
 def _pairs_equal(column: Tensor) -> Tensor:

@@ -31,8 +31,8 @@ def units(scores: Tensor, span: int) -> Tensor:
         The shape of `scores`, int64.
     """
     limit = 2**62 // span
-    whole = (scores / UNIT).round().clamp(-limit, limit)
-    return torch.where(scores > -torch.inf, whole.long(), -limit - 1)
+    whole = (scores / UNIT).round_().clamp_(-limit, limit).long()  # in place: large tensors are slow to allocate
+    return whole.masked_fill_(~(scores > -torch.inf), -limit - 1)
 
 
 def best(scores: Tensor, count: int) -> Tensor:
@@ -65,4 +65,4 @@ def best(scores: Tensor, count: int) -> Tensor:
 
 def _keys(scores: Tensor, places: Tensor, span: int) -> Tensor:
     """Integers that order scores, of equal ones the lower place first. Same shape as `scores`, int64"""
-    return units(scores, span) * span - places
+    return units(scores, span).mul_(span).sub_(places)
