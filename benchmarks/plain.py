@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from mindrec_baselines.code_network import CodeNetwork
+from mindrec_baselines.code_network import CodeNetwork, items_alone
 from mindrec_bench.contracts import MASK, Histories
 from mindrec_bench.data.dataset import HISTORY
 
@@ -90,6 +90,8 @@ def _probabilities(network: CodeNetwork, items: Tensor, beams: list[list[Candida
     inputs = torch.cat([network.embed_items(items), network.embed_slots(revealed.flatten(0, 1), slots)], dim=1)
     seen = torch.cat([items >= 0, items.new_ones(len(items), len(slots), dtype=torch.bool)], dim=1)
     mask = seen[:, None, None].expand(-1, 1, inputs.shape[1], -1)
+    if network.attention == "prefix":
+        mask = items_alone(mask, HISTORY)
     states = network.run(inputs, mask=mask, positions=torch.arange(HISTORY + len(slots), device=items.device))
     return network.logits(states).softmax(dim=-1).unflatten(0, (-1, n_beams))
 

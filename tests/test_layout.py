@@ -42,6 +42,7 @@ WITHOUT_A_MODULE = {
     "tests/test_examples.py": "is about examples/",
     "tests/test_calibration.py": "checks `significance` over many drawn experiments",
     "tests/test_published_llm.py": "runs `benchmarks/published_llm.py`",
+    "tests/test_plain.py": "checks `benchmarks/plain.py`",
     "tests/test_pairs.py": "is about every registered backbone with every registered decoder",
     "tests/decoders/test_presets.py": "is about every registered decoder",
     "tests/report/test_render.py": "draws the same tables in every format",
