@@ -51,7 +51,7 @@ class CausalNetwork(CodeBlocks):
         inputs = torch.cat([prompt, self.embedding(codes[:, :-1])], dim=1)
         seen = torch.cat([seen, seen.new_ones(labels[:, :-1].shape)], dim=1)
         positions = torch.arange(inputs.shape[1], device=items.device)
-        states = self.run(inputs, mask=causal_mask(seen), positions=positions)[:, HISTORY:]
+        states = self.run_alike(inputs, seen=seen, mask=causal_mask, positions=positions, last=labels.shape[1])
         return {"loss": next_code_loss(self.logits(self.dropout(states)), codes)}
 
     def begin(self, histories: Histories, slots: tuple[int, ...]) -> CausalCodes:

@@ -64,11 +64,13 @@ class CodeNetwork(CodeBlocks):
         """
         inputs = torch.cat([history, canvas], dim=1)
         seen = torch.cat([visible, visible.new_ones(canvas.shape[:2])], dim=1)
-        mask = seen[:, None, None].expand(-1, 1, inputs.shape[1], -1)
-        if self.attention == "prefix":
-            mask = items_alone(mask, history.shape[1])
         positions = torch.cat([torch.arange(HISTORY, device=slots.device), HISTORY + slots])
-        return self.dropout(self.run(inputs, mask=mask, positions=positions)[:, HISTORY:])
+
+        def mask(seen: Tensor) -> Tensor:
+            every = seen[:, None, None].expand(-1, 1, seen.shape[1], -1)
+            return items_alone(every, seen.shape[1] - len(slots)) if self.attention == "prefix" else every
+
+        return self.dropout(self.run_alike(inputs, seen=seen, mask=mask, positions=positions, last=len(slots)))
 
     def forward(self, items: Tensor, revealed: Tensor, labels: Tensor, weights: Tensor) -> dict[str, Tensor]:
         """The training loss.
