@@ -6,7 +6,7 @@ from the start on predicts the next code; trained by next-token cross-entropy on
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -82,6 +82,19 @@ def causal_mask(seen: Tensor) -> Tensor:
     return ((earlier & seen[:, None]) | (position[:, None] == position))[:, None]
 
 
+@dataclass(eq=False)
+class Written:
+    """What beams have written so far.
+
+    Attributes:
+        prefix: their codes. Shape: (B, K, t)
+        kept: keys and values of these in each layer. Shapes: (B, heads, K, t, hidden / heads)
+    """
+
+    prefix: Tensor
+    kept: list[tuple[Tensor, Tensor]]
+
+
 @dataclass(frozen=True, eq=False)
 class CausalCodes:
     """Answers for one batch of users.
@@ -93,6 +106,7 @@ class CausalCodes:
         first: last hidden state of the start. Shape: (B, 1, hidden)
         canvas: the slots of the space on the canvas. Shape: (T,)
         places: where their codes are in the vocabulary, -1 beyond a slot's last one. Shape: (T, V)
+        written: of the last question, if it was kept.
     """
 
     network: CausalNetwork
@@ -101,11 +115,13 @@ class CausalCodes:
     first: Tensor
     canvas: Tensor
     places: Tensor
+    written: list[Written] = field(default_factory=list)
 
     def next_log_probs(self, prefix: Tensor) -> Tensor:
         """log p(code in slot t | history, prefix), normalised over the code vocabulary of all slots.
 
-        Only the prefix goes through the network; the history's keys and values are shared by all beams.
+        Only the prefix goes through the network, and of it only the last code where the question before was about the
+        codes before; the history's keys and values are shared by all beams.
 
         Args:
             prefix: code indices of the first t slots of the canvas. Shape: (B, K, t), int64
@@ -120,16 +136,55 @@ class CausalCodes:
     def _last(self, prefix: Tensor) -> Tensor:
         """Last hidden state of the last code of each beam. Shape: (B, K, hidden)"""
         users, beams, length = prefix.shape
-        slots = self.canvas[:length]
-        own = beam_mask(beams, length, prefix.device)[None, None].expand(users, -1, -1, -1)
-        mask = torch.cat([self.seen[:, None, None].expand(-1, -1, beams * length, -1), own], dim=-1)
+        known = self._known(prefix)
+        done = known[0][0].shape[3] if known else 0
+        slots = self.canvas[done:length]
+        own = beam_mask(beams, done, length - done, prefix.device)[None, None].expand(users, -1, -1, -1)
+        mask = torch.cat([self.seen[:, None, None].expand(-1, -1, own.shape[2], -1), own], dim=-1)
         cache = DynamicCache()
         for layer, (keys, values) in enumerate(self.read):
+            for of_beams in known[layer : layer + 1]:
+                keys = torch.cat([keys, of_beams[0].flatten(2, 3)], dim=2)
+                values = torch.cat([values, of_beams[1].flatten(2, 3)], dim=2)
             cache.update(keys, values, layer)
         states = self.network.run(
-            self.network.embedding(prefix + self.network.offsets[slots]).flatten(1, 2),
+            self.network.embedding(prefix[:, :, done:] + self.network.offsets[slots]).flatten(1, 2),
             mask=mask,
             positions=(PROMPT + slots).repeat(beams),
             cache=cache,
         )
-        return states.unflatten(1, (beams, length))[:, :, -1]
+        self._keep(prefix, known, cache, length - done)
+        return states.unflatten(1, (beams, length - done))[:, :, -1]
+
+    def _known(self, prefix: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Keys and values of all codes but the last, from the beams that wrote them; empty where these are not known.
+
+        Not on a GPU: whether they are would have to be waited for.
+        """
+        for written in self.written:
+            if written.prefix.shape[2] != prefix.shape[2] - 1:
+                break
+            parents = (prefix[:, :, None, :-1] == written.prefix[:, None]).all(dim=3)
+            if not bool(parents.any(dim=2).all()):
+                break
+            parent = parents.byte().argmax(dim=2)[:, None, :, None, None]
+            return [(_of(parent, keys), _of(parent, values)) for keys, values in written.kept]
+        return []
+
+    def _keep(self, prefix: Tensor, known: list[tuple[Tensor, Tensor]], cache: DynamicCache, length: int) -> None:
+        """Remember the question's beams: what was known and the `length` codes a beam that were new."""
+        if prefix.device.type != "cpu":
+            return
+        shape = (prefix.shape[1], length)
+        kept = []
+        for layer, (keys, values, *_) in enumerate(cache):
+            new = [part[:, :, -shape[0] * length :].unflatten(2, shape) for part in (keys, values)]
+            before = known[layer] if known else ()
+            pairs = [torch.cat([old, part], dim=3) for old, part in zip(before, new, strict=True)] if known else new
+            kept.append((pairs[0], pairs[1]))
+        self.written[:] = [Written(prefix, kept)]
+
+
+def _of(parent: Tensor, kept: Tensor) -> Tensor:
+    """What parents kept. Shapes: (B, 1, K, 1, 1), (B, heads, K', t, channels) -> (B, heads, K, t, channels)"""
+    return kept.gather(2, parent.expand(-1, kept.shape[1], -1, *kept.shape[3:]))

@@ -10,17 +10,20 @@ import torch
 from torch import Tensor
 
 
-def beam_mask(beams: int, length: int, device: torch.device) -> Tensor:
+def beam_mask(beams: int, done: int, length: int, device: torch.device) -> Tensor:
     """Which positions see which: a position sees itself and those before it in its own beam.
 
     Args:
         beams: K.
-        length: t, positions a beam.
+        done: positions a beam that are in the cache, beam by beam.
+        length: t, positions a beam that are new.
         device: where the mask is made.
 
     Returns:
-        Row: who sees, column: who is seen. Shape: (K t, K t), bool
+        Row: who sees, column: who is seen, those in the cache first. Shape: (K t, K done + K t), bool
     """
+    beam = torch.arange(beams, device=device)
     position = torch.arange(beams * length, device=device)
-    beam = position // length
-    return (beam[:, None] == beam) & (position[:, None] >= position)
+    of_new = position // length
+    new = (of_new[:, None] == of_new) & (position[:, None] >= position)
+    return torch.cat([of_new[:, None] == beam.repeat_interleave(done), new], dim=1)

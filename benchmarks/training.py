@@ -53,7 +53,7 @@ def bare(backbone: Any, task: Task, steps: int) -> tuple[list[float], list[float
             loss = network(**batch)["loss"]
             loss.backward()
             seconds.append(time.process_time() - start)
-            losses.append(float(loss))
+            losses.append(loss.item())
         worst = max(worst, abs(losses[0] - losses[1]))
     code_blocks.ALIKE = PARTS
     return times[PADDED][1:], times[PARTS][1:], worst

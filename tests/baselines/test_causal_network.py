@@ -114,3 +114,29 @@ def test_codes_keep_their_position_when_categories_are_left_out(chain) -> None:
 def test_a_position_sees_itself_and_what_is_before_it_but_no_padding() -> None:
     mask = causal_mask(torch.tensor([[False, False, True, True]]))[0, 0]
     assert mask.int().tolist() == [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 1, 1]]
+
+
+@both
+def test_a_search_reads_only_the_last_code_of_each_beam(chain, backbone: Any) -> None:
+    """Beams change places, share parents and multiply, as in a search."""
+    given = task(chain(), categories=True)
+    network, histories = untrained(backbone, given), given.data.test().histories
+    items = torch.from_numpy(histories.items)
+    context = network.begin(histories, SLOTS)
+    read: list[int] = []
+    network.blocks.register_forward_pre_hook(
+        lambda module, args, kwargs: read.append(kwargs["inputs_embeds"].shape[1]), with_kwargs=True
+    )
+    generator = torch.Generator().manual_seed(0)
+    prefix, cached, wanted = torch.empty(60, 1, 0, dtype=torch.long), [], []
+    for slot, beams in enumerate((2, 3, 3, 3)):
+        parent = torch.randint(prefix.shape[1], (60, beams, 1), generator=generator)
+        code = torch.randint(given.space.sizes[slot], (60, beams, 1), generator=generator)
+        prefix = torch.cat([prefix.gather(1, parent.expand(-1, -1, slot)), code], dim=2)
+        first, last = given.space.offsets[slot + 1 : slot + 3]
+        cached.append(context.next_log_probs(prefix)[..., : last - first])
+        with torch.no_grad():
+            wanted.append(without_cache(network, items, prefix, torch.tensor(SLOTS))[..., first:last])
+    assert read[::2] == [2, 3, 3, 3]
+    for ours, plain in zip(cached, wanted, strict=True):
+        torch.testing.assert_close(ours, plain, atol=1e-5, rtol=0)
