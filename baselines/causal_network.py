@@ -139,7 +139,7 @@ class CausalCodes:
         known = self._known(prefix)
         done = known[0][0].shape[3] if known else 0
         slots = self.canvas[done:length]
-        own = beam_mask(beams, done, length - done, prefix.device)[None, None].expand(users, -1, -1, -1)
+        own = beam_mask(beams, length - done, prefix.device, done=done)[None, None].expand(users, -1, -1, -1)
         mask = torch.cat([self.seen[:, None, None].expand(-1, -1, own.shape[2], -1), own], dim=-1)
         cache = DynamicCache()
         for layer, (keys, values) in enumerate(self.read):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from mindrec_bench.codes import CodeSpace
 from mindrec_bench.contracts import Capability, Histories, Model, Task
+from mindrec_bench.errors import UsageError
 from mindrec_bench.options import ANSWERS, LATER
 
 from .from_scratch import BLOCKS, FromScratch, Own, check
@@ -81,6 +82,19 @@ class Llada(Published, MaskedObjective):  # options are listed from the last bas
         if self.refresh and self.attention == "prefix":
             raise ValueError("refresh is for attention=full; histories of attention=prefix are read once anyway")
         super().__post_init__()
+
+    def identity(self, size: str) -> dict[str, str]:
+        """See `Published.identity`.
+
+        Raises:
+            UsageError: an option of the from-scratch sizes is given at an LLM size.
+        """
+        if self._reads_text(size) and (self.attention != "full" or self.refresh):
+            raise UsageError(
+                f"llada reads prompts with full attention at every step at size '{size}'; "
+                f"attention and refresh are for {' and '.join(FromScratch.sizes)}"
+            )
+        return super().identity(size)
 
     def _build(self, space: CodeSpace, size: str, dropout: float) -> CodeNetwork:
         from .code_network import CodeNetwork

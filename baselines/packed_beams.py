@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 
-def beam_mask(beams: int, done: int, length: int, device: torch.device) -> Tensor:
+def beam_mask(beams: int, length: int, device: torch.device, *, done: int = 0) -> Tensor:
     """Which positions see which: a position sees itself and those before it in its own beam.
 
     Args:
         beams: K.
-        done: positions a beam that are in the cache, beam by beam.
         length: t, positions a beam that are new.
         device: where the mask is made.
+        done: positions a beam that are in the cache, beam by beam.
 
     Returns:
         Row: who sees, column: who is seen, those in the cache first. Shape: (K t, K done + K t), bool

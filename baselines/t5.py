@@ -159,7 +159,7 @@ class T5Context:
         users, beams, length = prefix.shape
         slots = torch.arange(length, device=prefix.device)
         tokens = self.network.started(self.places[slots, prefix])
-        apart = torch.where(beam_mask(beams, 0, 1 + length, prefix.device), 0.0, UNSEEN)
+        apart = torch.where(beam_mask(beams, 1 + length, prefix.device), 0.0, UNSEEN)
         states = self.network.decode(
             tokens.flatten(1, 2),
             self.encoded,

@@ -232,3 +232,10 @@ def test_options_out_of_range_are_refused(option: str, value: str, allowed: str)
 def test_refresh_is_for_full_attention() -> None:
     with pytest.raises(UsageError, match="refresh is for attention=full; histories of attention=prefix are read once"):
         build(Llada, "llada", {"attention": "prefix", "refresh": "2"})
+
+
+@pytest.mark.parametrize("options", [{"attention": "prefix"}, {"refresh": 2}])
+def test_published_sizes_read_prompts_at_every_step(options: dict) -> None:
+    with pytest.raises(UsageError, match="size '8b'; attention and refresh are for tiny and small"):
+        Llada(**options).identity("8b")
+    assert Llada(**options).identity("small") == {}
