@@ -68,10 +68,18 @@ def footnotes(table: Table) -> list[str]:
     spec = table.spec
     found = [f"{row.label}: {row.note}" for row in table.rows if row.note] + list(spec.notes)
     if table.epochs:
-        found.append(f"Epochs trained: {'; '.join(f'{label} {words}' for label, words in table.epochs.items())}.")
+        found.append(f"Epochs trained: {_grouped(table.epochs)}.")
     if table.under_trained:
         found.append(f"Under-trained (validation still improved when time was up): {', '.join(table.under_trained)}.")
     return [*found, *_bounds(table), *_computed(spec), *empty(table)]
+
+
+def _grouped(epochs: dict[str, str]) -> str:
+    """`18.0 on arts: MindRec, BS; 42.0 on arts: SASRec`: rows that were trained alike are named together."""
+    rows: dict[str, list[str]] = {}
+    for label, words in epochs.items():
+        rows.setdefault(words, []).append(f"'{label}'")
+    return "; ".join(f"{words}: {', '.join(labels)}" for words, labels in rows.items())
 
 
 def _bounds(table: Table) -> list[str]:

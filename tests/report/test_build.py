@@ -148,14 +148,14 @@ def test_under_trained_rows_are_named(store_run: Store) -> None:
     run = store_run("llada", "bs", size="small", under_trained=True)
     table = build_table(spec, [run])
     assert any("Under-trained" in note and note.endswith(": bs.") for note in footnotes(table))
-    assert "Epochs trained: bs 2.5 on arts." in footnotes(table)
+    assert "Epochs trained: 2.5 on arts: 'bs'." in footnotes(table)
     assert "size small" in caption(table)
 
 
 def test_a_time_limit_of_the_training_is_told(store_run: Store) -> None:
     spec = parse_table(TEXT.replace('"markov"', '"llada"'), "mine", "mine.toml")
     table = build_table(spec, [store_run("llada", "bs", size="small", max_minutes=40.0)])
-    assert "Epochs trained: bs 2.5 on arts (at most 40 minutes)." in footnotes(table)
+    assert "Epochs trained: 2.5 on arts (at most 40 minutes): 'bs'." in footnotes(table)
 
 
 def test_several_seeds(store_run: Store) -> None:
