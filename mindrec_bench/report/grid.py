@@ -11,7 +11,7 @@ from .table import DOWN, NEITHER, Cell, Row, Table
 DASH = "-"
 MARK = "*"
 
-NAMES = {"entropy": "Entropy", "ttr": "TTR", "ttr_bound": "TTR bound"}
+NAMES = {"entropy": "Entropy", "ttr": "TTR", "ttr_bound": "TTR bound", "valid": "real items"}
 DIGITS = {
     "entropy": 3, "ttr": 5, "ttr_bound": 5, "distinct_codes": 0, "valid": 3, "duplicates": 3, "coverage": 3,
     "popularity": 1, **dict.fromkeys(STATISTICS, 0),
