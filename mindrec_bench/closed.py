@@ -1,9 +1,12 @@
-"""TOML values as dataclasses with closed keys: an unknown key or a value of the wrong type is refused by name."""
+"""TOML files, and their values as dataclasses with closed keys: an unknown key or a value of the wrong type is refused
+by name."""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterable
 from dataclasses import MISSING, fields
+from pathlib import Path
 from typing import Any
 
 from .errors import UsageError, did_you_mean
@@ -12,6 +15,36 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,), "int": (int,), "float": (int, float), "bool": (bool,), "tuple": (list,), "Mapping": (dict,),
     "Categories": (str,), "Constrain": (str,), "Split": (str,), "None": (),
 }  # fmt: skip
+
+
+def read_text(path: Path, what: str) -> str:
+    """The text of a file.
+
+    Args:
+        path: the file.
+        what: how messages call it: `the sweep`.
+
+    Raises:
+        UsageError: it can't be read, or is no UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{what} {path} can't be read ({error.strerror}); check the path") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{what} {path} is not valid TOML, which is UTF-8: {error}") from error
+
+
+def parse_toml(text: str, where: str) -> dict[str, Any]:
+    """The values of a TOML text; `where` is how messages call it.
+
+    Raises:
+        UsageError: it is no TOML.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{where} is not valid TOML: {error}") from error
 
 
 def closed(raw: dict[str, Any], cls: type, where: str, hidden: Iterable[str] = ()) -> dict[str, Any]:

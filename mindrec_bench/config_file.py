@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import click
 
+from .closed import parse_toml, read_text
 from .errors import UsageError, did_you_mean
 
 
@@ -40,12 +40,7 @@ def read_config(path: Path, command: click.Command, hidden: str = "") -> dict[st
         UsageError: the file can't be read, is no TOML, names an unknown flag or one twice, or gives a value that the
             flag does not take.
     """
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"the configuration {path} can't be read ({error.strerror}); check the path") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"the configuration {path} is not valid TOML: {error}") from error
+    raw = parse_toml(read_text(path, "the configuration"), f"the configuration {path}")
     flags = {_key(flag): option for option in command.params for flag in option.opts if flag.startswith("--")}
     flags = {key: option for key, option in flags.items() if option.name != hidden}
     values: dict[str, Any] = {}

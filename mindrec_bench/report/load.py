@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, get_args
 
 from .. import options, registry
-from ..closed import closed, one_of
+from ..closed import closed, one_of, parse_toml, read_text
 from ..errors import UsageError, did_you_mean
 from ..identity import EXTERNAL, Categories, Constrain
 from .spec import KINDS, NOT_PRINTED, TIMINGS, RowSpec, TableSpec
@@ -34,7 +33,7 @@ def load_table(name: str) -> TableSpec:
         path = Path(name)
         if not path.is_file():
             raise UsageError(f"no table file {path}; give a path that exists, or one of {', '.join(names())}")
-        return parse_table(path.read_text(encoding="utf-8"), path.stem, str(path))
+        return parse_table(read_text(path, "the table"), path.stem, str(path))
     known = names()
     if name not in known:
         raise UsageError(
@@ -54,10 +53,7 @@ def parse_table(text: str, name: str, origin: str) -> TableSpec:
     Raises:
         UsageError: see `load_table`.
     """
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{origin} is not valid TOML: {error}") from error
+    raw = parse_toml(text, origin)
     lines = raw.pop("rows", [])
     if not isinstance(lines, list) or not all(isinstance(line, dict) for line in lines) or not lines:
         raise UsageError(f"{origin} has no rows; write one [[rows]] section for each")

@@ -19,14 +19,13 @@ options and the seed alone compete; of each such group the options with the best
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from ..closed import closed, one_of
+from ..closed import closed, one_of, parse_toml, read_text
 from ..errors import UsageError
 from ..metrics import CORPUS_METRICS, RANKING_METRICS
 from ..question import Question, resolve_question
@@ -80,12 +79,7 @@ def read_sweep(path: Path, data_dir: Path | None = None) -> Sweep:
     Raises:
         UsageError: the file can't be read, has an unknown key or a wrong value, or a cell can't be run; says which.
     """
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"the sweep {path} can't be read ({error.strerror}); check the path") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"the sweep {path} is not valid TOML: {error}") from error
+    raw = parse_toml(read_text(path, "the sweep"), f"the sweep {path}")
     for key in raw:
         one_of(key, ("choose", "run", "grid"), "key", str(path))
     choose = raw.get("choose", CHOOSE)

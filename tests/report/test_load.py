@@ -152,3 +152,10 @@ def test_a_reason_for_one_data_set_only() -> None:
 def test_unknown_tables(name: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         load_table(name)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(UsageError, match=r"the table .*mine\.toml is not valid TOML, which is UTF-8"):
+        load_table(str(path))
