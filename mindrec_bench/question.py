@@ -9,7 +9,7 @@ import dataclasses
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from . import options, registry
 from .contracts import Backbone, DataSource, Decoder
@@ -196,6 +196,7 @@ def resolve_question(question: Question, data_dir: Path | None = None) -> Resolv
         raise UsageError(f"--seed is {question.seed}; it must be from 0 to {MAX_SEED}")
     if question.max_minutes is not None and not 0 < question.max_minutes < math.inf:
         raise UsageError(f"--max-minutes is {question.max_minutes:g}; it must be a number above 0")
+    _check_choices(question)
     model_name, backbone = registry.make("model", question.model)
     backbone = _with_checkpoint(question.checkpoint, model_name, backbone)
     decoder_name, decoder = registry.make("decoder", question.decoder)
@@ -213,6 +214,16 @@ def resolve_question(question: Question, data_dir: Path | None = None) -> Resolv
         )
     data_name, source = resolve(question.data, data_dir)
     return Resolved(question, model_name, backbone, decoder_name, decoder, data_name, source)
+
+
+def _check_choices(question: Question) -> None:
+    """`click` has refused other words already; files and Python have not."""
+    for name, choices in (("categories", Categories), ("constrain", Constrain), ("split", Split)):
+        value, known = getattr(question, name), get_args(choices)
+        if value is not None and value not in known:
+            raise UsageError(
+                f"--{name} is {value!r}{did_you_mean(str(value), known)}; it must be one of {', '.join(known)}"
+            )
 
 
 def _with_checkpoint(checkpoint: str | None, name: str, backbone: Any) -> Any:
