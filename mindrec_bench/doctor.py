@@ -51,7 +51,9 @@ def examine(data_dir: Path | None) -> list[Line]:
 
 def _packages() -> list[Line]:
     lines = [Line("packages", "python", True, platform.python_version())]
-    lines += [Line("packages", name, True, package_version(name) or "not installed") for name in NEEDED]
+    for name in NEEDED:
+        version = package_version(name)
+        lines.append(Line("packages", name, version is not None, version or "not installed, and needed"))
     for name, purpose in EXTRAS.items():
         there = find_spec(name) is not None
         lines.append(Line("packages", name, there, f"{package_version(name) or 'not installed'}; for {purpose}"))
@@ -76,7 +78,8 @@ def _devices() -> list[Line]:
 def _threads() -> str:
     import torch
 
-    return f"{torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    return f"{threads} thread{'s' if threads > 1 else ''}"
 
 
 def _data(data_dir: Path | None) -> list[Line]:

@@ -48,6 +48,7 @@ def test_what_is_missing_is_a_line(monkeypatch):
     monkeypatch.setattr(doctor, "package_version", lambda name: None)
     monkeypatch.setattr("mindrec_baselines.recbole_family.RecBoleFamily.unready", staticmethod(lambda: "no RecBole"))
     lines = found()
+    assert lines["packages", "torch"][2:] == (False, "not installed, and needed")
     assert lines["packages", "bitsandbytes"][2:] == (False, "not installed; for published LLMs in 8 bits")
     assert lines["models", "sasrec"][2:] == (False, "no RecBole")
     assert lines["hub", "weights"].ok is False
