@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from .contracts import MASK
 from .question import Question
+from .runner import checked
 from .shards import canvas_slots
 from .steps import Setup, Steps
+from .torchrun import place_here
 
 
 def dry_run(question: Question, setup: Setup, *, prompts: int = 0) -> dict[str, Any]:
@@ -28,8 +29,7 @@ def dry_run(question: Question, setup: Setup, *, prompts: int = 0) -> dict[str, 
     Raises:
         MrbenchError: the question is wrong, or data or a checkpoint is missing.
     """
-    if question.train_devices is None:
-        question = replace(question, train_devices=setup.devices or 1)
+    question, _ = checked(question, setup, place_here())
     steps = Steps.of(question, setup)
     spec, resolved = steps.spec, steps.resolved
     return {
@@ -68,7 +68,11 @@ def dry_text(plan: dict[str, Any]) -> str:
         "size": plan["size"],
         "fitted": {True: "yes", False: "no", None: ""}[plan["fitted"]],
         "decoder": f"{spec['decoder']['name']}  {_words(spec['decoder']['options'])}".rstrip(),
-        **{name: str(spec[name]) for name in ("categories", "constrain", "beam", "seed")},
+        **{name: str(spec[name]) for name in ("categories", "constrain", "beam", "seed", "split")},
+        "eval users": f"{spec['eval_users']:,}" if spec["eval_users"] else "",
+        "history": "excluded" if spec["exclude_history"] else "",
+        "limit": f"{spec['max_minutes']:g} minutes of training" if spec["max_minutes"] else "",
+        "trained by": f"{spec['train_devices']} processes" if spec["train_devices"] > 1 else "",
         "device": plan["device"],
     }
     lines = [f"{name:<10}  {value}" for name, value in rows.items() if value]

@@ -34,19 +34,29 @@ def run_question(question: Question, setup: Setup) -> dict[str, Any]:
     Raises:
         MrbenchError: see `mindrec_bench.errors` for its kinds.
     """
-    if not 1 <= setup.batch_size <= MAX_BATCH:
-        raise UsageError(f"--batch-size is {setup.batch_size}; it must be from 1 to {MAX_BATCH}")
-    if setup.devices is not None and setup.devices < 1:
-        raise UsageError(f"--devices is {setup.devices}; it must be at least 1")
     place = place_here()
-    devices = setup.devices or (place.size if place else 1)
-    if question.train_devices is None:
-        question = replace(question, train_devices=devices)
+    question, devices = checked(question, setup, place)
     if place is not None:
         return _answer_together(question, replace(setup, devices=devices), place)
     steps = Steps.of(question, setup)
     check_devices(steps.device, max(devices, steps.processes_to_train))
     return _Lead(steps, devices).answer()
+
+
+def checked(question: Question, setup: Setup, place: Place | None) -> tuple[Question, int]:
+    """The question with its number of training processes, and how many processes decode.
+
+    Raises:
+        UsageError: the setup is impossible.
+    """
+    if not 1 <= setup.batch_size <= MAX_BATCH:
+        raise UsageError(f"--batch-size is {setup.batch_size}; it must be from 1 to {MAX_BATCH}")
+    if setup.devices is not None and setup.devices < 1:
+        raise UsageError(f"--devices is {setup.devices}; it must be at least 1")
+    devices = setup.devices or (place.size if place else 1)
+    if question.train_devices is None:
+        question = replace(question, train_devices=devices)
+    return question, devices
 
 
 def _answer_together(question: Question, setup: Setup, place: Place) -> dict[str, Any]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mindrec_bench.dry_run import dry_run, dry_text
+from mindrec_bench.errors import UsageError
 from mindrec_bench.question import Question
 from mindrec_bench.runner import Setup, run_question
 
@@ -28,6 +31,30 @@ def test_nothing_is_computed_and_the_run_is_the_one_that_would_be(setup):
     assert plan["run"] in text
     assert "to be computed" in text
     assert text.endswith("this model and size read codes and no text, so there is no prompt")
+
+
+def test_what_changes_a_run_is_shown(setup):
+    asked = Question(
+        "llada", "bs", data=DATA, eval_users=7, split="valid", max_minutes=1.5, train_devices=2, categories="none"
+    )
+    lines = dry_text(dry_run(asked, setup)).splitlines()
+    shown = {line[:10].rstrip(): line[12:] for line in lines}
+    assert shown["split"] == "valid"
+    assert (shown["eval users"], shown["limit"]) == ("7", "1.5 minutes of training")
+    assert shown["trained by"] == "2 processes"
+    asked = Question("markov", "rank-items", data=DATA, exclude_history=True)
+    assert "\nhistory     excluded" in dry_text(dry_run(asked, setup))
+
+
+@pytest.mark.parametrize("change", [{"batch_size": 0}, {"batch_size": 513}, {"devices": 0}], ids=str)
+def test_what_a_run_refuses_is_refused(setup, change):
+    asked, impossible = Question("markov", "bs", data=DATA), replace(setup, **change)
+    refused = []
+    for ask in (dry_run, run_question):
+        with pytest.raises(UsageError) as error:
+            ask(asked, impossible)
+        refused.append(str(error.value))
+    assert refused[0] == refused[1]
 
 
 def test_sizes_are_explained(setup):
