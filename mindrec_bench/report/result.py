@@ -60,13 +60,17 @@ def _lists(summary: dict[str, Any]) -> list[str]:
     ]
 
 
+def _rate(users: float) -> str:
+    return f"{users:,.0f}" if users >= 10 else f"{users:.2g}"
+
+
 def _costs(summary: dict[str, Any]) -> list[str]:
     timings, notes = summary["timings"], [f"note: {note}" for note in summary["notes"]]
     if timings is None:
         return ["rankings made elsewhere: time and memory are not known", *notes]
     passes = timings["forward_passes"]
     lines = [
-        f"decoding: {timings['users_per_second']:,.0f} users/s on {summary['environment']['device']}"
+        f"decoding: {_rate(timings['users_per_second'])} users/s on {summary['environment']['device']}"
         f"{_each_of(timings.get('processes', 1))}, "
         f"{passes:,} forward pass{'es' if passes > 1 else ''}, batch of {_batch(timings)}: "
         f"p50 {timings['batch_p50']:.3f} s, p95 {timings['batch_p95']:.3f} s, "

@@ -48,6 +48,11 @@ def test_the_whole_text(summary):
     ]
 
 
+def test_slow_decoding_is_not_rounded_to_nothing(summary):
+    summary["timings"]["users_per_second"] = 0.04321
+    assert "decoding: 0.043 users/s on cpu" in result_text(summary)
+
+
 def test_the_best_reachable_stands_below_each_line_and_is_aligned_with_it(summary):
     summary["optimum"] = {key: 0.5 for key in summary["metrics"] if "@" in key}
     lines = result_text(summary).splitlines()[2:7]
