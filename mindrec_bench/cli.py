@@ -16,7 +16,7 @@ from .config_file import config_option
 from .data_commands import data
 from .errors import MrbenchError
 from .exchange import export, score
-from .flags import Users, data_dir_option, json_option, notify, runs_option
+from .flags import Commands, Users, data_dir_option, json_option, notify, runs_option
 from .report.commands import audit, compare, figure, table
 from .sweep.command import sweep
 
@@ -28,7 +28,7 @@ def _print(value: Any, text: str, as_json: bool) -> None:
     click.echo(json.dumps(value, ensure_ascii=False) if as_json else text)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="mrbench")
 def cli() -> None:
     """Compare decoders and baselines for generative recommendation, and trust the answer.
@@ -95,7 +95,7 @@ def cli() -> None:
 @data_dir_option
 @runs_option
 @click.option("--dry-run", is_flag=True, help="Print what would be run, and end.")
-@click.option("--show-prompt", type=click.IntRange(min=1), help="With --dry-run: print the prompts of so many users.")
+@click.option("--show-prompt", type=click.IntRange(min=1), help="As --dry-run, and print the prompts of so many users.")
 @click.option("--fresh", is_flag=True, help="Forget this run and its fitted model, and compute them again.")
 @click.option("--no-wait", is_flag=True, help="End at once if another process computes this run.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress, no notices.")
@@ -127,7 +127,8 @@ def run(**flags: Any) -> None:
         from .dry_run import dry_run, dry_text
 
         plan = dry_run(Question(**flags), setup, prompts=prompts or 0)
-        _print(plan, dry_text(plan), as_json)
+        if is_first():
+            _print(plan, dry_text(plan), as_json)
         return
     summary = run_question(Question(**flags), setup)
     if not is_first():
@@ -209,7 +210,7 @@ def doctor(data_dir: Path | None, as_json: bool) -> None:
     _print([line._asdict() for line in lines], to_text(lines), as_json)
 
 
-@cli.group()
+@cli.group(cls=Commands)
 def new() -> None:
     """Start a package of your own."""
 

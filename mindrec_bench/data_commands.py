@@ -11,13 +11,13 @@ from typing import Any
 import click
 
 from .errors import DataError
-from .flags import data_dir_option, json_option, notify
+from .flags import Commands, data_dir_option, json_option, notify
 from .tokenize.command import tokenize
 
 PATH = click.Path(path_type=Path)
 
 
-@click.group()
+@click.group(cls=Commands)
 def data() -> None:
     """Show, fetch, import and check data sets, and give items semantic IDs."""
 

@@ -25,6 +25,16 @@ class Users(click.ParamType):
             self.fail(f"'{value}' is neither a number nor '{ALL}'", param, ctx)
 
 
+class Commands(click.Group):
+    """A group that lists its commands with the whole first sentence of each."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """See `click.Group`, which cuts the sentences to a line."""
+        rows = [(name, command.get_short_help_str(10_000)) for name, command in sorted(self.commands.items())]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
 def notify(line: str) -> None:
     """Print a notice on stderr; results alone go to stdout."""
     click.echo(line, err=True)

@@ -311,6 +311,17 @@ def test_list_of_one_name_has_its_options(call):
     }
 
 
+@pytest.mark.parametrize("words", [(), ("data",)], ids=str)
+def test_the_help_of_a_group_has_whole_sentences(call, words):
+    group = cli.cli
+    for word in words:
+        group = group.commands[word]
+    text = " ".join(call(*words, "--help")[1].split())
+    for name, command in group.commands.items():
+        sentence = command.help.replace("\f", "").split("\n\n")[0].split(". ")[0].rstrip(".")
+        assert f"{name} {' '.join(sentence.split())}." in text
+
+
 def test_help_of_every_command(call):
     for words in (
         ("run",),

@@ -151,7 +151,7 @@ def folder_of(spec: str, data_dir: Path | None) -> Path:
     if isinstance(source, FolderSource):
         return Path(source.path).expanduser()
     if not isinstance(source, Known):
-        raise UsageError(f"'{name}' has no folder that could be checked; give imported data, or the path of a folder")
+        raise UsageError(f"'{name}' has no folder of its own; give imported data, or the path of a folder")
     folder = locate.find(source.folder, data_dir)
     if folder is None:
         raise DataError(f"{source.folder} is not on this machine; `mrbench data fetch {name}` downloads it")
