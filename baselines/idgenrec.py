@@ -109,6 +109,8 @@ class IdGenRec(FromScratch):
         PUBLISHED: Own(lr=1e-3, epochs=10, batch=64, dropout=0.1, weight_decay=0.01),
     }
     cpu_bf16: ClassVar[bool] = True
+    data_parallel: ClassVar[bool] = False
+    """Its phases pass weights and IDs on in files, each from the process that wrote them."""
     reads_text: ClassVar[bool] = True
     own_codes: ClassVar[str] = "a token of an item's textual ID, at its place"
 

@@ -196,7 +196,7 @@ class FitReport:
 class Backbone(Protocol):
     """A registered model family: a frozen dataclass whose fields are its options.
 
-    Four more methods may be there; the core asks for them by name:
+    The core asks for these by name, and does without where they are not there. Methods:
 
     * `identity(size) -> dict[str, str]`: what the files that options name hold, for the identity of runs;
     * `unready() -> str`, of the class: why it can't run on this machine, '' where it can;
@@ -204,17 +204,18 @@ class Backbone(Protocol):
     * `show_prompts(task, histories, start, slots) -> list[dict]`: what a model of texts reads, for people to look at:
       for each user `text`, `ids`, and `slots` with `slot`, `position` and `state` (start: the canvas, shape (B, T)).
 
+    Class attributes:
+
+    * `data_parallel: bool`: several processes can share its training. Then `fit` may be called in each of them at once,
+      with one folder and torch.distributed initialised; the report of process 0 counts;
+    * `reads_text: bool`: it reads `Task.data.texts`, which then are part of its identity, and must be there;
+    * `own_codes: str`: it names items in codes of its own; says what one of them is. See `Model`.
+
+    An option whose field has the metadata `options.ANSWERS` changes what a fitted model answers, and not how it is fitted.
+
     Attributes:
         capability: what its contexts answer.
         sizes: the sizes it can be fitted in, smallest first; empty when nothing is trained.
-
-    A class whose training several processes can share says `data_parallel: ClassVar[bool] = True`. Then `fit` may be
-    called in each of them at once, with one folder and torch.distributed initialised; the report of process 0 counts.
-
-    It may declare more, as class attributes:
-        reads_text (bool): it reads `Task.data.texts`, which then are part of its identity, and must be there.
-        own_codes (str): it names items in codes of its own; says what one of them is. See `Model`.
-        auto_size (method): `auto_size(simulation=..., device=...)` gives the size that `--size auto` takes, and why.
     """
 
     capability: ClassVar[Capability]

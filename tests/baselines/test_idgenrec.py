@@ -24,7 +24,7 @@ from mindrec_baselines.textual_ids import id_space
 from mindrec_bench.contracts import FitReport, Histories, Task
 from mindrec_bench.data.dataset import Dataset
 from mindrec_bench.errors import DataError, UsageError
-from mindrec_bench.question import Question
+from mindrec_bench.question import Question, resolve_question
 from mindrec_bench.runner import Setup, run_question
 from mindrec_bench.testing import make_canvas
 from mindrec_decoders.ar_beam import ArBeam
@@ -376,3 +376,11 @@ def test_a_checkpoint_that_is_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError, match="the checkpoint t5-small is no folder and can't be had from the hub"):
         checkpoint_folder("t5-small")
     assert asked == ["t5-small", "google-t5/t5-small"]
+
+
+def test_one_process_trains_whatever_decodes():
+    """Its phases hand weights on in files, so several processes would read what is not written yet."""
+    asked = Question("idgenrec", "ar-beam", data="arts-sim:users=20,items=50", train_devices=2)
+    resolved = resolve_question(asked)
+    spec = resolved.spec(resolved.source.load(None, users=None, notify=pytest.fail))
+    assert spec.train_devices == 1
