@@ -211,7 +211,8 @@ class Backbone(Protocol):
     * `reads_text: bool`: it reads `Task.data.texts`, which then are part of its identity, and must be there;
     * `own_codes: str`: it names items in codes of its own; says what one of them is. See `Model`.
 
-    An option whose field has the metadata `options.ANSWERS` changes what a fitted model answers, and not how it is fitted.
+    An option whose field has the metadata `options.ANSWERS` changes what a fitted model answers, and not how it is
+    fitted.
 
     Attributes:
         capability: what its contexts answer.
