@@ -24,6 +24,9 @@ CONFIG, SINGLE, INDEX = "config.json", "model.safetensors", "model.safetensors.i
 WANTED = ["*.json", "*.jinja", "*.safetensors"]
 """What is downloaded of a repository."""
 
+MOVED = {"t5-small": "google-t5/t5-small"}
+"""Where the hub moved a checkpoint to; a cache may have it under either name."""
+
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 _TIMEOUT = 5.0
 """Seconds to wait for an answer of the hub: who is offline should know at once."""

@@ -11,13 +11,11 @@ from transformers import T5Config, T5Model
 
 from mindrec_bench.errors import DataError
 
+from .checkpoint_files import MOVED
 from .id_network import IdNetwork
 from .subwords import PAD, Subwords, ended, left_padded
 from .t5 import T5Reader
 from .textual_ids import LONGEST
-
-ELSEWHERE = {"t5-small": "google-t5/t5-small"}
-"""Where the hub moved a checkpoint to; a cache may have it under either name."""
 
 FILES = ("config.json", "tokenizer.json", "*.safetensors")
 
@@ -33,7 +31,7 @@ def checkpoint_folder(checkpoint: str) -> Path:
     if Path(checkpoint).is_dir():
         return Path(checkpoint)
     reason: Exception | None = None
-    for name in filter(None, (checkpoint, ELSEWHERE.get(checkpoint))):
+    for name in filter(None, (checkpoint, MOVED.get(checkpoint))):
         try:
             return Path(snapshot_download(name, allow_patterns=list(FILES)))
         except Exception as error:  # no such name, no network, no access: the library has a class for each

@@ -135,6 +135,28 @@ class IdGenRec(FromScratch):
         missing = {name: value for name, value in filled.items() if getattr(self, name) is None}
         return replace(super().at(size), **missing)
 
+    def identity(self, size: str) -> dict[str, str]:
+        """What the checkpoints that the options name hold, for the identity of runs.
+
+        Raises:
+            UsageError: a checkpoint is given for a size that reads none.
+            DataError: a folder lacks a file, or the hub can't be asked.
+        """
+        from . import checkpoint_files
+
+        self._check_size(size)
+        filled = self.at(size)
+        named = {"checkpoint": filled.checkpoint, "tagger": filled.tagger}
+        return {
+            option: checkpoint_files.identity(checkpoint_files.MOVED.get(name, name))
+            for option, name in named.items()
+            if name is not None
+        }
+
+    def _check_size(self, size: str) -> None:
+        if size != PUBLISHED and (self.checkpoint or self.tagger):
+            raise UsageError(f"checkpoint and tagger are for --size {PUBLISHED}; leave them out at size {size}")
+
     def fit(self, task: Task, folder: Path) -> FitReport:
         """Train in alternating rounds; see `id_rounds.fit`.
 
@@ -147,8 +169,7 @@ class IdGenRec(FromScratch):
 
         if report := weights.finished(folder):
             return report
-        if task.size != PUBLISHED and (self.checkpoint or self.tagger):
-            raise UsageError(f"checkpoint and tagger are for --size {PUBLISHED}; leave them out at size {task.size}")
+        self._check_size(task.size)
         filled: Any = self.at(task.size)
         texts = task.data.named_texts("idgenrec")
         subwords = filled._subwords(texts, task.size, folder)

@@ -48,7 +48,7 @@ def cli() -> None:
 @config_option
 @click.option("--model", "-m", required=True, help="NAME or NAME:key=value,... (see `mrbench list models NAME`).")
 @click.option("--decoder", "-d", required=True, help="NAME or NAME:key=value,... (see `mrbench list decoders NAME`).")
-@click.option("--data", default="arts-sim", show_default=True, help="A known name, or the path of a data folder.")
+@click.option("--data", default="arts-sim", show_default=True, help="A known or imported name, or a folder's path.")
 @click.option("--size", default="auto", show_default=True, help="Size of the model.")
 @click.option("--checkpoint", help="Folder or hub id of published weights to fine-tune, instead of a --size.")
 @click.option(
@@ -170,10 +170,10 @@ def list_(what: str | None, name: str | None, data_dir: Path | None, as_json: bo
 
     kinds: dict[str, registry.Kind] = {"models": "model", "decoders": "decoder", "data": "data"}
     if what is not None and name is not None:
-        from .described import card
+        from .described import card, data_card
         from .report.card import card_text
 
-        found = card(kinds[what], name)
+        found = data_card(name, data_dir) if what == "data" else card(kinds[what], name)
         _print(found.as_dict(), card_text(kinds[what], found), as_json)
         return
     rows = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,9 @@ def import_(columns: Sequence[str], data_dir: Path | None, as_json: bool, **flag
 
     asked = Import(columns=parse_columns(columns), **flags)
     folder, report = run_import(asked, data_dir=data_dir, notify=notify)
-    text = "\n".join([*lines(report), "", str(folder), f"next: mrbench data tokenize {asked.name}"])
+    there = ["--data-dir", str(data_dir)] if data_dir else []
+    again = shlex.join(["mrbench", "data", "tokenize", asked.name, *there])
+    text = "\n".join([*lines(report), "", str(folder), f"next: {again}"])
     click.echo(json.dumps({**report, "folder": str(folder)}, ensure_ascii=False) if as_json else text)
 
 

@@ -10,9 +10,11 @@ import re
 import types
 import typing
 from dataclasses import MISSING, asdict, dataclass, fields
+from pathlib import Path
 from typing import Any, Literal, Union
 
 from . import options, registry
+from .errors import UsageError, did_you_mean
 
 TYPES: dict[Any, str] = {int: "whole number", float: "number", bool: "yes or no", str: "text"}
 """What a field of each type is called; others but `Literal` can't be options."""
@@ -71,6 +73,26 @@ def card(kind: registry.Kind, name: str) -> Card:
     cls, row = registry.load(kind, name), registry.line_of(kind, name)
     partners = tuple(_partners(kind, row.capability))
     return Card(**vars(row), sizes=_sizes(cls), options=options_of(cls), pairs_with=partners)
+
+
+def data_card(name: str, data_dir: Path | None) -> Card:
+    """Describe a data set that is registered, or a data folder of the user's own.
+
+    Raises:
+        UsageError: there is neither.
+    """
+    from .data import own_folders
+    from .data.known import FolderSource
+
+    known = registry.names("data")
+    own = own_folders.own_folders(data_dir, known)
+    if name in own:
+        given = tuple(option for option in options_of(FolderSource) if option.name != "path")
+        return Card(name, own_folders.summary(own[name]), "", str(own[name]), {}, given, ())
+    if name not in known:
+        names = [*known, *own]
+        raise UsageError(f"unknown data '{name}'{did_you_mean(name, names)}; known: {', '.join(names)}")
+    return card("data", name)
 
 
 def options_of(cls: type) -> tuple[Option, ...]:

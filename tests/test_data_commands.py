@@ -89,7 +89,7 @@ def test_without_codes_the_next_command_is_named(call, sales):
     assert (code, err) == (0, "")
     assert out.splitlines() == [
         "data/shop: 30 users, 24 items, 270 interactions",
-        "remark: 1 missing file of semantic IDs; make it with `mrbench data tokenize shop` before a run "
+        "remark: missing file of semantic IDs; make it with `mrbench data tokenize shop` before a run "
         "(shop.index.json)",
     ]
 

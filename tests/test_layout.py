@@ -37,6 +37,7 @@ OPEN_TO_PLUGINS = {
 
 WITHOUT_A_MODULE = {
     "tests/test_layout.py": "is about the whole tree",
+    "tests/test_journey.py": "is about own data, from its import to a table",
     "tests/test_contributing.py": "is about CONTRIBUTING.md",
     "tests/test_docs.py": "is about docs/",
     "tests/test_examples.py": "is about examples/",

@@ -28,9 +28,9 @@ class Faults:
         self.found[what] = (count + 1, shown if len(shown) == _SHOWN else [*shown, where])
 
     def lines(self) -> list[str]:
-        """Each kind as `3 rows without user (row 2, row 5, row 9)`."""
+        """Each kind as `3 rows without user (row 2, row 5, row 9)`; of a single one the place says enough."""
         return [
-            f"{count:,} {what} ({', '.join(shown)}{', ...' if count > len(shown) else ''})"
+            f"{f'{count:,} ' if count > 1 else ''}{what} ({', '.join(shown)}{', ...' if count > len(shown) else ''})"
             for what, (count, shown) in self.found.items()
         ]
 

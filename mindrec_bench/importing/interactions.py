@@ -143,8 +143,8 @@ def arrange(raw: RawInteractions, *, core: int, duplicates: Duplicates, path: Pa
     if n_users < MIN_USERS or n_items < MIN_ITEMS:
         cause = f", where all have {core} interactions or more; try a smaller --k-core" if core and before else ""
         raise DataError(
-            f"{path} leaves {n_users:,} users and {n_items:,} items of the {len(raw.user_ids):,} and "
-            f"{len(raw.item_ids):,} in it, and at least {MIN_USERS} of each are needed{cause or '; give more data'}"
+            f"{path} leaves too little, of its users {n_users:,} of {len(raw.user_ids):,} and of its items "
+            f"{n_items:,} of {len(raw.item_ids):,}: at least {MIN_USERS} are needed{cause or '; give more data'}"
         )
     users, user_ids = _renumber(raw.users[rows], raw.user_ids)
     items, item_ids = _renumber(raw.items[rows], raw.item_ids)

@@ -13,7 +13,7 @@ from ..metrics import RANKING_METRICS
 from ..significance import ALPHA, RESAMPLES
 from .build import system_value
 from .grid import arrow, header, number
-from .stored import load_systems
+from .stored import kinds_of_codes, load_systems
 from .text import aligned
 
 METRICS = (*(metric for metric in RANKING_METRICS if metric != "ndcg@1"), *DIVERSITY)
@@ -28,7 +28,7 @@ class RunComparison:
         reference: summary of the first run.
         others: summaries of the other runs.
         values: metric -> value of each run, the reference first; without Entropy and TTR where the runs have
-            different semantic IDs.
+            different semantic IDs or other kinds of codes.
         comparisons: for each of `others`, metric -> comparison with the reference, Holm over the runs of each metric.
         users: users that all of them evaluated.
         resamples: of the randomisation tests and the bootstrap.
@@ -85,11 +85,7 @@ def to_text(found: RunComparison) -> str:
     """The comparison for a terminal: one block for each run against the first."""
     blocks = [f"reference  {name(found.reference)}\non {found.reference['data']}, {found.users:,} users"]
     blocks += [_block(found, at) for at in range(len(found.others))]
-    if DIVERSITY[0] not in found.values:
-        blocks.append(
-            "The runs have different semantic IDs of the same items: a hit is a match of the run's own ID, and Entropy "
-            "and TTR are not compared."
-        )
+    blocks += _codes_note(found)
     tests = {comparison.test for row in found.comparisons for comparison in row.values()}
     used = "; ".join(TEST_NAMES[test] for test in TEST_NAMES if test in tests)
     blocks.append(
@@ -100,6 +96,20 @@ def to_text(found: RunComparison) -> str:
         "the standard deviation of differences."
     )
     return "\n\n".join(blocks)
+
+
+def _codes_note(found: RunComparison) -> list[str]:
+    """Why Entropy and TTR are left out, where they are."""
+    kinds = kinds_of_codes([found.reference, *found.others])
+    if len({*kinds.values()}) > 1:
+        named = "; ".join(f"{run}: {kind}" for run, kind in kinds.items())
+        return [f"The runs count different kinds of codes ({named}), so Entropy and TTR are not compared."]
+    if DIVERSITY[0] not in found.values:
+        return [
+            "The runs have different semantic IDs of the same items: a hit is a match of the run's own ID, and Entropy "
+            "and TTR are not compared."
+        ]
+    return []
 
 
 def _block(found: RunComparison, at: int) -> str:

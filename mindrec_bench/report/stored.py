@@ -19,14 +19,17 @@ Tokens = tuple[np.ndarray, np.ndarray]
 
 _PACK = 1 << 32
 
+SID_CODE = "a code of a semantic ID"
+"""What a code is to a model that names items by the data's codes."""
+
 
 def load_systems(cells: Sequence[tuple[str, Sequence[dict[str, Any]]]], *, lists: bool) -> list[System]:
     """Read the runs of several systems on one data set.
 
     Args:
         cells: for each system its label and the summaries of its runs, one a seed.
-        lists: read the rankings too, for Entropy and TTR; not where the runs have different semantic IDs, whose codes
-            mean different things.
+        lists: read the rankings too, for Entropy and TTR; not where the runs have different semantic IDs, or some
+            name items in codes of their own: codes then mean different things.
 
     Raises:
         UsageError: the runs are about different users or different data.
@@ -66,8 +69,13 @@ def check_comparable(runs: Sequence[dict[str, Any]]) -> None:
                 raise UsageError(f"runs {' and '.join(sides)} can't be compared: they have different {what}")
 
 
+def kinds_of_codes(runs: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Run -> what one of its codes is; where these differ, Entropy and TTR count different things."""
+    return {run["run"]: run["slots"].get("code", SID_CODE) for run in runs}
+
+
 def _same_codes(runs: Sequence[dict[str, Any]]) -> bool:
-    return len({_fingerprint(run) for run in runs}) == 1
+    return len({_fingerprint(run) for run in runs}) == 1 and len({*kinds_of_codes(runs).values()}) == 1
 
 
 def _fingerprint(run: dict[str, Any]) -> str:

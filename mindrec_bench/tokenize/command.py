@@ -41,10 +41,10 @@ from ..flags import Users, data_dir_option, json_option, notify
 @click.option("--quiet", "-q", is_flag=True, help="No progress, no notices.")
 @json_option
 def tokenize(name: str, **flags: Any) -> None:
-    """Give the items of a data folder semantic IDs; NAME is its path, or a known name.
+    """Give the items of a data set semantic IDs; NAME is what it was imported as, a known name, or a folder's path.
 
     \b
-    mrbench data tokenize ./mydata
+    mrbench data tokenize mydata
     mrbench data tokenize arts --method rqvae:epochs=500 --vectors text+cooc --out ./Arts-ours
 
     Only the training parts are looked at. A killed call continues where it was when it is given again.
@@ -66,5 +66,6 @@ def tokenize(name: str, **flags: Any) -> None:
     folder = folder_of(name, data_dir)
     found = tokenize(Request(folder, choice, notify=tell, **flags))
     path = found["folder"] if Path(found["folder"]).is_absolute() else f"./{found['folder']}"
-    again = shlex.join(["mrbench", "run", "--model", "markov", "--decoder", "dbs-dedup", "--data", path])
-    click.echo(json.dumps(found, ensure_ascii=False) if as_json else f"{to_text(found)}\n\n{path}\ntry it: {again}")
+    there = [path] if flags["out"] else [name, *(["--data-dir", str(data_dir)] if data_dir else [])]
+    again = shlex.join(["mrbench", "run", "--model", "markov", "--decoder", "dbs-dedup", "--data", *there])
+    click.echo(json.dumps(found, ensure_ascii=False) if as_json else f"{to_text(found)}\n\n{path}\nnext: {again}")

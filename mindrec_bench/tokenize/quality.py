@@ -35,7 +35,8 @@ def report(data: Dataset, vectors: Float, quantised: Quantised, codes: Int, seed
         `before` and `after` collisions were settled: distinct SIDs, items that share one, and the error (squared
         distance to the decoded vectors over that to the mean: 1 is as bad as no codes). `slots`: codes used and entropy
         in bits a level. `neighbours`: share of the 10 nearest by vector that share the first code, and what chance
-        gives. `examples`: five random items with their nearest by shared prefix and by vector.
+        gives. `examples`: five random items with their nearest by shared prefix and by vector; imported items have
+        their own ids.
     """
     before, rng = quantised.codes, np.random.default_rng(seed)
     own = before.shape[1]
@@ -114,4 +115,5 @@ def _examples(data: Dataset, vectors: Float, codes: Int, rng: np.random.Generato
 def _item(data: Dataset, row: int) -> dict[str, Any]:
     texts = data.texts
     title = "" if texts is None else texts.title[row] or " ".join(split_names(texts.categories[row])[-1:])
-    return {"item": data.item_ids[row], "title": title}
+    own = data.own_ids
+    return {"item": own.items[row] if own else data.item_ids[row], "title": title}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ..report.text import aligned
@@ -32,7 +33,9 @@ def to_text(meta: dict[str, Any]) -> str:
     lines += _notes(meta)
     for example in found["examples"]:
         lines += ["", f"{_name(example)}  {'-'.join(map(str, example['codes']))}"]
-        lines += [f"  by codes ({other['shared']} shared)   {_name(other)}" for other in example["by_prefix"]]
+        alike = [other for other in example["by_prefix"] if other["shared"]]
+        lines += [f"  by codes ({other['shared']} shared)   {_name(other)}" for other in alike]
+        lines += [] if alike else ["  by codes: no other item has its first code"]
         lines += [f"  by vector ({other['shared']} shared)  {_name(other)}" for other in example["by_vector"]]
     return "\n".join(lines)
 
@@ -43,7 +46,13 @@ def _notes(meta: dict[str, Any]) -> list[str]:
         notes.append(f"loss {found['first_loss']:.4f} -> {found['last_loss']:.4f} in {found['epochs']:,} epochs")
     if found["without_vector"]:
         notes.append(
-            f"note: nothing is known of {found['without_vector']:,} items; only chance tells their codes apart"
+            f"note: nothing is known of {_items(found['without_vector'])}; only chance tells their codes apart"
+        )
+    first, items = found["slots"][0]["used"], found["items"]
+    if len(found["slots"]) > 1 and first > items / 2:
+        notes.append(
+            f"note: {items:,} items have {first:,} first codes, so codes hardly say which items are alike; give fewer, "
+            f"such as --codes {2 ** max(2, round(math.log2(items) / 2))} (with --force)"
         )
     left = found["after"]["items_sharing_a_sid"]
     if meta["on_collision"] == "resolve" and left:
@@ -52,6 +61,10 @@ def _notes(meta: dict[str, Any]) -> list[str]:
             f"{meta['levels']} levels of {meta['codes']:,} codes tell apart; give more --levels or --codes"
         )
     return notes
+
+
+def _items(count: int) -> str:
+    return "1 item" if count == 1 else f"{count:,} items"
 
 
 def _name(item: dict[str, Any]) -> str:

@@ -37,12 +37,12 @@ def test_nothing_to_say(write_folder: Any) -> None:
 ERRORS: dict[str, tuple[dict[str, Any], str]] = {
     "no sequences": ({"inter": None}, "has neither Shop.inter.json nor user_sequence.txt"),
     "broken sequences": ({"inter": '{"1": [2,'}, "not valid JSON at line 1"),
-    "no list": ({"inter": {"1": [1, 2, 3], "2": 5}}, "1 users in Shop.inter.json whose items are no list (user 2)"),
-    "user id": ({"inter": {"x": [1, 2, 3]}}, "1 users whose id is no whole number (user x: 'x')"),
-    "user twice": ({"inter": {"1": [1, 2, 3], "01": [1]}}, "1 users that stand twice (user 01 as user 1: '01')"),
+    "no list": ({"inter": {"1": [1, 2, 3], "2": 5}}, "users in Shop.inter.json whose items are no list (user 2)"),
+    "user id": ({"inter": {"x": [1, 2, 3]}}, "users whose id is no whole number (user x: 'x')"),
+    "user twice": ({"inter": {"1": [1, 2, 3], "01": [1]}}, "users that stand twice (user 01 as user 1: '01')"),
     "line twice": (
         {"inter": None, "text": "1 1 2 3\n\n2 1 2\n1 2 3\n"},
-        "1 users that stand twice (line 4 as line 1: '1')",
+        "users that stand twice (line 4 as line 1: '1')",
     ),
     "item type": ({"inter": {"1": [1, 2, True]}}, "neither texts nor whole numbers (user 1: True)"),
     "unknown items": (
@@ -54,7 +54,7 @@ ERRORS: dict[str, tuple[dict[str, Any], str]] = {
     "empty index": ({"index": {}}, "holds no item"),
     "no codes": (
         {"index": INDEX | {"3": []}},
-        "1 items in Shop.index.json that have no list of codes such as <a_11> (item 3)",
+        "items in Shop.index.json that have no list of codes such as <a_11> (item 3)",
     ),
     "malformed code": (
         {"index": INDEX | {"3": ["<a_1>", "b9"]}},
@@ -72,7 +72,7 @@ ERRORS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "category codes": (
         {"category": {item: ["<a:0>"] for item in INDEX} | {"3": ["a"]}},
-        "1 items in Shop.category.json with malformed codes; write codes like <a:0> (item 3: a)",
+        "items in Shop.category.json with malformed codes; write codes like <a:0> (item 3: a)",
     ),
 }
 
@@ -103,17 +103,17 @@ REMARKS: dict[str, tuple[dict[str, Any], str]] = {
     "no codes yet": ({"index": None}, "make it with `mrbench data tokenize Shop` before a run (Shop.index.json)"),
     "short": (
         {"inter": {"1": [1, 2, 3], "2": [1]}},
-        "1 users with fewer than 3 interactions, who are skipped (user 2)",
+        "users with fewer than 3 interactions, who are skipped (user 2)",
     ),
-    "unseen": ({"inter": {"1": [1, 2, 3]}}, "1 items that no user has (item 10)"),
-    "in a row": ({"inter": {"1": [1, 2, 2]}}, "1 users who have an item twice in a row (user 1)"),
-    "no texts": ({"item": None}, "1 missing file of item texts and categories (Shop.item.json)"),
-    "no title": ({"item": ITEMS | {"1": {"categories": "R,A"}}}, "1 items without title (item 1)"),
+    "unseen": ({"inter": {"1": [1, 2, 3]}}, "items that no user has (item 10)"),
+    "in a row": ({"inter": {"1": [1, 2, 2]}}, "users who have an item twice in a row (user 1)"),
+    "no texts": ({"item": None}, "missing file of item texts and categories (Shop.item.json)"),
+    "no title": ({"item": ITEMS | {"1": {"categories": "R,A"}}}, "items without title (item 1)"),
     "no categories": ({"item": ITEMS | {"1": {"title": "x", "categories": "R"}}}, "a root alone is none) (item 1)"),
-    "more items": ({"item": ITEMS | {"11": {}}}, "1 described items that are not in the catalogue (item 11)"),
+    "more items": ({"item": ITEMS | {"11": {}}}, "described items that are not in the catalogue (item 11)"),
     "two parents": (
         {"item": ITEMS | {"1": {"title": "x", "categories": "R,B,C"}, "2": {"title": "x", "categories": "R,D,C"}}},
-        "1 category names below several parents, of which the first one met counts ('C' below 'D' and 'B')",
+        "category names below several parents, of which the first one met counts ('C' below 'D' and 'B')",
     ),
 }
 

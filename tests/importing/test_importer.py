@@ -112,32 +112,32 @@ WRONG = {
     "doubled column": (GOOD.replace("timestamp", "user"), "several columns called user"),
     "dates as text": (
         GOOD.replace(",30", ',"Jan 5, 2014"'),
-        r"1 timestamps that are neither numbers .* \(row 2: 'Jan 5, 2014'\)",
+        r"timestamps that are neither numbers .* \(row 2: 'Jan 5, 2014'\)",
     ),
-    "negative timestamps": (GOOD.replace(",5", ",-5"), r"1 negative timestamps \(row 4: -5\)"),
+    "negative timestamps": (GOOD.replace(",5", ",-5"), r"negative timestamps \(row 4: -5\)"),
     "seconds and milliseconds": (
         GOOD.replace(",30", ",1500000000").replace(",1\n", ",1500000000000\n"),
-        r"1 mixture of units in the timestamps .*seconds from row 2 on, milliseconds from row 6 on",
+        r"mixture of units in the timestamps .*seconds from row 2 on, milliseconds from row 6 on",
     ),
-    "no time": (GOOD.replace(",30", ","), r"1 rows without timestamp \(row 2\)"),
-    "NaN ids": (GOOD.replace("u1,", "NaN,").replace("b,2", ",2"), r"2 rows without user .*; 1 rows without item"),
+    "no time": (GOOD.replace(",30", ","), r"rows without timestamp \(row 2\)"),
+    "NaN ids": (GOOD.replace("u1,", "NaN,").replace("b,2", ",2"), r"2 rows without user .*; rows without item"),
     "ragged rows": (
         GOOD.replace("u1,a,20", "u1,a").replace("u2,a,1", "u2,a,1,1"),
         r"2 rows .*fields .*\(row 3, row 6\)",
     ),
     "an open quote": (GOOD.replace("u10,b", '"u10,b'), "fewer fields than the header|never closed"),
-    "one user": (GOOD.replace("u10", "u1").replace("u2", "u1"), "leaves 1 users and 2 items"),
-    "one item": (GOOD.replace(",b", ",a"), "leaves 3 users and 1 items"),
+    "one user": (GOOD.replace("u10", "u1").replace("u2", "u1"), "of its users 1 of 1 and of its items 2 of 2: at least 2 are needed; give more data"),
+    "one item": (GOOD.replace(",b", ",a"), "of its users 3 of 3 and of its items 1 of 1"),
     "a broken line": (
         '{"user": 1, "item": 2, "timestamp": 3}\n{"user": 1,\n',
-        r"1 lines that are not JSON .*\(line 2\)",
+        r"lines that are not JSON .*\(line 2\)",
     ),
-    "a line of another kind": ('{"user": 1, "item": 2, "timestamp": 3}\n[1]\n', r"1 lines that are no JSON object"),
+    "a line of another kind": ('{"user": 1, "item": 2, "timestamp": 3}\n[1]\n', r"lines that are no JSON object"),
     "mixed types": (
         '{"user": 1, "item": [2], "timestamp": 3}\n{"user": true, "item": 2, "timestamp": 3}\n',
-        r"1 values of item .*\(line 1\); 1 values of user .*\(line 2\)",
+        r"values of item .*\(line 1\); values of user .*\(line 2\)",
     ),
-    "NaN in JSON": ('{"user": NaN, "item": 2, "timestamp": 3}\n', r"1 rows without user \(line 1\)"),
+    "NaN in JSON": ('{"user": NaN, "item": 2, "timestamp": 3}\n', r"rows without user \(line 1\)"),
     "a JSON array": (json.dumps(LINES), "is one JSON array; write JSON lines"),
     "truncated gzip": (gzip.compress(MANY.encode())[:-9], "damaged inside its gzip packing|can't be read"),
     "truncated JSON gzip": (gzip.compress("\n".join(map(json.dumps, LINES)).encode())[:-9], "damaged|can't be read"),
@@ -160,11 +160,11 @@ def test_everything_wrong_is_said_at_once(bring: Any) -> None:
     with pytest.raises(DataError) as told:
         bring("user,item,timestamp\n,a,1\nu,,x\nu,a,-1\nu,a\n" + "u,,3\n" * 2_000)
     for part in (
-        "1 rows with more or fewer fields than the header (row 5)",
-        "1 rows without user (row 2)",
+        "rows with more or fewer fields than the header (row 5)",
+        "rows without user (row 2)",
         "2,001 rows without item (row 3, row 6, row 7, ...)",
         "(row 3: 'x')",
-        "1 negative timestamps (row 4: -1)",
+        "negative timestamps (row 4: -1)",
     ):
         assert part in str(told.value)
 
@@ -244,7 +244,7 @@ def test_no_header(bring: Any) -> None:
     columns = {"user": "1", "item": "2", "timestamp": "3"}
     table = GOOD.partition("\n")[2]
     assert sequences(bring(table, columns=columns, has_header=False)[0]) == SEQUENCES
-    with pytest.raises(DataError, match=r"1 rows with .*\(row 2\); 1 rows without item \(row 4\)"):
+    with pytest.raises(DataError, match=r"rows with .*\(row 2\); rows without item \(row 4\)"):
         bring(
             table.replace("u1,a,20", "u1,a").replace("u10,a", "u10,"), columns=columns, has_header=False, replace=True
         )
@@ -258,7 +258,7 @@ WRONG_ITEMS = {
         r"2 categories that are neither .*\(line 1: 5, line 2: \{",
     ),
     "items never seen": ("id,title\nx,X\n", r"none of the items .* has interactions.*such as 'a'.*id=NAME"),
-    "without ids": ("id,title\na,A\n,B\n", r"1 rows without id \(row 3\)"),
+    "without ids": ("id,title\na,A\n,B\n", r"rows without id \(row 3\)"),
     "no id column": ("number,title\na,A\n", "has no column id"),
 }
 
@@ -280,7 +280,7 @@ def test_options(bring: Any) -> None:
     assert pq.read_table(folder / "shop.items.parquet")["own_id"].to_pylist() == ["2", "5", "10"]
     columns = {"user": "who"}
     assert sequences(bring(table, columns=columns, file_order=True, replace=True)[0])["0"] == [2, 3, 1, 0]
-    with pytest.raises(DataError, match=r"1 ratings that are no numbers \(row 2: 'bad'\)"):
+    with pytest.raises(DataError, match=r"ratings that are no numbers \(row 2: 'bad'\)"):
         bring(table.replace("1,5\n", "1,bad\n", 1), columns=columns, file_order=True, min_rating=1.0, replace=True)
     assert sequences(folder)["0"] == [2, 3, 1, 0], "what was there stays"
 
