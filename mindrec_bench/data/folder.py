@@ -99,6 +99,7 @@ def read_uncoded(folder: Path, *, users: int | None = None) -> Dataset:
         fingerprint=fingerprint(kept, offsets, items, item_ids, sids, None),
         skipped=skipped,
         read_texts=partial(read_texts, folder / f"{name}.item.json", item_ids),
+        read_own_ids=partial(read_own_ids, folder, name, kept, item_ids),
     )
 
 

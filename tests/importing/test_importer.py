@@ -199,7 +199,7 @@ def test_a_folder_is_no_table(tmp_path: Path) -> None:
 
 
 def test_k_core_that_leaves_nothing(bring: Any) -> None:
-    with pytest.raises(DataError, match=r"leaves 0 users and 0 items of the 3 and 2 in it.*have 5 .* smaller --k-core"):
+    with pytest.raises(DataError, match=r"of its users 0 of 3 and of its items 0 of 2.*have 5 .* smaller --k-core"):
         bring(GOOD, core=5)
 
 

@@ -67,3 +67,19 @@ def test_what_is_refused(store_run: Store) -> None:
         compare_runs([run, store_run("markov", "bs", data="games")])
     with pytest.raises(UsageError, match=r"60 users\) and .*50 users\) can't be compared"):
         compare_runs([run, store_run("markov", "dbs-dedup", users=50)])
+
+
+def test_kinds_of_codes_that_do_not_compare(store_run: Store) -> None:
+    """A model that names items in codes of its own, on the same data: hits are compared, codes are not."""
+    sids, texts = store_run("markov", "bs"), store_run("pop", "bs", noise=1)
+    texts["slots"]["code"] = "a token of an item's textual ID"
+    found = compare_runs([sids, texts], resamples=200)
+    assert list(found.comparisons[0]) == [metric for metric in METRICS if metric not in ("entropy", "ttr")]
+    text = to_text(found)
+    assert (
+        f"The runs count different kinds of codes ({sids['run']}: a code of a semantic ID; {texts['run']}: a token of "
+        "an item's textual ID), so Entropy and TTR are not compared." in text
+    )
+    assert "different semantic IDs" not in text
+    alike = {**sids, "slots": texts["slots"]}
+    assert list(compare_runs([alike, texts], resamples=200).comparisons[0]) == list(METRICS)

@@ -31,8 +31,8 @@ def test_report_and_the_next_command(shop: Path) -> None:
     assert found.exit_code == 0, found.output
     assert "rqkmeans, 2 levels of 4 codes, vectors cooc, seed 42: 12 items" in found.output
     line = found.output.strip().splitlines()[-1]
-    assert line.startswith("try it: mrbench run ")
-    words = shlex.split(line.removeprefix("try it: mrbench"))
+    assert line.startswith("next: mrbench run ")
+    words = shlex.split(line.removeprefix("next: mrbench"))
     again = CliRunner().invoke(cli, [*words, "--runs-dir", str(shop.parent / "runs"), "--quiet"])
     assert again.exit_code == 0, again.output
 

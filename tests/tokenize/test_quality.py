@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mindrec_bench.data.dataset import Dataset
+from mindrec_bench.data.own_ids import OwnIds
 from mindrec_bench.data.texts import ItemTexts
 from mindrec_bench.tokenize.quality import report
 from mindrec_bench.tokenize.quantised import Quantised
@@ -82,3 +83,13 @@ def test_one_item_has_no_neighbours(make_data: Callable[..., Dataset]) -> None:
     found = report(data, vectors, quantised, quantised.codes, seed=0)
     assert found["neighbours"]["of"] == 0
     assert found["slots"] == [{"used": 1, "entropy": 0.0}]
+
+
+def test_imported_items_have_their_own_ids(make_data: Callable[..., Dataset]) -> None:
+    data = make_data(users=2, items=5, longest=5)
+    data.__dict__["own_ids"] = OwnIds(("x", "y"), tuple("abcde"))
+    quantised = Quantised(VECTORS, BOOKS, BEFORE, decode=lambda sums: sums)
+    examples = report(data, VECTORS, quantised, BEFORE, seed=0)["examples"]
+    assert sorted(example["item"] for example in examples) == list("abcde")
+    (first,) = [example for example in examples if example["item"] == "a"]
+    assert first["by_vector"][0]["item"] == "b"

@@ -50,3 +50,19 @@ def test_notes() -> None:
     full = to_text(meta(after={"distinct_sids": 256, "items_sharing_a_sid": 1100, "error": 0.3}))
     assert "note: 1,100 items still share a SID, since 1,200 items are more than 2 levels of 16 codes" in full
     assert "nearest by vector," not in to_text(meta(neighbours={"of": 0, "share": None, "chance": None}))
+
+
+def test_codes_that_tell_nothing_of_likeness() -> None:
+    """Of 1,200 items 900 have a first code of their own, or nearly; 2^5 is near their root."""
+    many = to_text(meta(slots=[{"used": 900, "entropy": 9.5}, {"used": 15, "entropy": 2.25}]))
+    assert "note: 1,200 items have 900 first codes, so codes hardly say which items are alike" in many
+    assert "--codes 32 (with --force)" in many
+    assert "first codes" not in to_text(meta(slots=[{"used": 1200, "entropy": 10.0}])), "one level is a name"
+    assert "nothing is known of 1 item;" in to_text(meta(without_vector=1))
+    other = {"item": "8", "title": "drum", "shared": 0}
+    alone = {"item": "7", "title": "lyre", "codes": [3, 5], "by_prefix": [other], "by_vector": [other]}
+    assert to_text(meta(examples=[alone])).splitlines()[-3:] == [
+        "7 lyre  3-5",
+        "  by codes: no other item has its first code",
+        "  by vector (0 shared)  8 drum",
+    ]
