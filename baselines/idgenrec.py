@@ -139,19 +139,13 @@ class IdGenRec(FromScratch):
         """What the checkpoints that the options name hold, for the identity of runs.
 
         Raises:
-            UsageError: a checkpoint is given for a size that reads none.
-            DataError: a folder lacks a file, or the hub can't be asked.
+            UsageError, DataError: a size that reads none is given one, or a file or the hub can't be read.
         """
-        from . import checkpoint_files
+        from .checkpoint_files import MOVED, identity
 
         self._check_size(size)
-        filled = self.at(size)
-        named = {"checkpoint": filled.checkpoint, "tagger": filled.tagger}
-        return {
-            option: checkpoint_files.identity(checkpoint_files.MOVED.get(name, name))
-            for option, name in named.items()
-            if name is not None
-        }
+        named = (("checkpoint", self.at(size).checkpoint), ("tagger", self.tagger))
+        return {option: identity(MOVED.get(name, name)) for option, name in named if name is not None}
 
     def _check_size(self, size: str) -> None:
         if size != PUBLISHED and (self.checkpoint or self.tagger):

@@ -109,6 +109,27 @@ def test_validate_names_all_errors(call, sales, tmp_path):
     assert (code, len(json.loads(out)["errors"])) == (3, 2)
 
 
+def test_remarks_have_own_ids(call, sales, tmp_path):
+    call(*IMPORT)
+    give_codes(tmp_path / "data" / "shop")
+    path = tmp_path / "data/shop/shop.inter.json"
+    users = json.loads(path.read_text())
+    path.write_text(json.dumps({**users, "1": users["1"][:2]}))
+    code, out, _ = call("data", "validate", "shop")
+    assert code == 0
+    assert "remark: users with fewer than 3 interactions, who are skipped (user user 1)" in out
+
+
+def test_an_imported_name_can_be_looked_up(call, sales):
+    call(*IMPORT)
+    code, out, _ = call("list", "data", "shop")
+    assert code == 0
+    assert "Imported from sales.csv: 30 users, 24 items, 270 interactions" in out
+    assert "--data shop:key=value" in out
+    code, out, _ = call("data", "import", "sales.csv", "--name", "other", "--data-dir", "else where")
+    assert out.splitlines()[-1] == "next: mrbench data tokenize other --data-dir 'else where'"
+
+
 def test_a_wrong_file_ends_in_exit_code_3(call, sales, tmp_path):
     Path("sales.csv").write_text("customer_id,sku,date\nx,y,yesterday\n")
     code, out, err = call(*IMPORT)

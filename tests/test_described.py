@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import pytest
 
 from mindrec_bench import registry
-from mindrec_bench.described import Option, attributes, card, options_of
+from mindrec_bench.described import Option, attributes, card, data_card, options_of
 from mindrec_bench.errors import UsageError
 from mindrec_bench.options import build
 
@@ -95,3 +95,15 @@ def test_a_card_has_sizes_with_their_own_options_and_partners():
 def test_an_unknown_name_is_refused():
     with pytest.raises(UsageError, match=r"unknown decoder 'bz' \(did you mean 'bs'\?\)"):
         card("decoder", "bz")
+
+
+def test_a_data_folder_of_the_users_own(tmp_path):
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "shop.inter.json").write_text('{"1": [1, 2, 3]}')
+    found = data_card("shop", tmp_path)
+    assert (found.name, found.origin) == ("shop", str(tmp_path / "shop"))
+    assert "no semantic IDs yet, see `mrbench data tokenize shop`" in found.summary
+    assert [option.name for option in found.options] == ["levels"]
+    assert data_card("arts", tmp_path) == card("data", "arts")
+    with pytest.raises(UsageError, match=r"unknown data 'shp' \(did you mean 'shop'\?\); known: arts, .*, shop$"):
+        data_card("shp", tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +27,20 @@ class Faults:
         """
         count, shown = self.found.get(what, (0, []))
         self.found[what] = (count + 1, shown if len(shown) == _SHOWN else [*shown, where])
+
+    def rename(self, kind: str, names: Iterable[tuple[object, str]]) -> None:
+        """Call places such as `user 7` by other names.
+
+        Args:
+            kind: what stands before the id: `user`.
+            names: each id and its name.
+        """
+        shown = {place for _, places in self.found.values() for place in places}
+        other = {place: f"{kind} {name}" for number, name in names if (place := f"{kind} {number}") in shown}
+        self.found = {
+            what: (count, [other.get(place, place) for place in places])
+            for what, (count, places) in self.found.items()
+        }
 
     def lines(self) -> list[str]:
         """Each kind as `3 rows without user (row 2, row 5, row 9)`; of a single one the place says enough."""

@@ -238,6 +238,10 @@ def _check_tree(found: Findings, paths: Iterable[list[str]]) -> None:
 def _check_own_ids(found: Findings, name: str, sequences: Sequences, catalogue: list[str]) -> None:
     users = [int(user) for _, user, _ in sequences if INTEGER.fullmatch(user)]
     try:
-        read_own_ids(found.folder, name, np.array(users, dtype=np.int64), catalogue)
+        own = read_own_ids(found.folder, name, np.array(users, dtype=np.int64), catalogue)
     except DataError as error:
         found.broken.append(str(error))
+        return
+    if own:  # errors keep the numbers, which are what stands in the broken file
+        found.remarks.rename("user", zip(users, own.users, strict=True))
+        found.remarks.rename("item", zip(catalogue, own.items, strict=True))

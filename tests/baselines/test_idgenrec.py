@@ -350,6 +350,27 @@ def test_a_tagger_takes_the_place_of_keywords(given: Task, checkpoint: Path) -> 
     assert [step.phase for step in steps] == ["generator", "recommender"] * 3
 
 
+def test_what_the_checkpoints_hold_is_the_runs_identity(
+    given: Task, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another model at the same path is another run; the sizes from scratch keep the identity that they had."""
+    assert SHORT.identity("tiny") == IdGenRec().identity("small") == {}
+    with pytest.raises(UsageError, match="are for --size t5-small"):
+        IdGenRec(tagger=str(checkpoint)).identity("small")
+    other = save_t5(tmp_path / "other", given, d_ff=16)
+    both = IdGenRec(checkpoint=str(checkpoint), tagger=str(other))
+    first = both.identity(PUBLISHED)
+    assert set(first) == {"checkpoint", "tagger"}
+    assert first["checkpoint"] != first["tagger"]
+    assert set(IdGenRec(checkpoint=str(checkpoint)).identity(PUBLISHED)) == {"checkpoint"}
+    save_t5(other, given, d_ff=24)
+    second = both.identity(PUBLISHED)
+    assert second["checkpoint"] == first["checkpoint"]
+    assert second["tagger"] != first["tagger"]
+    monkeypatch.setattr("mindrec_baselines.checkpoint_files._commit", lambda name: f"commit of {name}")
+    assert IdGenRec().identity(PUBLISHED) == {"checkpoint": "google-t5/t5-small@commit of google-t5/t5-small"}
+
+
 def test_checkpoints_that_do_not_fit(given: Task, checkpoint: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="are for --size t5-small"):
         dataclasses.replace(SHORT, checkpoint=str(checkpoint)).fit(given, tmp_path / "fit")

@@ -10,6 +10,14 @@ from mindrec_bench.data.faults import Faults
 from mindrec_bench.errors import DataError
 
 
+def test_places_by_other_names() -> None:
+    faults = Faults()
+    for place in ("user 7", "item 7", "user 77", "user 8: 'x'"):
+        faults.add("odd", place)
+    faults.rename("user", [(7, "anna"), (8, "bob"), (9, "user 77")])
+    assert faults.lines() == ["4 odd (user anna, item 7, user 77, ...)"]
+
+
 def test_counts_and_places() -> None:
     faults = Faults()
     faults.check(Path("x"))

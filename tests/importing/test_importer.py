@@ -33,7 +33,7 @@ def bring(tmp_path: Path) -> Callable[..., tuple[Path, dict[str, Any]]]:
         if content is not None:
             source.write_bytes(content if isinstance(content, bytes) else content.encode())
         if items is not None:
-            described.write_text(items, encoding="utf-8")
+            described.write_text(items, encoding="utf-8", errors="surrogateescape")
         asked = Import(source, "shop", items=described if items is not None else None, **{"core": 0, **options})
         return run_import(asked, data_dir=tmp_path / "data", notify=lambda line: None)
 
@@ -108,6 +108,13 @@ WRONG = {
     "Latin-1": (GOOD.replace("u2", "ü2").encode("latin-1"), r"2 rows that are not UTF-8 text \(row 6, row 7\)"),
     "Latin-1 header": ("üser,item,timestamp\n".encode("latin-1"), r"is not UTF-8 text \(line 1, byte 0\)"),
     "missing column": (GOOD.replace("item", "thing"), r"has no column item; .* user, thing, timestamp: .*item=NAME"),
+    "an empty header": (",,\n1,2,3\n", "several columns called"),
+    "words as times": (GOOD.replace(",5", ",inf"), r"timestamps that are neither .*\(row 4: 'inf'\)"),
+    "only repeats": (
+        "user,item,timestamp\n" + "u1,a,5\n" * 9,
+        r"of its users 1 of 1 and of its items 1 of 1: at least 2 are needed; give more data",
+    ),
+    "a script": ("<!DOCTYPE html>\n<html>\n", "has no column user and no column item"),
     "two missing columns": ("a,b,item\n1,2,3\n", "has no column user and no column timestamp"),
     "doubled column": (GOOD.replace("timestamp", "user"), "several columns called user"),
     "dates as text": (
@@ -258,6 +265,13 @@ WRONG_ITEMS = {
         r"2 categories that are neither .*\(line 1: 5, line 2: \{",
     ),
     "items never seen": ("id,title\nx,X\n", r"none of the items .* has interactions.*such as 'a'.*id=NAME"),
+    "categories of the wrong type in one row": (
+        'id,category\na,Music > Winds\nb,7\n',
+        r"has categories that are neither .*\(row 3: 7\)",
+    ),
+    "titles of the wrong type": ('{"id": "a", "title": true}\n', r"has values of title .*\(line 1\)"),
+    "ragged items": ("id,title\na,A,B\n", r"rows with more or fewer fields .*\(row 2\)"),
+    "an item file in Latin-1": ("id,title\na,\udce9\n", r"rows that are not UTF-8 text \(row 2\)"),
     "without ids": ("id,title\na,A\n,B\n", r"rows without id \(row 3\)"),
     "no id column": ("number,title\na,A\n", "has no column id"),
 }
