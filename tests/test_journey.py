@@ -19,7 +19,10 @@ from mindrec_bench.cli import cli
 USERS, ITEMS, KINDS = 60, 36, 4
 METHODS = ("rqkmeans", "rqvae:epochs=3,hidden=16,latent=8", "letter:epochs=3,hidden=16,latent=8,clusters=2")
 FOLDERS = ("shop", "shop-rqvae", "shop-letter")
+TINY = ("--size", "tiny", "--data", "shop")
 KIND_NAMES = ("Guitars", "Drums", "Keys", "Flutes")
+
+MANUAL = Path(__file__).parent.parent / "docs" / "own-data.md"
 
 Call = Callable[..., str]
 
@@ -80,9 +83,9 @@ def test_from_a_table_of_purchases_to_a_table_of_results(call: Call, home: Path)
     assert len({run["spec"]["data"]["fingerprint"] for run in runs}) == len(METHODS), "each method has its own codes"
     for run in runs:
         assert run["metrics"]["hr@1"] == 1.0, "what follows is certain"
-    llada = result(call, *"-m llada:epochs=2 --size tiny -d dbs-dedup --data shop --max-minutes 1".split())
-    small = "idgenrec:rounds=1,epochs=2,keyword_epochs=2"
-    textual = result(call, *f"-m {small} --size tiny -d ar-beam --constrain catalogue --data shop".split())
+    llada = result(call, "-m", "llada:epochs=1", *TINY, "-d", "dbs-dedup", "--max-minutes", "1")
+    idgenrec = "idgenrec:rounds=1,epochs=1,keyword_epochs=2"
+    textual = result(call, "-m", idgenrec, *TINY, "-d", "ar-beam", "--constrain", "catalogue")
     assert textual["metrics"]["valid"] == 1.0
     table(call, home, names["shop"], llada)
     compared = call("mrbench", "compare", names["shop"]["run"], textual["run"])
@@ -109,19 +112,24 @@ def tokenized(call: Call, command: list[str]) -> list[dict[str, Any]]:
 
 
 def table(call: Call, home: Path, *runs: dict[str, Any]) -> None:
-    """A table of one's own has both runs' values."""
+    """The table of the manual, with a row for each run more, has all values."""
     rows = [
         f'[[rows]]\nlabel = "{run["model"]}"\nmodel = "{run["model"]}"\ndecoder = "{run["decoder"]}"\n'
         f'categories = "{run["categories"]}"\n'
         for run in runs
     ]
-    head = 'title = "Shop"\ndata = ["shop"]\nmetrics = ["hr@1", "ndcg@10"]\n'
-    (home / "mine.toml").write_text("\n".join([head, *rows]))
-    printed = json.loads(call("mrbench", "table", "mine.toml", "--format", "json"))
-    shown = json.dumps(printed)
+    manual = MANUAL.read_text(encoding="utf-8").partition("```toml\n")[2].partition("```")[0]
+    (home / "mine.toml").write_text("\n".join([manual, *rows]))
+    (printed,) = json.loads(call("mrbench", "table", "mine.toml", "--run-missing", "--format", "json"))
+    values = {
+        row["label"]: {cell["metric"]: cell["value"] for cell in row["cells"] if cell["data"] == "shop"}
+        for row in printed["rows"]
+    }
+    assert set(values) == {"Markov, DBS", "Popularity", *(run["model"] for run in runs)}
     for run in runs:
-        assert run["model"] in shown
-        assert json.dumps(run["metrics"]["ndcg@10"])[:8] in shown
+        got = values[run["model"]]
+        assert got == pytest.approx({metric: run["metrics"][metric] for metric in got})
+    assert values["Popularity"]["hr@1"] < values["Markov, DBS"]["hr@1"]
 
 
 def exported(call: Call, home: Path, run: dict[str, Any]) -> None:

@@ -38,8 +38,7 @@ class Faults:
         shown = {place for _, places in self.found.values() for place in places}
         other = {place: f"{kind} {name}" for number, name in names if (place := f"{kind} {number}") in shown}
         self.found = {
-            what: (count, [other.get(place, place) for place in places])
-            for what, (count, places) in self.found.items()
+            what: (count, [other.get(place, place) for place in places]) for what, (count, places) in self.found.items()
         }
 
     def lines(self) -> list[str]:

@@ -133,7 +133,10 @@ WRONG = {
         r"2 rows .*fields .*\(row 3, row 6\)",
     ),
     "an open quote": (GOOD.replace("u10,b", '"u10,b'), "fewer fields than the header|never closed"),
-    "one user": (GOOD.replace("u10", "u1").replace("u2", "u1"), "of its users 1 of 1 and of its items 2 of 2: at least 2 are needed; give more data"),
+    "one user": (
+        GOOD.replace("u10", "u1").replace("u2", "u1"),
+        "of its users 1 of 1 and of its items 2 of 2: at least 2 are needed; give more data",
+    ),
     "one item": (GOOD.replace(",b", ",a"), "of its users 3 of 3 and of its items 1 of 1"),
     "a broken line": (
         '{"user": 1, "item": 2, "timestamp": 3}\n{"user": 1,\n',
@@ -266,7 +269,7 @@ WRONG_ITEMS = {
     ),
     "items never seen": ("id,title\nx,X\n", r"none of the items .* has interactions.*such as 'a'.*id=NAME"),
     "categories of the wrong type in one row": (
-        'id,category\na,Music > Winds\nb,7\n',
+        "id,category\na,Music > Winds\nb,7\n",
         r"has categories that are neither .*\(row 3: 7\)",
     ),
     "titles of the wrong type": ('{"id": "a", "title": true}\n', r"has values of title .*\(line 1\)"),
