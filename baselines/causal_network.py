@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache, PreTrainedModel
+from transformers import PreTrainedModel
 
 from mindrec_bench.codes import CodeSpace
 from mindrec_bench.contracts import Histories
 from mindrec_bench.data.dataset import HISTORY
 
 from .code_blocks import CodeBlocks
+from .llama_blocks import KeysValues, LlamaBlocks
 from .packed_beams import beam_mask
 from .vocabulary import next_code_loss, own_log_probs
 
@@ -57,16 +58,18 @@ class CausalNetwork(CodeBlocks):
     def begin(self, histories: Histories, slots: tuple[int, ...]) -> CausalCodes:
         """Read the histories once, keeping keys and values. `slots`: the slots that are in the input at all."""
         device = self.offsets.device
-        cache = DynamicCache()
+        longest = int((histories.items >= 0).sum(axis=1).max(initial=0))
         with torch.no_grad():
-            prompt, seen = self.prompt(torch.from_numpy(histories.items).to(device))
-            positions = torch.arange(PROMPT, device=device)
-            states = self.run(prompt, mask=causal_mask(seen), positions=positions, cache=cache)
+            blocks = LlamaBlocks.of(self.blocks)
+            prompt, seen = self.prompt(torch.from_numpy(histories.items[:, HISTORY - longest :]).to(device))
+            positions = torch.arange(HISTORY - longest, PROMPT, device=device)
+            first, kept = blocks.write(prompt, positions, causal_mask(seen), positions[-1:] - positions[0])
+        nothing = torch.empty(len(prompt), 1, 0, dtype=torch.int64, device=device)
         return CausalCodes(
             network=self,
-            read=tuple((keys, values) for keys, values, *_ in cache),
-            seen=seen,
-            first=states[:, -1:],
+            blocks=blocks,
+            read=Written(nothing, kept, seen[:, None]),
+            first=first,
             canvas=torch.tensor(slots, device=device),
             places=self.places(slots),
         )
@@ -82,17 +85,22 @@ def causal_mask(seen: Tensor) -> Tensor:
     return ((earlier & seen[:, None]) | (position[:, None] == position))[:, None]
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Written:
-    """What beams have written so far.
+    """What a search has sent through the network so far: history and start, then the codes of each step's beams.
+
+    Keys and values stay where they are as beams drop out, multiply and change places; what a beam sees of them is its
+    own past.
 
     Attributes:
-        prefix: their codes. Shape: (B, K, t)
-        kept: keys and values of these in each layer. Shapes: (B, heads, K, t, hidden / heads)
+        prefix: the codes of each beam. Shape: (B, K, t), int64
+        kept: keys and values in each layer. Shapes: (B, heads, n, hidden / heads)
+        sees: which of them each beam sees. Shape: (B, K, n), bool
     """
 
     prefix: Tensor
-    kept: list[tuple[Tensor, Tensor]]
+    kept: KeysValues
+    sees: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,17 +109,17 @@ class CausalCodes:
 
     Attributes:
         network: in evaluation mode.
-        read: keys and values of history and start in each layer. Shapes: (B, heads, P, hidden / heads)
-        seen: where these are no padding. Shape: (B, P)
+        blocks: its blocks.
+        read: history and start, before one beam without codes.
         first: last hidden state of the start. Shape: (B, 1, hidden)
         canvas: the slots of the space on the canvas. Shape: (T,)
         places: where their codes are in the vocabulary, -1 beyond a slot's last one. Shape: (T, V)
-        written: of the last question, if it was kept.
+        written: by the last question, if it was kept.
     """
 
     network: CausalNetwork
-    read: tuple[tuple[Tensor, Tensor], ...]
-    seen: Tensor
+    blocks: LlamaBlocks
+    read: Written
     first: Tensor
     canvas: Tensor
     places: Tensor
@@ -136,55 +144,32 @@ class CausalCodes:
     def _last(self, prefix: Tensor) -> Tensor:
         """Last hidden state of the last code of each beam. Shape: (B, K, hidden)"""
         users, beams, length = prefix.shape
-        known = self._known(prefix)
-        done = known[0][0].shape[3] if known else 0
-        slots = self.canvas[done:length]
-        own = beam_mask(beams, length - done, prefix.device, done=done)[None, None].expand(users, -1, -1, -1)
-        mask = torch.cat([self.seen[:, None, None].expand(-1, -1, own.shape[2], -1), own], dim=-1)
-        cache = DynamicCache()
-        for layer, (keys, values) in enumerate(self.read):
-            for of_beams in known[layer : layer + 1]:
-                keys = torch.cat([keys, of_beams[0].flatten(2, 3)], dim=2)
-                values = torch.cat([values, of_beams[1].flatten(2, 3)], dim=2)
-            cache.update(keys, values, layer)
-        states = self.network.run(
+        written, parent = self._known(prefix)
+        done = written.prefix.shape[2]
+        new, slots = length - done, self.canvas[done:length]
+        before = written.sees.gather(1, parent[..., None].expand(-1, -1, written.sees.shape[2]))
+        own = beam_mask(beams, new, prefix.device).expand(users, -1, -1)
+        sees = torch.cat([before.repeat_interleave(new, dim=1), own], dim=2)
+        last = torch.arange(new - 1, beams * new, new, device=prefix.device)
+        states, kept = self.blocks.write(
             self.network.embedding(prefix[:, :, done:] + self.network.offsets[slots]).flatten(1, 2),
-            mask=mask,
-            positions=(PROMPT + slots).repeat(beams),
-            cache=cache,
+            (PROMPT + slots).repeat(beams),
+            sees[:, None],
+            last,
+            written.kept,
         )
-        self._keep(prefix, known, cache, length - done)
-        return states.unflatten(1, (beams, length - done))[:, :, -1]
+        if prefix.device.type == "cpu":
+            self.written[:] = [Written(prefix, kept, sees[:, last])]
+        return states
 
-    def _known(self, prefix: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Keys and values of all codes but the last, from the beams that wrote them; empty where these are not known.
+    def _known(self, prefix: Tensor) -> tuple[Written, Tensor]:
+        """What to go on from, and whose place each beam takes there, (B, K): all codes but the last, or none.
 
-        Not on a GPU: whether they are would have to be waited for.
+        None on a GPU: whether the codes are known would have to be waited for.
         """
         for written in self.written:
-            if written.prefix.shape[2] != prefix.shape[2] - 1:
-                break
-            parents = (prefix[:, :, None, :-1] == written.prefix[:, None]).all(dim=3)
-            if not bool(parents.any(dim=2).all()):
-                break
-            parent = parents.byte().argmax(dim=2)[:, None, :, None, None]
-            return [(_of(parent, keys), _of(parent, values)) for keys, values in written.kept]
-        return []
-
-    def _keep(self, prefix: Tensor, known: list[tuple[Tensor, Tensor]], cache: DynamicCache, length: int) -> None:
-        """Remember the question's beams: what was known and the `length` codes a beam that were new."""
-        if prefix.device.type != "cpu":
-            return
-        shape = (prefix.shape[1], length)
-        kept = []
-        for layer, (keys, values, *_) in enumerate(cache):
-            new = [part[:, :, -shape[0] * length :].unflatten(2, shape) for part in (keys, values)]
-            before = known[layer] if known else ()
-            pairs = [torch.cat([old, part], dim=3) for old, part in zip(before, new, strict=True)] if known else new
-            kept.append((pairs[0], pairs[1]))
-        self.written[:] = [Written(prefix, kept)]
-
-
-def _of(parent: Tensor, kept: Tensor) -> Tensor:
-    """What parents kept. Shapes: (B, 1, K, 1, 1), (B, heads, K', t, channels) -> (B, heads, K, t, channels)"""
-    return kept.gather(2, parent.expand(-1, kept.shape[1], -1, *kept.shape[3:]))
+            if written.prefix.shape[2] == prefix.shape[2] - 1:
+                parents = (prefix[:, :, None, :-1] == written.prefix[:, None]).all(dim=3)
+                if bool(parents.any(dim=2).all()):
+                    return written, parents.byte().argmax(dim=2)
+        return self.read, torch.zeros_like(prefix[:, :, 0])

@@ -5,10 +5,8 @@ some slots are asked, so here
 
 * the first layer's queries, keys and values of a history are computed once for all its canvases;
 * the last layer has queries, and a feed-forward, at the slots asked alone;
-* a history that attends only to itself (`read`) is computed once: its keys and values serve all canvases (`cached`).
-
-The weights are those of the stack, laid out anew: a norm's scale goes into the matrix behind it, matrices of one input
-stand in one, and a head's channels are ordered so that a rotation is a product of complex numbers.
+* a history that attends only to itself (`read`) is computed once: its keys and values serve all canvases (`cached`);
+* a causal stack reads each position once (`write`).
 """
 
 from __future__ import annotations
@@ -20,49 +18,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .llama_weights import Block
+
 KeysValues = list[tuple[Tensor, Tensor]]
 """Of each layer, for R histories of h positions. Shapes: (R, heads, h, hidden / heads)"""
-
-WIDTH = 16
-"""The feed-forward's width is filled up with zeros to a multiple of this: matrix products of odd widths are slow."""
-
-
-@dataclass(frozen=True, eq=False)
-class Block:
-    """The weights of one layer.
-
-    Attributes:
-        qkv: queries, keys, values. Shape: (3 hidden, hidden)
-        out: after the attention. Shape: (hidden, hidden)
-        gate, up, down: of the feed-forward. Shapes: (width, hidden), (width, hidden), (hidden, width)
-    """
-
-    qkv: Tensor
-    out: Tensor
-    gate: Tensor
-    up: Tensor
-    down: Tensor
-
-    @classmethod
-    def of(cls, layer: Any, heads: int) -> Block:
-        """Lay out the weights of a `LlamaDecoderLayer` that has no biases and as many key as query heads."""
-        attention, feed, norm = layer.self_attn, layer.mlp, layer.input_layernorm.weight
-        queries, keys = (_interleaved(part.weight, heads) for part in (attention.q_proj, attention.k_proj))
-        odd = -feed.gate_proj.weight.shape[0] % WIDTH
-        after = layer.post_attention_layernorm.weight
-        return cls(
-            qkv=torch.cat([queries, keys, attention.v_proj.weight]) * norm,
-            out=attention.o_proj.weight,
-            gate=functional.pad(feed.gate_proj.weight * after, (0, 0, 0, odd)),
-            up=functional.pad(feed.up_proj.weight * after, (0, 0, 0, odd)),
-            down=functional.pad(feed.down_proj.weight, (0, odd)),
-        )
-
-
-def _interleaved(weight: Tensor, heads: int) -> Tensor:
-    """Channels c and c + half of a head, which rotate together, become neighbours."""
-    return weight.unflatten(0, (heads, 2, -1)).transpose(1, 2).flatten(0, 2)
-
 
 @dataclass(frozen=True, eq=False)
 class LlamaBlocks:
@@ -85,7 +44,7 @@ class LlamaBlocks:
     @classmethod
     @torch.no_grad()
     def of(cls, model: Any) -> LlamaBlocks:
-        """Take over the weights of a `LlamaModel`, as they are now."""
+        """Take over the weights of a `LlamaModel` or `Qwen2Model`, as they are now."""
         config = model.config
         number = torch.arange(config.max_position_embeddings, device=model.norm.weight.device)
         angles = number[:, None] * model.rotary_emb.inv_freq
@@ -99,7 +58,8 @@ class LlamaBlocks:
 
     def project(self, layer: int, states: Tensor, positions: Tensor) -> Tensor:
         """Rotated queries and keys, and values, of a layer. (n, t, hidden), (t,) -> (n, t, 3 heads, hidden / heads)"""
-        qkv = functional.linear(self._normed(states), self.layers[layer].qkv).unflatten(2, (3 * self.heads, -1))
+        block = self.layers[layer]
+        qkv = functional.linear(self._normed(states), block.qkv, block.bias).unflatten(2, (3 * self.heads, -1))
         _rotate(qkv[:, :, : 2 * self.heads], self.rotations[positions])
         return qkv
 
@@ -178,15 +138,40 @@ class LlamaBlocks:
         states, last = canvas, len(self.layers) - 1
         for layer in range(last):
             q, k, v = self._split(self.project(layer, states, positions))
-            k, v = _behind(read[layer], owner, k, v)
+            k, v = _behind((read[layer][0][owner], read[layer][1][owner]), k, v)
             states = self._after(layer, states, functional.scaled_dot_product_attention(q, k, v, mask))
-        k, v = _behind(read[last], owner, *self._keys_values(states, positions))
+        k, v = _behind((read[last][0][owner], read[last][1][owner]), *self._keys_values(states, positions))
         return self._answer(states, asked, positions, k, v, mask)
+
+    def write(
+        self, states: Tensor, positions: Tensor, mask: Tensor, asked: Tensor, before: KeysValues | None = None
+    ) -> tuple[Tensor, KeysValues]:
+        """Positions behind those of which keys and values are known, each attending to what a mask says.
+
+        Args:
+            states: embedded. Shape: (n, t, hidden)
+            positions: their numbers. Shape: (t,)
+            mask: row: who sees, column: who is seen, known positions first. Shape: (n, 1, t, known + t), bool
+            asked: which of the t to answer. Shape: (m,)
+            before: known keys and values; None: there are none.
+
+        Returns:
+            Last hidden states there, shape (n, m, hidden); and keys and values of all positions, known ones first.
+        """
+        kept: KeysValues = []
+        for layer in range(len(self.layers) - 1):
+            q, k, v = self._split(self.project(layer, states, positions))
+            kept.append((k, v) if before is None else _behind(before[layer], k, v))
+            states = self._after(layer, states, functional.scaled_dot_product_attention(q, *kept[-1], mask))
+        k, v = self._keys_values(states, positions)
+        kept.append((k, v) if before is None else _behind(before[-1], k, v))
+        of_each = asked.expand(len(states), -1)
+        return self._answer(states, of_each, positions, *kept[-1], mask[:, :, asked]), kept
 
     def _keys_values(self, states: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Of the last layer. Shapes: (n, heads, t, hidden / heads)"""
-        weight = self.layers[-1].qkv[states.shape[2] :]
-        both = functional.linear(self._normed(states), weight).unflatten(2, (2 * self.heads, -1))
+        weight, bias = self.layers[-1].rows(states.shape[2], None)
+        both = functional.linear(self._normed(states), weight, bias).unflatten(2, (2 * self.heads, -1))
         _rotate(both[:, :, : self.heads], self.rotations[positions])
         k, v = both.transpose(1, 2).chunk(2, dim=1)
         return k, v
@@ -196,8 +181,8 @@ class LlamaBlocks:
     ) -> Tensor:
         """The last layer at the slots asked, and the last norm. Shape: (n, m, hidden)"""
         states = canvas.gather(1, asked[..., None].expand(-1, -1, canvas.shape[2]))
-        weight = self.layers[-1].qkv[: states.shape[2]]
-        q = functional.linear(self._normed(states), weight).unflatten(2, (self.heads, -1))
+        weight, bias = self.layers[-1].rows(0, states.shape[2])
+        q = functional.linear(self._normed(states), weight, bias).unflatten(2, (self.heads, -1))
         _rotate(q, self.rotations[positions[asked]])
         attended = functional.scaled_dot_product_attention(q.transpose(1, 2), k, v, mask)
         return self._normed(self._after(len(self.layers) - 1, states, attended)) * self.norm
@@ -226,6 +211,6 @@ def _rotate(heads: Tensor, rotations: Tensor) -> None:
     torch.view_as_complex(heads.unflatten(-1, (-1, 2))).mul_(rotations)
 
 
-def _behind(read: tuple[Tensor, Tensor], owner: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-    """The canvases' keys and values behind those of their histories."""
-    return torch.cat([read[0][owner], k], dim=2), torch.cat([read[1][owner], v], dim=2)
+def _behind(known: tuple[Tensor, Tensor], k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    """Keys and values behind known ones."""
+    return torch.cat([known[0], k], dim=2), torch.cat([known[1], v], dim=2)
