@@ -18,6 +18,7 @@ from mindrec_bench.codes import CodeSpace
 
 from . import vocabulary
 from .from_scratch import Shape
+from .products import linear
 
 ALIKE = 64
 """Sequences that run together on a CPU, sorted by length: long enough for its cores, and little padding."""
@@ -127,7 +128,7 @@ class CodeBlocks(nn.Module):
 
     def logits(self, states: Tensor) -> Tensor:
         """Scores of all codes of all slots. Shape: (..., hidden) -> (..., vocabulary)"""
-        return nn.functional.linear(states, self.embedding.weight[: self.vocabulary])
+        return linear(states, self.embedding.weight[: self.vocabulary])
 
     def places(self, slots: tuple[int, ...]) -> Tensor:
         """See `vocabulary.places`; on the network's device."""
