@@ -10,12 +10,27 @@ import torch
 
 from mindrec_baselines.causal_network import PROMPT, causal_mask
 from mindrec_baselines.llama3 import Llama3
+from mindrec_baselines.llama_blocks import LlamaBlocks
 from mindrec_baselines.qwen2_5 import Qwen25
 
 from .causal import prefixes, task, untrained
 
 SLOTS = (0, 1, 2, 3, 4, 5)
 both = pytest.mark.parametrize("backbone", [Llama3, Qwen25])
+
+
+@pytest.fixture
+def read(monkeypatch) -> list[tuple[tuple[int, ...], list[int]]]:
+    """What goes through the blocks of a context: users and positions, and the numbers of these."""
+    read: list[tuple[tuple[int, ...], list[int]]] = []
+    write = LlamaBlocks.write
+
+    def watched(self: LlamaBlocks, states: torch.Tensor, positions: torch.Tensor, *rest: Any) -> Any:
+        read.append((tuple(states.shape[:2]), positions.tolist()))
+        return write(self, states, positions, *rest)
+
+    monkeypatch.setattr(LlamaBlocks, "write", watched)
+    return read
 
 
 def without_cache(network: Any, items: torch.Tensor, prefix: torch.Tensor, slots: torch.Tensor) -> torch.Tensor:
@@ -46,17 +61,26 @@ def test_cached_answers_equal_those_of_whole_sequences(chain, backbone: Any, slo
 
 
 @both
-def test_the_history_is_read_once(chain, backbone: Any) -> None:
+def test_the_history_is_read_once(chain, read, backbone: Any) -> None:
     given = task(chain())
     network = untrained(backbone, given)
-    read: list[tuple[int, ...]] = []
-    network.blocks.register_forward_pre_hook(
-        lambda module, args, kwargs: read.append(tuple(kwargs["inputs_embeds"].shape[:2])), with_kwargs=True
-    )
     context = network.begin(given.data.test().histories, (0, 1, 2, 3))
     for length in range(4):
         context.next_log_probs(prefixes(given.space, 60, 5, length))
-    assert read == [(60, PROMPT), (60, 5 * 1), (60, 5 * 2), (60, 5 * 3)]
+    assert [shape for shape, _ in read] == [(60, PROMPT), (60, 5 * 1), (60, 5 * 2), (60, 5 * 3)]
+
+
+def test_histories_are_cut_to_the_longest(chain, read) -> None:
+    given = task(chain())
+    network, histories = untrained(Llama3, given), given.data.test().histories
+    prefix = prefixes(given.space, 60, 2, 1)
+    lengths = (histories.items >= 0).sum(axis=1)
+    short = np.flatnonzero(lengths == lengths.min())
+    answer = network.begin(histories[short], (0, 1, 2, 3)).next_log_probs(prefix[short])
+    assert read[0] == ((len(short), lengths.min() + 1), list(range(PROMPT - 1 - lengths.min(), PROMPT)))
+    whole = network.begin(histories, (0, 1, 2, 3)).next_log_probs(prefix)
+    assert read[2][0] == (60, PROMPT)
+    torch.testing.assert_close(answer, whole[short], atol=1e-5, rtol=0)
 
 
 @both
@@ -96,18 +120,16 @@ def test_padding_never_changes_an_answer(chain, backbone: Any, monkeypatch) -> N
     assert torch.equal(answer, network.begin(short, (0, 1, 2, 3)).next_log_probs(prefix))
 
 
-def test_codes_keep_their_position_when_categories_are_left_out(chain) -> None:
+def test_codes_keep_their_position_when_categories_are_left_out(chain, read) -> None:
     given = task(chain(), categories=True)
     network = untrained(Llama3, given)
-    seen: list[list[int]] = []
-    network.blocks.register_forward_pre_hook(
-        lambda module, args, kwargs: seen.append(kwargs["position_ids"][0].tolist()), with_kwargs=True
-    )
-    histories = given.data.test().histories[:3]
+    histories = given.data.test().histories
+    histories = histories[np.flatnonzero((histories.items >= 0).all(axis=1))[:3]]
     network.begin(histories, (2, 3, 4, 5)).next_log_probs(prefixes(given.space, 3, 2, 2, first=2))
     network.begin(histories, SLOTS).next_log_probs(prefixes(given.space, 3, 1, 4))
     prompt = list(range(PROMPT))
     first, second = PROMPT + 2, PROMPT + 3
+    seen = [numbers for _, numbers in read]
     assert seen == [prompt, [first, second, first, second], prompt, [PROMPT, PROMPT + 1, first, second]]
 
 
@@ -117,16 +139,12 @@ def test_a_position_sees_itself_and_what_is_before_it_but_no_padding() -> None:
 
 
 @both
-def test_a_search_reads_only_the_last_code_of_each_beam(chain, backbone: Any) -> None:
+def test_a_search_reads_only_the_last_code_of_each_beam(chain, read, backbone: Any) -> None:
     """Beams change places, share parents and multiply, as in a search."""
     given = task(chain(), categories=True)
     network, histories = untrained(backbone, given), given.data.test().histories
     items = torch.from_numpy(histories.items)
     context = network.begin(histories, SLOTS)
-    read: list[int] = []
-    network.blocks.register_forward_pre_hook(
-        lambda module, args, kwargs: read.append(kwargs["inputs_embeds"].shape[1]), with_kwargs=True
-    )
     generator = torch.Generator().manual_seed(0)
     prefix, cached, wanted = torch.empty(60, 1, 0, dtype=torch.long), [], []
     for slot, beams in enumerate((2, 3, 3, 3)):
@@ -137,6 +155,6 @@ def test_a_search_reads_only_the_last_code_of_each_beam(chain, backbone: Any) ->
         cached.append(context.next_log_probs(prefix)[..., : last - first])
         with torch.no_grad():
             wanted.append(without_cache(network, items, prefix, torch.tensor(SLOTS))[..., first:last])
-    assert read[::2] == [2, 3, 3, 3]
+    assert [shape for shape, _ in read] == [(60, n) for n in (PROMPT, 2, 3, 3, 3)]
     for ours, plain in zip(cached, wanted, strict=True):
         torch.testing.assert_close(ours, plain, atol=1e-5, rtol=0)

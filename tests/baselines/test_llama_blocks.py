@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
-from transformers import LlamaConfig, LlamaModel
+from transformers import LlamaConfig, LlamaModel, Qwen2Config, Qwen2Model
 
 from mindrec_baselines.code_blocks import settings
 from mindrec_baselines.code_network import items_alone
@@ -84,3 +84,21 @@ def test_no_history_at_all(model, inputs) -> None:
     states, _ = blocks.full(nothing, first, OWNER, canvas, POSITIONS[BEFORE:], asked)
     read = blocks.read(nothing, POSITIONS[:0])
     torch.testing.assert_close(states, blocks.cached(read, OWNER, canvas, POSITIONS[BEFORE:], asked))
+
+
+@pytest.mark.parametrize(("kind", "options"), [(LlamaModel, LlamaConfig), (Qwen2Model, Qwen2Config)])
+def test_positions_are_read_once(kind, options) -> None:
+    """Three positions, then three more that see some of them: as one sequence of six."""
+    torch.manual_seed(0)
+    model = kind(options(**settings(Shape(layers=3, hidden=24, heads=3), 12))).eval().requires_grad_(False)
+    for parameter in model.parameters():  # the biases too
+        torch.nn.init.normal_(parameter, std=0.3)
+    states, numbers = torch.randn(2, 6, 24), torch.tensor([2, 3, 4, 5, 5, 6])
+    mask = (torch.rand(2, 1, 6, 6) < 0.5).tril(-1) | torch.eye(6, dtype=torch.bool)
+    wanted = model(inputs_embeds=states, attention_mask=mask, position_ids=numbers[None], use_cache=False)
+    blocks = LlamaBlocks.of(model)
+    last, before = blocks.write(states[:, :3], numbers[:3], mask[:, :, :3, :3], torch.tensor([2]))
+    torch.testing.assert_close(last, wanted.last_hidden_state[:, 2:3], atol=1e-5, rtol=1e-5)
+    answer, kept = blocks.write(states[:, 3:], numbers[3:], mask[:, :, 3:], torch.tensor([2, 0]), before)
+    torch.testing.assert_close(answer, wanted.last_hidden_state[:, [5, 3]], atol=1e-5, rtol=1e-5)
+    assert [tuple(keys.shape) for keys, _ in kept] == [(2, 3, 6, 8)] * 3

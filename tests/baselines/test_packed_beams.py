@@ -12,8 +12,3 @@ def test_beams_are_apart_and_causal() -> None:
     causal = [[1, 0, 0], [1, 1, 0], [1, 1, 1]]
     assert mask[:3, :3].tolist() == mask[3:, 3:].tolist() == causal
     assert mask[:3, 3:].sum() == mask[3:, :3].sum() == 0
-
-
-def test_new_positions_see_what_their_beam_has_in_the_cache() -> None:
-    mask = beam_mask(2, 1, torch.device("cpu"), done=2).int()
-    assert mask.tolist() == [[1, 1, 0, 0, 1, 0], [0, 0, 1, 1, 0, 1]]
