@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from mindrec_bench.adapters import renormalised
+from mindrec_bench.clock import part
 from mindrec_bench.constraint import Reach
 from mindrec_bench.contracts import MASK, Canvas, DenoiserContext, Ranking
 
@@ -67,7 +68,8 @@ def diffusion_search(
             log_probs = log_probs.where(reach.allowed(beams.codes), -torch.inf)
         preference = log_probs if propose == "top" else perturbed(log_probs, slots, canvas, step=step, beam=beam)
         candidates = stage.candidates(beams, Answers(slots, log_probs, preference, reach), beam)
-        beams = _survivors(candidates, rule(candidates, beam=beam, n_categories=canvas.n_categories), beam)
+        with part("pruning"):
+            beams = _survivors(candidates, rule(candidates, beam=beam, n_categories=canvas.n_categories), beam)
         # A candidate of score -inf may hold a code that its slot does not have; the model must be able to read it.
         beams = Beams(beams.codes.minimum(last_code), beams.scores)
     return ranking(beams.codes, beams.scores, beam)

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from . import __version__
+from .bench.command import bench
 from .config_file import config_option
 from .data_commands import data
 from .errors import MrbenchError
@@ -192,7 +193,7 @@ def list_(what: str | None, name: str | None, data_dir: Path | None, as_json: bo
     _print(value, "\n".join(lines), as_json)
 
 
-for command in (table, figure, compare, audit, score, export, sweep, data):
+for command in (table, figure, compare, audit, score, export, sweep, bench, data):
     cli.add_command(command)
 
 

@@ -22,6 +22,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
+from .clock import part
 from .errors import DataError
 
 Slots = tuple[int, ...]
@@ -106,15 +107,17 @@ class Reach:
         Returns:
             Shape: (B, K, S, V), bool; S the open slots in rising order, V the largest vocabulary of all slots.
         """
+        with part("constraint"):
+            return torch.stack([self._mask(table, codes) for table in self._tables], dim=2)
+
+    def _mask(self, table: _Table, codes: Tensor) -> Tensor:
+        """The codes of one slot. Shape: (B, K, V), bool"""
         n_codes = max(self.constraint.sizes)
-        masks = []
-        for table in self._tables:
-            first, count = table.ranges(codes)
-            (code,), exists = table.choices(first, count, 0, table.width)
-            # What is no choice writes to one column too many, which is then dropped.
-            mask = torch.zeros(*first.shape, n_codes + 1, dtype=torch.bool, device=codes.device)
-            masks.append(mask.scatter_(2, code.where(exists, n_codes), True)[..., :-1])
-        return torch.stack(masks, dim=2)
+        first, count = table.ranges(codes)
+        (code,), exists = table.choices(first, count, 0, table.width)
+        # What is no choice writes to one column too many, which is then dropped.
+        mask = torch.zeros(*first.shape, n_codes + 1, dtype=torch.bool, device=codes.device)
+        return mask.scatter_(2, code.where(exists, n_codes), True)[..., :-1]
 
     def joint(self, codes: Tensor, chosen: Slots, done: int) -> Iterator[tuple[list[Tensor], Tensor | None]]:
         """All joint choices for some open slots that keep an item reachable, in parts, in rising order of the codes.
@@ -129,12 +132,14 @@ class Reach:
             revealed one of the chosen has none. Where nothing is revealed all beams have the same choices: the shapes
             are (1, 1, C), and None stands for "all exist".
         """
-        table = self.constraint.table(self.known, self.open_, chosen, done)
-        step = max(1, AT_ONCE // codes[..., 0].numel())
         alike = not self.known and done == 0
-        first, count = table.ranges(codes[:1, :1] if alike else codes)
+        with part("constraint"):
+            table = self.constraint.table(self.known, self.open_, chosen, done)
+            first, count = table.ranges(codes[:1, :1] if alike else codes)
+        step = max(1, AT_ONCE // codes[..., 0].numel())
         for offset in range(0, table.width, step):
-            columns, exists = table.choices(first, count, offset, min(step, table.width - offset))
+            with part("constraint"):
+                columns, exists = table.choices(first, count, offset, min(step, table.width - offset))
             yield columns, None if alike else exists
 
     @cached_property

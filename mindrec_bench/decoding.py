@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from .clock import part
 from .codes import CodeSpace, Int
 from .contracts import MASK, Canvas, Decoder, Model, Ranking, canvas_sizes
 from .data.dataset import Examples
@@ -52,12 +53,14 @@ class MeteredContext:
     def log_probs(self, *question: Any) -> Tensor:
         """As the wrapped context answers (denoiser and items)."""
         self._meter.passes += 1
-        return self._context.log_probs(*question)
+        with part("model"):
+            return self._context.log_probs(*question)
 
     def next_log_probs(self, prefix: Tensor) -> Tensor:
         """As the wrapped context answers (causal)."""
         self._meter.passes += 1
-        return self._context.next_log_probs(prefix)
+        with part("model"):
+            return self._context.next_log_probs(prefix)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +129,8 @@ class UserDecoder:
             began = time.perf_counter()
             batch = Examples(examples.histories[rows], examples.targets[rows])
             context, canvas, ranking = self._decode(batch, meter)
-            table = self._rows(ranking, batch.histories.users)
+            with part("output"):
+                table = self._rows(ranking, batch.histories.users)
             meter.batch_seconds.append(time.perf_counter() - began)
             for name, values in self._search_error(context, canvas, ranking).items():
                 meter.missed.setdefault(name, []).extend(values.tolist())
@@ -138,7 +142,9 @@ class UserDecoder:
         from .adapters import KeptItems
 
         with torch.inference_mode():
-            context, canvas = self.model.begin(batch.histories, self.slots), self._canvas(batch)
+            with part("model"):
+                context = self.model.begin(batch.histories, self.slots)
+            canvas = self._canvas(batch)
             if self.decoder.needs == "items":
                 context = KeptItems(context)
             return context, canvas, self.decoder.decode(MeteredContext(context, meter), canvas, beam=self.beam)
@@ -149,7 +155,7 @@ class UserDecoder:
         from .adapters import item_weights
         from .search_error import search_error
 
-        with torch.inference_mode():
+        with torch.inference_mode(), part("search error"):
             weights = item_weights(context)
             return {} if weights is None else search_error(weights, canvas, ranking, self._sequences)
 

@@ -107,7 +107,7 @@ def swap_test(
             counted[1, :, c] = (swapped**2).sum(axis=1)
         return counted
 
-    extreme, squares = np.sum(over_chunks(swap, resamples), axis=0)
+    extreme, squares = np.sum(over_chunks(swap, resamples, reference.shape[0]), axis=0)
     return SwapTest(p=(1 + extreme) / (1 + resamples), null_sd=np.sqrt(squares / resamples))
 
 
@@ -119,7 +119,7 @@ def bootstrap_entropy(systems: Sequence[csr_array], *, resamples: int = RESAMPLE
         drawn = bootstrap_weights(systems[0].shape[0], size, seed, chunk).astype(np.float32)
         return np.stack([statistics(matrix @ drawn)[0] for matrix in by_code])
 
-    return np.concatenate(over_chunks(entropies, resamples), axis=1)
+    return np.concatenate(over_chunks(entropies, resamples, systems[0].shape[0]), axis=1)
 
 
 def centred_interval(samples: Float, observed: Float, level: float = 0.95) -> tuple[Float, Float]:

@@ -44,19 +44,20 @@ def score_shards(
     catalogue = Catalogue(space, dataset.train_counts())
     slots = canvas_slots(space, categories)
     n_slots = len(slots) if own is None else own.space.n_slots
-    parts, start = [], 0
+    parts: list[Columns] = []
+    corpus, start = None, 0
     for shard in shards:
         rows = slice(start, start := start + shard.meta.users)
         numbers = padded_codes(shard.table(), examples.histories.users[rows], beam, n_slots)
         if own is not None:
-            parts.append(score_keys(*own.read(numbers, space), examples.targets[rows], catalogue))
-            continue
-        sids = space.from_numbers(numbers[:, :, len(slots) - len(space.sid_slots) :], space.sid_slots)
-        parts.append(score_lists(sids, examples.targets[rows], catalogue))
-    columns = {name: np.concatenate([part[name] for part, _ in parts]) for name in parts[0][0]}
-    corpus = parts[0][1]
-    for _, counts in parts[1:]:
-        corpus = corpus.add(counts)
+            scored, counts = score_keys(*own.read(numbers, space), examples.targets[rows], catalogue)
+        else:
+            sids = space.from_numbers(numbers[:, :, len(slots) - len(space.sid_slots) :], space.sid_slots)
+            scored, counts = score_lists(sids, examples.targets[rows], catalogue)
+        parts.append(scored)
+        corpus = counts if corpus is None else corpus.add(counts)  # at once: a count for each SID, from every shard
+    assert corpus is not None
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     results: dict[str, Any] = {
         "metrics": summarise(columns, corpus, catalogue),
         "interactions": dataset.interactions,

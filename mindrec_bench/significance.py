@@ -29,6 +29,12 @@ POWER = 0.8
 CHUNK = 256
 """Resamples made at a time: 5,000 users x 256 signs stay near the cache."""
 
+DRAWN_USERS = 1 << 14
+"""Users drawn at a time; any number gives the same draws."""
+
+MEMORY = 1 << 32
+"""Bytes that all threads may take together, unless one alone takes more: up to 12 for each user and resample."""
+
 
 @dataclass(frozen=True)
 class PRange:
@@ -73,18 +79,20 @@ def mcnemar_range(hits_a: int, hits_b: int, n: int) -> PRange:
     return PRange(float(p.min()), float(p.max()))
 
 
-def over_chunks(work: Callable[[int, int], T], resamples: int) -> list[T]:
+def over_chunks(work: Callable[[int, int], T], resamples: int, n_users: int) -> list[T]:
     """Split resamples into chunks and work on them in threads; how many threads there are changes no answer.
 
     Args:
         work: gets a chunk's number and its resamples.
         resamples: how many in all.
+        n_users: over how many users; with many, fewer threads share the memory.
 
     Returns:
         The answers in the order of the chunks.
     """
     starts = range(0, resamples, CHUNK)
-    with ThreadPoolExecutor(min(len(starts), os.cpu_count() or 1)) as pool:
+    threads = min(len(starts), os.cpu_count() or 1, max(1, MEMORY // (12 * CHUNK * max(n_users, 1))))
+    with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(lambda start: work(start // CHUNK, min(CHUNK, resamples - start)), starts))
 
 
@@ -132,7 +140,7 @@ def randomisation(differences: Float, *, resamples: int = RESAMPLES, seed: int =
         bits = swap_bits(len(differences), size, seed, chunk)[active]
         return count_extreme(observed[:, None] - 2.0 * (columns @ bits.astype(np.float64)), observed)
 
-    return (1 + np.sum(over_chunks(extreme, resamples), axis=0)) / (1 + resamples)
+    return (1 + np.sum(over_chunks(extreme, resamples, len(differences)), axis=0)) / (1 + resamples)
 
 
 def paired_t(differences: Float) -> Float:
@@ -162,12 +170,16 @@ def wilcoxon(differences: Float) -> Float:
     return p
 
 
-def bootstrap_weights(n_users: int, resamples: int, seed: int, chunk: int) -> Float:
+def bootstrap_weights(n_users: int, resamples: int, seed: int, chunk: int) -> NDArray[np.uint16]:
     """How often each user is drawn in each bootstrap resample of a chunk. Shape: (U, resamples)"""
     rng = np.random.default_rng((seed, chunk))
-    drawn = rng.integers(0, n_users, size=(n_users, resamples)) * resamples + np.arange(resamples)
-    weights = np.bincount(drawn.ravel(), minlength=n_users * resamples)
-    return weights.reshape(n_users, resamples).astype(np.float64)
+    weights, column = np.zeros(n_users * resamples, dtype=np.uint16), np.arange(resamples)
+    for start in range(0, n_users, DRAWN_USERS):  # the draws in one go would be the largest array by far
+        drawn = rng.integers(0, n_users, size=(min(DRAWN_USERS, n_users - start), resamples))
+        drawn *= resamples
+        drawn += column
+        np.add.at(weights, drawn.ravel(), np.uint16(1))
+    return weights.reshape(n_users, resamples)
 
 
 def bootstrap_means(values: Float, *, resamples: int = RESAMPLES, seed: int = 0) -> Float:
@@ -176,9 +188,10 @@ def bootstrap_means(values: Float, *, resamples: int = RESAMPLES, seed: int = 0)
     columns = np.ascontiguousarray(values[active].T)
 
     def sums(chunk: int, size: int) -> Float:
-        return columns @ bootstrap_weights(len(values), size, seed, chunk)[active]
+        weights = bootstrap_weights(len(values), size, seed, chunk)[active]
+        return columns @ weights.astype(np.float64)
 
-    return np.concatenate(over_chunks(sums, resamples), axis=1) / len(values)
+    return np.concatenate(over_chunks(sums, resamples, len(values)), axis=1) / len(values)
 
 
 def interval(samples: Float, level: float = 0.95) -> tuple[Float, Float]:

@@ -23,6 +23,7 @@ OPEN_TO_PLUGINS = {
     f"mindrec_bench.{name}"
     for name in (
         "adapters",
+        "clock",
         "codes",
         "constraint",
         "contracts",

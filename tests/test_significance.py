@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -123,10 +124,19 @@ def test_swap_bits_are_fair_and_of_the_asked_number() -> None:
 
 @pytest.mark.parametrize("resamples", [1, 255, 256, 257, 1_000])
 def test_chunks_come_in_order_and_make_up_all_resamples(resamples: int) -> None:
-    chunks = stats.over_chunks(lambda chunk, size: (chunk, size), resamples)
+    chunks = stats.over_chunks(lambda chunk, size: (chunk, size), resamples, n_users=10)
     assert [chunk for chunk, _ in chunks] == list(range(len(chunks)))
     assert sum(size for _, size in chunks) == resamples
     assert max(size for _, size in chunks) <= stats.CHUNK
+
+
+@pytest.mark.parametrize(("users", "threads"), [(1_000, 8), (500_000, 2), (10_000_000, 1)])
+def test_many_users_take_fewer_threads(users: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    monkeypatch.setattr(stats, "ThreadPoolExecutor", lambda n: asked.append(n) or ThreadPoolExecutor(n))
+    stats.over_chunks(lambda chunk, size: size, 10_000, users)
+    assert asked == [threads]
 
 
 def test_the_number_of_threads_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,6 +183,16 @@ def test_bootstrap_weights_draw_every_user_once_on_average() -> None:
     assert weights.shape == (30, 500)
     assert (weights.sum(axis=0) == 30).all()
     assert weights.mean(axis=1) == pytest.approx(np.ones(30), abs=0.2)
+
+
+@pytest.mark.parametrize(("users", "at_a_time"), [(30, 7), (30, 30), (31, 10)])
+def test_bootstrap_weights_count_the_same_draws_however_many_at_a_time(
+    users: int, at_a_time: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stats, "DRAWN_USERS", at_a_time)
+    drawn = np.random.default_rng((3, 1)).integers(0, users, size=(users, 50))
+    expected = [np.bincount(column, minlength=users) for column in drawn.T]
+    assert (expected == stats.bootstrap_weights(users, 50, 3, 1).T).all()
 
 
 @pytest.mark.parametrize("seed", range(5))
