@@ -1,4 +1,4 @@
-"""Keep of a pytest-benchmark file what a comparison needs: `python benchmarks/suite/shrink.py NEW.json baseline.json`."""
+"""Keep of a pytest-benchmark file what a comparison needs: `python benchmarks/suite/shrink.py NEW.json OLD.json`."""
 
 from __future__ import annotations
 
