@@ -24,6 +24,7 @@ from .products import linear
 KeysValues = list[tuple[Tensor, Tensor]]
 """Of each layer, for R histories of h positions. Shapes: (R, heads, h, hidden / heads)"""
 
+
 @dataclass(frozen=True, eq=False)
 class LlamaBlocks:
     """The stack.
