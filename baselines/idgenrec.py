@@ -136,11 +136,7 @@ class IdGenRec(FromScratch):
         return replace(super().at(size), **missing)
 
     def identity(self, size: str) -> dict[str, str]:
-        """What the checkpoints that the options name hold, for the identity of runs.
-
-        Raises:
-            UsageError, DataError: a size that reads none is given one, or a file or the hub can't be read.
-        """
+        """What the checkpoints that the options name hold, for the identity of runs; raises what `fit` does."""
         from .checkpoint_files import MOVED, identity
 
         self._check_size(size)
