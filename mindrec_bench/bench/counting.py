@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,9 +38,20 @@ def count(work: Callable[[], object]) -> Counted:
     Attention is computed by plain matrix products meanwhile, since fused kernels are not counted on every device.
     """
     rows = _Rows()
-    with rows, FlopCounterMode(display=False) as flops, sdpa_kernel(SDPBackend.MATH):
+    with rows, FlopCounterMode(display=False, custom_mapping=_ONEDNN) as flops, sdpa_kernel(SDPBackend.MATH):
         work()
     return Counted(flops.get_total_flops(), rows.positions)
+
+
+def _linear_flops(inputs: Any, weight: Any, *rest: Any, out_shape: Any = None, **named: Any) -> int:
+    """Of a linear layer; torch gives shapes."""
+    return 2 * math.prod(inputs) * weight[0]
+
+
+_ONEDNN: dict[Any, Any] = (
+    {torch.ops.mkldnn._linear_pointwise: _linear_flops} if hasattr(torch.ops.mkldnn, "_linear_pointwise") else {}
+)
+"""A product that torch does not count by itself: networks may use it on a CPU."""
 
 
 class _Rows(TorchDispatchMode):
@@ -56,6 +68,10 @@ class _Rows(TorchDispatchMode):
             left, weight = (args[place] for place in self._PRODUCTS[func])
             key = weight.data_ptr(), weight.numel()
             self.rows[key] = self.rows.get(key, 0) + len(left)
+        elif getattr(func, "overloadpacket", None) in _ONEDNN:
+            left, weight = args[:2]
+            key = weight.data_ptr(), weight.numel()
+            self.rows[key] = self.rows.get(key, 0) + left.numel() // left.shape[-1]
         return func(*args, **(kwargs or {}))
 
     @property
@@ -66,14 +82,26 @@ class _Rows(TorchDispatchMode):
 
 
 def matrix_product_rate(device: str, repeats: int = 5) -> float:
-    """Floating-point operations a second of a square product of float32, with the threads that decoding has."""
+    """Floating-point operations a second of a square product of float32, with the threads that decoding has.
+
+    On a CPU by whichever of torch's two libraries is quicker.
+    """
     side = MATRIX[device]
     left, right = torch.randn(2, side, side, device=device)
+    ways: list[Callable[[], object]] = [lambda: left @ right]
+    if device == "cpu" and _ONEDNN:
+        ways.append(lambda: torch.ops.mkldnn._linear_pointwise(left, right, None, "none", [], ""))
+    with torch.inference_mode():
+        return 2 * side**3 / min(_seconds(way, device, repeats) for way in ways)
+
+
+def _seconds(work: Callable[[], object], device: str, repeats: int) -> float:
+    """The median, but for the first, which wakes threads and libraries."""
     times = []
     for _ in range(repeats + 1):
         start = time.perf_counter()
-        left @ right
+        work()
         if device == "cuda":
             torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
-    return 2 * side**3 / median(times[1:])  # the first wakes threads and libraries
+    return median(times[1:])

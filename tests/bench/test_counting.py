@@ -23,6 +23,15 @@ def test_products_and_the_rows_of_their_weights(mode):
     assert counted.positions == pytest.approx((7 * 15 + 2 * 20) / (15 + 20))
 
 
+@pytest.mark.skipif(not hasattr(torch.ops.mkldnn, "_linear_pointwise"), reason="torch without oneDNN")
+def test_products_of_onednn_count_alike():
+    weight, rows = torch.ones(5, 3), torch.ones(2, 7, 3)
+    with torch.inference_mode():
+        counted = count(lambda: torch.ops.mkldnn._linear_pointwise(rows, weight, None, "none", [], ""))
+    assert counted.flops == 2 * 14 * 3 * 5
+    assert counted.positions == 14
+
+
 def test_attention_counts_as_operations_and_not_as_positions():
     queries, keys = torch.ones(2, 1, 3, 8), torch.ones(2, 1, 5, 8)
     with torch.inference_mode():

@@ -46,7 +46,7 @@ def test_operations_are_the_networks(timed):
     assert 0 < short.flops < long.flops
     assert 0 < short.positions < long.positions
     # at most every beam of every user, whole, in every pass; the first has one beam
-    assert long.positions <= 4 * (1 + 6 * 3) * (10 + 7)
+    assert 4 * 7 * 7 <= long.positions <= 4 * (1 + 6 * 3) * (10 + 7)
     assert by["markov", "dbs-penalty", 10].flops == 0
 
 
