@@ -119,9 +119,9 @@ def test_a_distribution_of_that_name_is_not_replaced(tmp_path, monkeypatch):
 
 
 def test_a_folder_on_the_path_is_no_package(tmp_path, monkeypatch):
-    (tmp_path / "plain").mkdir()
+    (tmp_path / "folderonly").mkdir()
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert scaffold.new_decoder("plain", tmp_path / "out").is_dir()
+    assert scaffold.new_decoder("folderonly", tmp_path / "out").is_dir()
 
 
 @pytest.mark.parametrize("kind", ["folder", "file", "dangling link"])

@@ -171,8 +171,8 @@ def _check_model(model: Model, probe: Probe, data: Dataset) -> None:
     for question, answer in zip(questions, answers, strict=True):
         probe.check(answer, question)
         again = probe.ask(context, question)
-        same = torch.equal(answer, again)
-        require(same, f"{where}: a context asked {question.name} for a second time answers otherwise")
+        # Rounding may differ: a context may keep what it has computed for the questions before.
+        require(close(answer, again), f"{where}: a context asked {question.name} for a second time answers otherwise")
         for beam in range(BEAMS if answer.ndim > 2 else 0):
             alone = probe.ask(context, question.of(everyone, [beam]))
             require(close(answer[:, [beam]], alone), f"{where}: what a beam is answered depends on the other beams")
