@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,6 +66,10 @@ def sweep(
     from .execute import Place, Progress
     from .plan import read_sweep
 
+    if "WORLD_SIZE" in os.environ:
+        raise UsageError(
+            "a sweep shares its cells out itself; start it without torchrun, with --jobs or --executor dask"
+        )
     if (scheduler is None) == (where == "dask"):
         raise UsageError("--executor dask and --scheduler ADDRESS go together; give both, or none")
     plan, progress = read_sweep(file, data_dir), Progress()

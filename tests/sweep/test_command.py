@@ -53,6 +53,14 @@ def test_local_processes_and_a_second_start(sweep):
     assert second["chosen"] == first["chosen"]
 
 
+def test_torchrun_is_refused(sweep, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    process = sweep(seeds=[0])
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "start it without torchrun" in err
+
+
 def test_dask_needs_an_address(sweep):
     process = sweep("--executor", "dask", seeds=[0])
     _, err = process.communicate(timeout=60)
