@@ -168,7 +168,7 @@ class IdGenRec(FromScratch):
             folder.mkdir(parents=True, exist_ok=True)
             weights.write_text(folder / TOKENIZER, subwords.json)
             weights.write_text(folder / CONFIG, network.recommender.t5.config.to_json_string())
-        return id_rounds.fit(network, filled._steps(), subwords, task, folder)
+        return id_rounds.fit(network, filled._steps(task.size), subwords, task, folder)
 
     def load(self, task: Task, folder: Path) -> IdModel:
         """The recommender with the weights of the last round, and the items' IDs.
@@ -225,21 +225,12 @@ class IdGenRec(FromScratch):
         tokens, written = id_parts.text_tokens(subwords, lines, words, TEXTS[task.size].length)
         return IdNetwork(generator, recommender, texts=tokens, words=written, reach=filled.reach)
 
-    def _steps(self) -> list[Step]:
+    def _steps(self, size: str) -> list[Step]:
         """The phases in order."""
         from .id_rounds import Step
-        from .training import Recipe
 
         filled: Any = self
-        recommend = Recipe(
-            lr=filled.lr,
-            epochs=filled.epochs,
-            batch=filled.batch,
-            patience=self.patience,
-            weight_decay=filled.weight_decay,
-            shuffle=self.shuffle,
-            cpu_bf16=self.cpu_bf16,
-        )
+        recommend = self._recipe(size)
         generate = replace(recommend, lr=self.generator_lr, epochs=self.generator_epochs)
         learn_words = replace(recommend, epochs=filled.keyword_epochs, patience=filled.keyword_epochs)
         learn_words = replace(learn_words, batch=min(KEYWORD_BATCH, filled.batch))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests run side by side; read when torch is first imported
@@ -19,6 +22,24 @@ def real_data() -> Path:
     if not (root / "Arts").is_dir():
         pytest.skip(f"no real data at {root.absolute()}: set MRBENCH_DATA to the folder of Arts, Games, Instruments")
     return root
+
+
+@pytest.fixture(scope="session")
+def install(tmp_path_factory) -> Callable[[Path], Path]:
+    """install(package): a folder with the package installed into it, without any index."""
+
+    def into_a_folder(package: Path) -> Path:
+        reason = "building the package here needs setuptools of 77 or later, and pip: pip install '.[test]'"
+        pytest.importorskip("setuptools", minversion="77", reason=reason)
+        pytest.importorskip("pip", reason=reason)
+        target = tmp_path_factory.mktemp("target")
+        flags = ("--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--target", str(target))
+        command = [sys.executable, "-m", "pip", "install", *flags, str(package)]
+        done = subprocess.run(command, cwd=package, capture_output=True, text=True, timeout=250)
+        assert done.returncode == 0, done.stderr
+        return target
+
+    return into_a_folder
 
 
 @pytest.fixture

@@ -42,16 +42,9 @@ def source(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def installed(source, tmp_path_factory) -> Path:
-    """A folder with the package installed into it, without any index."""
-    reason = "building the package here needs setuptools of 77 or later, and pip: pip install '.[test]'"
-    pytest.importorskip("setuptools", minversion="77", reason=reason)
-    pytest.importorskip("pip", reason=reason)
-    target = tmp_path_factory.mktemp("target")
-    flags = ("--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--target", str(target))
-    done = python("-m", "pip", "install", *flags, str(source), cwd=source)
-    assert done.returncode == 0, done.stderr
-    return target
+def installed(source, install) -> Path:
+    """A folder with the package installed into it."""
+    return install(source)
 
 
 def test_there_is_one():

@@ -33,16 +33,9 @@ def written(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def installed(written, tmp_path_factory) -> Path:
-    """A folder with the package installed into it, without any index."""
-    reason = "building the package here needs setuptools of 77 or later, and pip: pip install '.[test]'"
-    pytest.importorskip("setuptools", minversion="77", reason=reason)
-    pytest.importorskip("pip", reason=reason)
-    target = tmp_path_factory.mktemp("target")
-    flags = ("--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--target", str(target))
-    done = python("-m", "pip", "install", *flags, str(written), cwd=written)
-    assert done.returncode == 0, done.stderr
-    return target
+def installed(written, install) -> Path:
+    """A folder with the package installed into it."""
+    return install(written)
 
 
 def test_it_is_listed_where_it_is_installed(installed, tmp_path):

@@ -159,7 +159,7 @@ def test_an_interrupted_training_ends_with_the_same_bits(
 
 
 def test_time_is_shared_among_the_phases_that_are_left(given: Task) -> None:
-    steps = IdGenRec(rounds=2).at("tiny")._steps()
+    steps = IdGenRec(rounds=2).at("tiny")._steps("tiny")
     assert [step.phase for step in steps] == STEPS
     assert [step.recipe.lr for step in steps] == [3e-3, 1e-8, 3e-3, 1e-8, 3e-3]
     limited = dataclasses.replace(given, max_minutes=11.0)
@@ -346,7 +346,7 @@ def test_both_parts_start_from_the_checkpoint(given: Task, checkpoint: Path, tmp
 
 
 def test_a_tagger_takes_the_place_of_keywords(given: Task, checkpoint: Path) -> None:
-    steps = IdGenRec(tagger=str(checkpoint)).at(PUBLISHED)._steps()
+    steps = IdGenRec(tagger=str(checkpoint)).at(PUBLISHED)._steps(PUBLISHED)
     assert [step.phase for step in steps] == ["generator", "recommender"] * 3
 
 
