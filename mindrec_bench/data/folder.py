@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from .catalogue import in_order, read_categories, read_semantic_ids
 from .dataset import Dataset
 from .jsonfile import read_object
 from .own_ids import read_own_ids
-from .sequences import arrange, read_sequences
+from .sequences import Sequences, arrange, read_sequences
 from .texts import read_texts
 
 
@@ -38,7 +39,7 @@ def read_folder(folder: Path, *, users: int | None = None, levels: int | None = 
     """
     name = _name(folder)
     index = folder / f"{name}.index.json"
-    path, sequences = read_sequences(folder, name)
+    sequences = read_sequences(folder, name)
     if not index.is_file():
         raise DataError(
             f"{folder} has no {index.name}, the semantic IDs of its items; "
@@ -46,23 +47,10 @@ def read_folder(folder: Path, *, users: int | None = None, levels: int | None = 
         )
     item_ids, sids = read_semantic_ids(index)
     found = read_categories(folder, name, item_ids, levels)
-    kept, offsets, items, skipped = arrange(sequences, path, item_ids, users)
-    categories = found.codes if found else None
-    return Dataset(
-        name=name,
-        users=kept,
-        offsets=offsets,
-        items=items,
-        item_ids=item_ids,
-        sids=sids,
-        categories=categories,
-        fingerprint=fingerprint(kept, offsets, items, item_ids, sids, categories),
-        skipped=skipped,
-        without_categories=found.without if found else 0,
-        category_notes=found.notes if found else (),
-        read_texts=partial(read_texts, folder / f"{name}.item.json", item_ids),
-        read_own_ids=partial(read_own_ids, folder, name, kept, item_ids),
-    )
+    plain = _dataset(folder, sequences, users, item_ids, sids, found.codes if found else None)
+    if found is None:
+        return plain
+    return replace(plain, without_categories=found.without, category_notes=found.notes)
 
 
 def read_uncoded(folder: Path, *, users: int | None = None) -> Dataset:
@@ -86,8 +74,22 @@ def read_uncoded(folder: Path, *, users: int | None = None) -> Dataset:
     for file in (folder / f"{name}.item.json", folder / f"{name}.index.json"):
         found.update(read_object(file) if file.is_file() else ())
     item_ids = in_order(found)
-    kept, offsets, items, skipped = arrange(sequences, path, item_ids, users)
     sids = np.zeros((len(item_ids), 0), dtype=np.int64)
+    return _dataset(folder, (path, sequences), users, item_ids, sids, None)
+
+
+def _dataset(
+    folder: Path,
+    read: tuple[Path, Sequences],
+    users: int | None,
+    item_ids: list[str],
+    sids: Int,
+    categories: Int | None,
+) -> Dataset:
+    """The sequences that were read, and the path they came from, over a catalogue in codes."""
+    path, sequences = read
+    name = _name(folder)
+    kept, offsets, items, skipped = arrange(sequences, path, item_ids, users)
     return Dataset(
         name=name,
         users=kept,
@@ -95,8 +97,8 @@ def read_uncoded(folder: Path, *, users: int | None = None) -> Dataset:
         items=items,
         item_ids=item_ids,
         sids=sids,
-        categories=None,
-        fingerprint=fingerprint(kept, offsets, items, item_ids, sids, None),
+        categories=categories,
+        fingerprint=fingerprint(kept, offsets, items, item_ids, sids, categories),
         skipped=skipped,
         read_texts=partial(read_texts, folder / f"{name}.item.json", item_ids),
         read_own_ids=partial(read_own_ids, folder, name, kept, item_ids),
