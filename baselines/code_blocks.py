@@ -18,7 +18,7 @@ from mindrec_bench.codes import CodeSpace
 
 from . import vocabulary
 from .from_scratch import Shape
-from .products import linear
+from .products import linear, speed_up
 
 ALIKE = 64
 """Sequences that run together on a CPU, sorted by length: long enough for its cores, and little padding."""
@@ -55,6 +55,7 @@ class CodeBlocks(nn.Module):
         self.space, self.vocabulary = space, space.offsets[-1]
         self.blocks = blocks
         self.blocks.set_input_embeddings(nn.Identity())
+        speed_up(self.blocks)
         hidden = blocks.config.hidden_size
         self.embedding = nn.Embedding(self.vocabulary + extra, hidden)
         nn.init.normal_(self.embedding.weight, std=hidden**-0.5)

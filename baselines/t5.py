@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache, EncoderDecoderCache, T5Config, T5Model
 
 from .packed_beams import beam_mask
+from .products import linear, speed_up
 from .vocabulary import own_log_probs
 
 UNSEEN = -1e9
@@ -56,6 +57,7 @@ class T5Reader(nn.Module):
         self.pad = pad
         self.t5 = t5
         self.t5.set_input_embeddings(nn.Identity())  # type: ignore[arg-type]  # tokens are embedded here
+        speed_up(self.t5)
         self.embedding = embedding
 
     def read(self, tokens: Tensor, there: Tensor) -> Tensor:
@@ -95,7 +97,7 @@ class T5Reader(nn.Module):
 
     def logits(self, states: Tensor) -> Tensor:
         """Scores of all tokens. Shape: (..., hidden) -> (..., vocabulary)"""
-        return nn.functional.linear(states * states.shape[-1] ** -0.5, self.embedding.weight)
+        return linear(states * states.shape[-1] ** -0.5, self.embedding.weight)
 
     def started(self, codes: Tensor) -> Tensor:
         """Codes with the start before them. Shape: (..., t) -> (..., 1 + t)"""
