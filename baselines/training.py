@@ -50,7 +50,7 @@ class Recipe:
         warmup: steps of rising learning rate.
         decay: the last share of training, in which the learning rate falls to 0.
         eval_repeats: how often a validation example is evaluated, each time with other (fixed) noise.
-        cpu_bf16: autocast to bf16 on a CPU that computes in it; wide networks gain (`tiger` small: 1.9 times), narrow
+        cpu_bf16: autocast to bf16 on a CPU that computes in it; wide networks gain (`tiger` small: 1.4 times), narrow
             ones don't. On a GPU all networks train under it.
     """
 
