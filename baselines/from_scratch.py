@@ -67,7 +67,7 @@ class FromScratch:
     sizes: ClassVar[tuple[str, ...]] = ("tiny", "small")
     own: ClassVar[Mapping[str, Own]] = {
         "tiny": Own(lr=3e-3, epochs=15, batch=128, dropout=0.1, weight_decay=0.01),
-        "small": Own(lr=1.5e-3, epochs=15, batch=128, dropout=0.1, weight_decay=0.1),
+        "small": Own(lr=1.5e-3, epochs=30, batch=128, dropout=0.1, weight_decay=0.1),
     }
     eval_repeats: ClassVar[int] = 1
     cpu_bf16: ClassVar[bool] = False
