@@ -49,7 +49,7 @@ class FromScratch:
         lr: peak learning rate; None here and below: the size's own.
         epochs: at most this many passes.
         batch: examples a step.
-        patience: epochs without a better validation loss before training stops.
+        patience: epochs without a better validation loss before the learning rate falls and training ends.
         dropout: share of the activations that training hides; where, the network says.
         weight_decay: of AdamW.
         shuffle: a new order each epoch; no: the order of users, as released.

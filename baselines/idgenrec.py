@@ -78,7 +78,7 @@ class IdGenRec(FromScratch):
         lr: peak learning rate of the recommender and of the keywords; None here and below: the size's own.
         epochs: passes of the recommender in each round.
         batch: examples a step.
-        patience: epochs without a better validation loss before a phase stops.
+        patience: epochs without a better validation loss before the learning rate falls and a phase ends.
         dropout: T5's own, in every block.
         weight_decay: of AdamW.
         shuffle: a new order each epoch; no: the order of users, as released.

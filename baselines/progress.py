@@ -40,9 +40,19 @@ class Progress(TrainerCallback):
     """
 
     def __init__(
-        self, folder: Path, *, steps: int, patience: int, minutes: float | None, quiet: bool, notify: Notify
+        self,
+        folder: Path,
+        *,
+        steps: int,
+        patience: int,
+        decay: float,
+        minutes: float | None,
+        quiet: bool,
+        notify: Notify,
     ) -> None:
-        self.folder, self.steps, self.patience, self.quiet, self.notify = folder, steps, patience, quiet, notify
+        self.folder, self.steps, self.quiet, self.notify = folder, steps, quiet, notify
+        self.patience, self.decay = patience, decay
+        self.plateau: int | None = None
         self.limit = float("inf") if minutes is None else 60 * minutes
         self.step, self.epoch, self.losses = 0, 0.0, list[float]()
         self.finished = False
@@ -56,11 +66,17 @@ class Progress(TrainerCallback):
         return self._seconds_before + time.monotonic() - self._started
 
     def share(self, step: int) -> float:
-        """How much of the training is over, by steps or by time, whichever is more: so a time limit decays too.
+        """How much of the training is over, by steps, time or patience, whichever is most: each ends in the decay.
 
-        The time is that of the last step's end, on the clock of process 0: all processes need the same learning rate.
+        Once validation has not improved for long enough, only the decay is left, the last share of what is then the
+        whole training. The time is that of the last step's end, on the clock of process 0: all processes need the same
+        learning rate.
         """
-        return min(1.0, max(step / self.steps, self._now / self.limit))
+        shares = [step / self.steps, self._now / self.limit]
+        if self.plateau is not None:
+            whole = self.plateau / (1 - self.decay)
+            shares.append(step / whole)
+        return min(1.0, max(shares))
 
     def resume(self) -> Path | None:
         """Take up the state of the last whole checkpoint and return its folder; None where there is none."""
@@ -70,6 +86,7 @@ class Progress(TrainerCallback):
         state = json.loads(whole[-1].read_text())
         self.step, self.epoch, self.losses = state["step"], state["epoch"], state["losses"]
         self.finished, self._seconds_before = state["finished"], state["seconds"]
+        self.plateau = state["plateau"]
         self._now = self._saved = self._seconds_before
         if self.losses:
             self.best = load_file(whole[-1].with_name(BEST))
@@ -84,7 +101,7 @@ class Progress(TrainerCallback):
             parameters=parameters,
             seconds=self.seconds,
             valid_loss=tuple(self.losses),
-            under_trained=improving and self.step < self.steps,
+            under_trained=improving and self.plateau is None and self.step < self.steps,
         )
 
     def on_train_begin(
@@ -103,7 +120,7 @@ class Progress(TrainerCallback):
         self._bar.update()
         if self.step == self._first + TIMED_STEPS:
             self.notify(self._forecast())
-        if self._now >= self.limit or self.step >= self.steps:
+        if self.share(self.step) >= 1:
             self.finished = control.should_training_stop = True
         elif self._now - self._saved > SAVE_SECONDS:
             control.should_save = True
@@ -115,7 +132,7 @@ class Progress(TrainerCallback):
         return f"about {minutes:.1f} minutes of training at this speed, less if validation stops improving before"
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any) -> None:
-        """Keep the best weights; stop when the last `patience` evaluations brought none better.
+        """Keep the best weights; begin the decay when the last `patience` evaluations brought none better.
 
         Raises:
             MrbenchError: the loss is not a number any more.
@@ -132,8 +149,9 @@ class Progress(TrainerCallback):
             self.best = {
                 name: tensor.detach().to("cpu", copy=True) for name, tensor in rest["model"].state_dict().items()
             }
-        if len(self.losses) - 1 - self.losses.index(min(self.losses)) >= self.patience:
-            self.finished = control.should_training_stop = True
+        waited = len(self.losses) - 1 - self.losses.index(min(self.losses))
+        if self.plateau is None and waited >= self.patience:
+            self.plateau = self.step
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any) -> None:
         """Complete the checkpoint that the Trainer has just written, then remove the older ones."""
@@ -145,7 +163,7 @@ class Progress(TrainerCallback):
         if self.best:
             write_weights(checkpoint / BEST, self.best)
         facts = {"step": self.step, "epoch": self.epoch, "losses": self.losses, "finished": self.finished}
-        write_json(checkpoint / STATE, {**facts, "seconds": self.seconds})
+        write_json(checkpoint / STATE, {**facts, "plateau": self.plateau, "seconds": self.seconds})
         for other in self.folder.glob("checkpoint-*"):
             if other != checkpoint:
                 shutil.rmtree(other)

@@ -30,7 +30,7 @@ class Qwen25(Published):
         lr: peak learning rate; None here and below: the size's own.
         epochs: at most this many passes.
         batch: examples a step.
-        patience: epochs without a better validation loss before training stops.
+        patience: epochs without a better validation loss before the learning rate falls and training ends.
         dropout: on the inputs and the last hidden states; at LLM sizes, of LoRA.
         weight_decay: of AdamW.
         shuffle: a new order each epoch; no: the order of users, as released.

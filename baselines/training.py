@@ -44,11 +44,11 @@ class Recipe:
         lr: the peak learning rate of AdamW.
         epochs: passes over the training examples, unless stopped before.
         batch: examples a step.
-        patience: stop after this many epochs without a better validation loss.
+        patience: epochs without a better validation loss before the decay begins.
         weight_decay: on matrices; not on norms.
         shuffle: a new order each epoch, or the order of users.
         warmup: steps of rising learning rate.
-        decay: the last share of training, in which the learning rate falls to 0.
+        decay: the last share of training, however it ends, in which the learning rate falls to 0; below 1.
         eval_repeats: how often a validation example is evaluated, each time with other (fixed) noise.
         cpu_bf16: autocast to bf16 on a CPU that computes in it; wide networks gain (`tiger` small: 1.4 times), narrow
             ones don't. On a GPU all networks train under it.
@@ -169,6 +169,7 @@ def _run(network: nn.Module, recipe: Recipe, task: Task, checkpoints: Path, trai
         checkpoints,
         steps=steps,
         patience=recipe.patience,
+        decay=recipe.decay,
         minutes=task.max_minutes,
         quiet=task.quiet,
         notify=task.notify,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import subprocess
 import sys
@@ -26,6 +27,10 @@ from mindrec_bench.errors import DataError, MrbenchError
 def task(data: Dataset, **changes: object) -> Task:
     given = Task(data, data.space(categories=False), size="tiny", quiet=True)
     return dataclasses.replace(given, **changes)  # type: ignore[arg-type]
+
+
+def watch(folder: Path, steps: int, minutes: float | None = None) -> Progress:
+    return Progress(folder, steps=steps, patience=1, decay=0.1, minutes=minutes, quiet=True, notify=pytest.fail)
 
 
 def test_equal_seeds_give_equal_weights_and_nothing_else_is_left(chain, tmp_path: Path, capfd, monkeypatch) -> None:
@@ -157,11 +162,12 @@ def test_time_limit_stops_and_says_under_trained(chain, tmp_path: Path) -> None:
 
 
 def test_time_before_an_interruption_counts(chain, tmp_path: Path) -> None:
-    progress = Progress(tmp_path, steps=10, patience=1, minutes=1, quiet=True, notify=pytest.fail)
+    progress = watch(tmp_path, steps=10, minutes=1)
     checkpoint = tmp_path / "checkpoint-10"
     checkpoint.mkdir()
     weights.write_json(
-        checkpoint / "progress.json", {"step": 3, "epoch": 0.3, "losses": [], "finished": False, "seconds": 45.0}
+        checkpoint / "progress.json",
+        {"step": 3, "epoch": 0.3, "losses": [], "finished": False, "plateau": None, "seconds": 45.0},
     )
     (tmp_path / "checkpoint-9").mkdir()
     (tmp_path / "checkpoint-9" / "progress.json").write_text("{}")
@@ -170,18 +176,28 @@ def test_time_before_an_interruption_counts(chain, tmp_path: Path) -> None:
     assert progress.share(3) == pytest.approx(0.75, abs=0.02), "time is further than steps"
 
 
-def test_stops_early_and_keeps_the_best_weights(chain, tmp_path: Path) -> None:
+def test_ends_early_with_the_decay_and_keeps_the_best_weights(chain, tmp_path: Path) -> None:
     given = task(chain(users=30))
     backbone = Llada(epochs=200, batch=32, lr=0.05, patience=2, dropout=0.0)
     report = backbone.fit(given, tmp_path)
-    best = int(np.argmin(report.valid_loss))
-    assert len(report.valid_loss) == best + 1 + 2 < 200
+    losses, steps = report.valid_loss, -(-len(given.data.train_examples()) // 32)
+    waited = next(epoch for epoch in range(3, 200) if min(losses[: epoch - 2]) <= min(losses[epoch - 2 : epoch]))
+    assert report.steps == math.ceil(waited * steps / 0.9) < 200 * steps, "the last tenth of the steps is the decay"
     assert not report.under_trained
     network = backbone.load(given, tmp_path).network  # type: ignore[attr-defined]
     valid = training.Batches(given.data.validation(), backbone._collate(given, 1), 2)
     with torch.no_grad():
         loss = network(**valid.__getitems__(list(range(len(valid)))))["loss"]
-    assert float(loss) == pytest.approx(report.valid_loss[best], rel=1e-4)
+    assert float(loss) == pytest.approx(min(losses), rel=1e-4)
+
+
+def test_patience_leaves_the_decay_alone(tmp_path: Path) -> None:
+    progress = watch(tmp_path, steps=1000)
+    assert [progress.share(step) for step in (0, 90, 500, 1000)] == pytest.approx([0, 0.09, 0.5, 1])
+    progress.plateau = 90
+    assert [progress.share(step) for step in (90, 95, 100, 101)] == pytest.approx([0.9, 0.95, 1, 1])
+    progress.plateau = 950
+    assert progress.share(950) == pytest.approx(0.95), "it had begun anyway"
 
 
 @pytest.mark.parametrize(
