@@ -12,7 +12,7 @@ from mindrec_bench.options import parse
 from mindrec_bench.report.load import load_table, names, parse_table
 
 PAPER = [f"fig{i}" for i in (3, 4, 5)] + [f"table{i}" for i in range(1, 7)]
-OURS = ["adaptive", "adaptive-categories", "attention", "search-error"]
+OURS = ["adaptive", "adaptive-categories", "adaptive-prefix", "attention", "search-error"]
 
 GOOD = """
 title = "mine"
