@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import click
 
 from ..errors import MrbenchError, UsageError
 from ..flags import data_dir_option, json_option, notify, runs_option
+from ..torchrun import place_here
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -66,7 +66,7 @@ def sweep(
     from .execute import Place, Progress
     from .plan import read_sweep
 
-    if "WORLD_SIZE" in os.environ:
+    if place_here() is not None:
         raise UsageError(
             "a sweep shares its cells out itself; start it without torchrun, with --jobs or --executor dask"
         )

@@ -11,6 +11,8 @@ import time
 
 import pytest
 
+from mindrec_bench.places import VARIABLES
+
 GRID = """
 [run]
 decoder = "dbs-dedup"
@@ -54,7 +56,10 @@ def test_local_processes_and_a_second_start(sweep):
 
 
 def test_torchrun_is_refused(sweep, monkeypatch):
-    monkeypatch.setenv("WORLD_SIZE", "2")
+    for name, value in zip(VARIABLES, ("0", "2", "0", "2"), strict=True):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    monkeypatch.setenv("MASTER_PORT", "1")
     process = sweep(seeds=[0])
     _, err = process.communicate(timeout=60)
     assert process.returncode == 2
