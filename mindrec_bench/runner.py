@@ -21,15 +21,27 @@ from .workers import launch
 MAX_BATCH = SHARD_USERS
 """Batches do not cross shards."""
 
-DONE_ALREADY = "this run is done already; --fresh computes it again"
-"""The notice where a stored answer is returned."""
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """The answer to a question.
+
+    Attributes:
+        summary: the run's, as in its `summary.json`.
+        reused: it was there already; only the process that leads knows.
+    """
+
+    summary: dict[str, Any]
+    reused: bool = False
 
 
 def run_question(question: Question, setup: Setup) -> dict[str, Any]:
-    """Answer a question, or return the stored answer.
+    """The summary of the run that answers a question, computed or stored; see `answer_question`."""
+    return answer_question(question, setup).summary
 
-    Returns:
-        The run's summary, as in its `summary.json`.
+
+def answer_question(question: Question, setup: Setup) -> Answer:
+    """Answer a question, or return the stored answer.
 
     Raises:
         MrbenchError: see `mindrec_bench.errors` for its kinds.
@@ -59,7 +71,7 @@ def checked(question: Question, setup: Setup, place: Place | None) -> tuple[Ques
     return question, devices
 
 
-def _answer_together(question: Question, setup: Setup, place: Place) -> dict[str, Any]:
+def _answer_together(question: Question, setup: Setup, place: Place) -> Answer:
     """The same in one of the processes that torchrun started."""
     if setup.devices != place.size:
         raise UsageError(f"--devices is {setup.devices}, and torchrun started {place.size} processes; leave it out")
@@ -70,9 +82,9 @@ def _answer_together(question: Question, setup: Setup, place: Place) -> dict[str
     place.take_gpu(steps.device)
     troupe = Troupe.meet(place)
     if place.rank == 0:
-        summary = _Lead(steps, place.size, troupe).answer()
+        answer = _Lead(steps, place.size, troupe).answer()
         troupe.dismiss()
-        return summary
+        return answer
     troupe.follow(steps.do)
     stored = steps.folder.load_summary()
     if stored is None:
@@ -80,7 +92,7 @@ def _answer_together(question: Question, setup: Setup, place: Place) -> dict[str
             f"{steps.folder.path} is not finished for process {place.rank}; all processes need one --runs-dir, on a "
             "file system that they share"
         )
-    return stored
+    return Answer(stored)
 
 
 def _work(
@@ -113,18 +125,18 @@ class _Lead:
     devices: int
     troupe: Troupe | None = None
 
-    def answer(self) -> dict[str, Any]:
-        """The run's summary, computed or stored."""
+    def answer(self) -> Answer:
+        """The answer, computed or stored."""
         steps, setup = self.steps, self.steps.setup
         with steps.folder.lock(wait=setup.wait):
             if setup.fresh:
                 steps.folder.discard()
             summary = steps.folder.load_summary()
             if summary is not None:
-                setup.notify(DONE_ALREADY)
-                return summary
+                setup.notify("this run is done already; --fresh computes it again")
+                return Answer(summary, reused=True)
             report, weights = self.fitted_model()
-            return steps.finish(self.decode(weights), report)
+            return Answer(steps.finish(self.decode(weights), report))
 
     def each(self, job: str, size: int, *arguments: Any, progress: Callable[[int], object] = ignore) -> Any:
         """Have `size` processes do a job, and return the result of process 0."""

@@ -54,7 +54,7 @@ class Setup:
     fresh: bool = False
     wait: bool = True
     quiet: bool = True
-    notify: Callable[[str], None] = lambda line: None
+    notify: Callable[[str], None] = ignore
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,8 @@ from ..torchrun import place_here
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from .execute import Place, Progress
+    from ..steps import Setup
+    from .execute import Progress
     from .plan import Sweep
 
 
@@ -63,7 +64,8 @@ def sweep(
 
     Cells are runs of the run store: what is there is not computed again, and a sweep that was stopped continues.
     """
-    from .execute import Place, Progress
+    from ..steps import Setup
+    from .execute import Progress
     from .plan import read_sweep
 
     if place_here() is not None:
@@ -73,9 +75,9 @@ def sweep(
     if (scheduler is None) == (where == "dask"):
         raise UsageError("--executor dask and --scheduler ADDRESS go together; give both, or none")
     plan, progress = read_sweep(file, data_dir), Progress()
-    place = Place(runs_dir.absolute(), data_dir and data_dir.absolute(), device, batch_size)
+    setup = Setup(runs_dir.absolute(), data_dir and data_dir.absolute(), device, batch_size)
     try:
-        _run(plan, place, _executor(jobs, scheduler), progress, quiet)
+        _run(plan, setup, _executor(jobs, scheduler), progress, quiet)
     finally:
         _show(plan, progress, as_json)
     failed = sum(bool(outcome.error) for outcome in progress.outcomes.values())
@@ -90,7 +92,7 @@ def _executor(jobs: int, scheduler: str | None) -> AbstractContextManager[Execut
 
 
 def _run(
-    plan: Sweep, place: Place, executor: AbstractContextManager[Executor], progress: Progress, quiet: bool
+    plan: Sweep, setup: Setup, executor: AbstractContextManager[Executor], progress: Progress, quiet: bool
 ) -> None:
     """The cells on the validation items, then the chosen ones on the test items."""
     from tqdm import tqdm
@@ -107,10 +109,10 @@ def _run(
             if outcome.error and not quiet:
                 notify(f"failed: {outcome.question.model} on {outcome.question.data}: {outcome.error}")
 
-        run_all(valid, place, running, progress, told)
+        run_all(valid, setup, running, progress, told)
         test = [cell.test for choice in choose(plan, progress) for cell in choice.best]
         progress.total = bar.total = len(valid) + len(test)
-        run_all(test, place, running, progress, told)
+        run_all(test, setup, running, progress, told)
 
 
 def _show(plan: Sweep, progress: Progress, as_json: bool) -> None:

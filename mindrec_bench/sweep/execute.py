@@ -12,28 +12,12 @@ from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from ..errors import MrbenchError, UsageError
 from ..question import Question
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where cells are computed and stored; plain values, which travel to another process.
-
-    Attributes:
-        runs_dir: the run store, one folder that all processes reach.
-        data_dir: where data folders are, or None for the usual places.
-        device: `auto`, `cpu` or `cuda`.
-        batch_size: users decoded together.
-    """
-
-    runs_dir: Path
-    data_dir: Path | None = None
-    device: str = "auto"
-    batch_size: int = 128
+from ..runner import answer_question
+from ..steps import Setup
 
 
 @dataclass(frozen=True)
@@ -66,26 +50,16 @@ class Progress:
     total: int = 0
 
 
-def answer(question: Question, place: Place) -> Outcome:
+def answer(question: Question, setup: Setup) -> Outcome:
     """Answer one question here; a failure is an outcome too."""
-    from ..runner import DONE_ALREADY, Setup, run_question
-
-    notices: list[str] = []
-    setup = Setup(
-        runs_dir=place.runs_dir,
-        data_dir=place.data_dir,
-        device=place.device,
-        batch_size=place.batch_size,
-        notify=notices.append,
-    )
     try:
-        summary = run_question(question, setup)
+        found = answer_question(question, setup)
     except MrbenchError as error:
         return Outcome(question, error=str(error))
     except Exception as error:
         return Outcome(question, error=f"unexpected error: {error!r}")
-    kept = {key: summary[key] for key in ("run", "path", "metrics", "fit", "seconds", "command")}
-    return Outcome(question, kept, reused=DONE_ALREADY in notices)
+    kept = {key: found.summary[key] for key in ("run", "path", "metrics", "fit", "seconds", "command")}
+    return Outcome(question, kept, reused=found.reused)
 
 
 @contextmanager
@@ -121,7 +95,7 @@ def dask(scheduler: str) -> Iterator[Executor]:
 
 def run_all(
     questions: Sequence[Question],
-    place: Place,
+    setup: Setup,
     executor: Executor,
     progress: Progress,
     told: Callable[[Outcome], None] = lambda outcome: None,
@@ -132,7 +106,7 @@ def run_all(
         MrbenchError: a process died; what was done is in `progress`, and in the run store.
     """
     futures = {
-        executor.submit(answer, question, place): question
+        executor.submit(answer, question, setup): question
         for question in questions
         if question not in progress.outcomes
     }
