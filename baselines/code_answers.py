@@ -97,10 +97,10 @@ class CodeAnswers:
 
         Args:
             revealed: code indices, -1 where nothing is revealed. Shape: (B, K, T)
-            slots: columns of the canvas to answer.
+            slots: columns of the canvas to answer; an entry for a slot that a beam has revealed is unspecified.
 
         Returns:
-            -inf outside a slot's own codes, and at slots that a beam has revealed. Shape: (B, K, S, V), float32
+            -inf outside a slot's own codes. Shape: (B, K, S, V), float32
         """
         with torch.no_grad():
             if len(self.readers) == 1:
