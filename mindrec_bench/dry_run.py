@@ -8,7 +8,7 @@ import numpy as np
 
 from .contracts import MASK
 from .question import Question
-from .runner import checked
+from .runner import check_gpus, checked
 from .shards import canvas_slots
 from .steps import Setup, Steps
 from .torchrun import place_here
@@ -29,8 +29,10 @@ def dry_run(question: Question, setup: Setup, *, prompts: int = 0) -> dict[str, 
     Raises:
         MrbenchError: the question is wrong, or data or a checkpoint is missing.
     """
-    question, _ = checked(question, setup, place_here())
+    place = place_here()
+    question, devices = checked(question, setup, place)
     steps = Steps.of(question, setup)
+    check_gpus(steps, devices, place)
     spec, resolved = steps.spec, steps.resolved
     return {
         "run": spec.id,

@@ -51,7 +51,7 @@ def answer_question(question: Question, setup: Setup) -> Answer:
     if place is not None:
         return _answer_together(question, replace(setup, devices=devices), place)
     steps = Steps.of(question, setup)
-    check_devices(steps.device, max(devices, steps.processes_to_train))
+    check_gpus(steps, devices, place)
     return _Lead(steps, devices).answer()
 
 
@@ -66,19 +66,33 @@ def checked(question: Question, setup: Setup, place: Place | None) -> tuple[Ques
     if setup.devices is not None and setup.devices < 1:
         raise UsageError(f"--devices is {setup.devices}; it must be at least 1")
     devices = setup.devices or (place.size if place else 1)
+    if place is not None and devices != place.size:
+        raise UsageError(f"--devices is {devices}, and torchrun started {place.size} processes; leave it out")
     if question.train_devices is None:
         question = replace(question, train_devices=devices)
     return question, devices
 
 
+def check_gpus(steps: Steps, devices: int, place: Place | None) -> None:
+    """Refuse a run whose processes on this machine can't have a GPU each.
+
+    Args:
+        steps: of the run.
+        devices: how many processes decode.
+        place: which of torchrun's processes this one is, or None.
+
+    Raises:
+        UsageError: there are too few GPUs.
+    """
+    check_devices(steps.device, place.local_size if place else max(devices, steps.processes_to_train))
+
+
 def _answer_together(question: Question, setup: Setup, place: Place) -> Answer:
     """The same in one of the processes that torchrun started."""
-    if setup.devices != place.size:
-        raise UsageError(f"--devices is {setup.devices}, and torchrun started {place.size} processes; leave it out")
     if place.rank > 0:
         setup = replace(setup, quiet=True, notify=ignore)
     steps = Steps.of(question, setup)
-    check_devices(steps.device, place.local_size)
+    check_gpus(steps, place.size, place)
     place.take_gpu(steps.device)
     troupe = Troupe.meet(place)
     if place.rank == 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import torch
 
 from mindrec_bench.dry_run import dry_run, dry_text
 from mindrec_bench.errors import UsageError
@@ -46,7 +47,16 @@ def test_what_changes_a_run_is_shown(setup):
     assert "\nhistory     excluded" in dry_text(dry_run(asked, setup))
 
 
-@pytest.mark.parametrize("change", [{"batch_size": 0}, {"batch_size": 513}, {"devices": 0}], ids=str)
+@pytest.fixture
+def one_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+
+
+@pytest.mark.usefixtures("one_gpu")
+@pytest.mark.parametrize(
+    "change", [{"batch_size": 0}, {"batch_size": 513}, {"devices": 0}, {"device": "cuda", "devices": 2}], ids=str
+)
 def test_what_a_run_refuses_is_refused(setup, change):
     asked, impossible = Question("markov", "bs", data=DATA), replace(setup, **change)
     refused = []
@@ -55,6 +65,14 @@ def test_what_a_run_refuses_is_refused(setup, change):
             ask(asked, impossible)
         refused.append(str(error.value))
     assert refused[0] == refused[1]
+
+
+@pytest.mark.usefixtures("one_gpu")
+def test_gpus_for_training_are_counted_too(setup):
+    asked, on_gpu = Question("llada", "bs", data=DATA, train_devices=3), replace(setup, device="cuda")
+    with pytest.raises(UsageError, match="3 processes take a GPU each, and this machine has 1"):
+        dry_run(asked, on_gpu)
+    assert dry_run(replace(asked, model="markov"), on_gpu)["device"] == "cuda", "nothing is trained"
 
 
 def test_sizes_are_explained(setup):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mindrec_bench import torchrun
+from mindrec_bench.dry_run import dry_run
 from mindrec_bench.errors import UsageError
 from mindrec_bench.places import VARIABLES, Place
 from mindrec_bench.question import Question
@@ -63,10 +64,11 @@ def test_its_variables_say_which_process_this_is(started, monkeypatch):
     assert torchrun.place_here() is None, "something else set the others"
 
 
-def test_another_number_of_devices_is_refused(started, tmp_path):
+@pytest.mark.parametrize("ask", [run_question, dry_run])
+def test_another_number_of_devices_is_refused(started, tmp_path, ask):
     started(0, 3)
     with pytest.raises(UsageError, match="--devices is 2, and torchrun started 3 processes; leave it out"):
-        run_question(Question("markov", "bs", DATA), Setup(runs_dir=tmp_path, devices=2))
+        ask(Question("markov", "bs", DATA), Setup(runs_dir=tmp_path, devices=2))
 
 
 def test_another_number_of_training_processes_is_refused():

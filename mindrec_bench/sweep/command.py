@@ -76,10 +76,11 @@ def sweep(
         raise UsageError("--executor dask and --scheduler ADDRESS go together; give both, or none")
     plan, progress = read_sweep(file, data_dir), Progress()
     setup = Setup(runs_dir.absolute(), data_dir and data_dir.absolute(), device, batch_size)
-    try:
-        _run(plan, setup, _executor(jobs, scheduler), progress, quiet)
-    finally:
-        _show(plan, progress, as_json)
+    with _executor(jobs, scheduler) as executor:
+        try:
+            _run(plan, setup, executor, progress, quiet)
+        finally:
+            _show(plan, progress, as_json)
     failed = sum(bool(outcome.error) for outcome in progress.outcomes.values())
     if failed:
         raise MrbenchError(f"{failed} of {progress.total} cells of {file} failed; the same command tries them again")
@@ -91,9 +92,7 @@ def _executor(jobs: int, scheduler: str | None) -> AbstractContextManager[Execut
     return local(jobs) if scheduler is None else dask(scheduler)
 
 
-def _run(
-    plan: Sweep, setup: Setup, executor: AbstractContextManager[Executor], progress: Progress, quiet: bool
-) -> None:
+def _run(plan: Sweep, setup: Setup, executor: Executor, progress: Progress, quiet: bool) -> None:
     """The cells on the validation items, then the chosen ones on the test items."""
     from tqdm import tqdm
 
@@ -102,17 +101,17 @@ def _run(
 
     valid = [cell.question for cell in plan.cells]
     progress.total = len(valid)
-    with executor as running, tqdm(total=progress.total, unit=" cells", desc="sweep", disable=quiet) as bar:
+    with tqdm(total=progress.total, unit=" cells", desc="sweep", disable=quiet) as bar:
 
         def told(outcome: Outcome) -> None:
             bar.update()
             if outcome.error and not quiet:
                 notify(f"failed: {outcome.question.model} on {outcome.question.data}: {outcome.error}")
 
-        run_all(valid, setup, running, progress, told)
+        run_all(valid, setup, executor, progress, told)
         test = [cell.test for choice in choose(plan, progress) for cell in choice.best]
         progress.total = bar.total = len(valid) + len(test)
-        run_all(test, setup, running, progress, told)
+        run_all(test, setup, executor, progress, told)
 
 
 def _show(plan: Sweep, progress: Progress, as_json: bool) -> None:

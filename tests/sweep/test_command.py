@@ -73,6 +73,14 @@ def test_dask_needs_an_address(sweep):
     assert "--scheduler ADDRESS go together" in err
 
 
+def test_where_no_dask_scheduler_answers_only_the_error_is_printed(sweep):
+    pytest.importorskip("distributed", reason="Dask is not installed (extra 'dask')")
+    process = sweep("--executor", "dask", "--scheduler", "nowhere", seeds=[0])
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (2, "")
+    assert "no Dask scheduler answers at nowhere" in err
+
+
 def test_a_dask_sweep_that_is_killed_is_finished_by_a_second_start(sweep, tmp_path):
     distributed = pytest.importorskip("distributed", reason="Dask is not installed (extra 'dask')")
     seeds = range(4)
