@@ -37,7 +37,7 @@ def checkpoint_folder(checkpoint: str) -> Path:
         except Exception as error:  # no such name, no network, no access: the library has a class for each
             reason = error
     raise DataError(
-        f"the checkpoint {checkpoint} is no folder and can't be had from the hub ({type(reason).__name__}); give the "
+        f"the checkpoint {name} is no folder and can't be had from the hub ({type(reason).__name__}); give the "
         "folder of a T5 with idgenrec:checkpoint=PATH, or take --size small"
     )
 

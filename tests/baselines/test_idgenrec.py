@@ -394,7 +394,7 @@ def test_a_checkpoint_that_is_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError("no network")
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", nowhere)
-    with pytest.raises(DataError, match="the checkpoint t5-small is no folder and can't be had from the hub"):
+    with pytest.raises(DataError, match="the checkpoint google-t5/t5-small is no folder and can't be had from the hub"):
         checkpoint_folder("t5-small")
     assert asked == ["t5-small", "google-t5/t5-small"]
 
