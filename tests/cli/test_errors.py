@@ -1,0 +1,180 @@
+"""Errors of the command line: one sentence, and a documented exit code."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from mindrec_bench.decoding import UserDecoder
+from mindrec_bench.locks import hold
+
+from .words import RUN
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("-m", "markof"), "mrbench: unknown model 'markof' (did you mean 'markov'?); known: "),
+        (("-d", "dbs-penalti"), "mrbench: unknown decoder 'dbs-penalti' (did you mean 'dbs-penalty'?)"),
+        (("--data", "art"), "mrbench: unknown data 'art' (did you mean 'arts'?)"),
+        (("-m", "markov:deccay=1"), "'markov' has no option 'deccay' (did you mean 'decay'?); it takes decay, mix"),
+        (("-m", "markov:decay=x"), "option 'decay' of 'markov' is 'x'; it must be a number"),
+        (("-d", "dbs-penalty:variant=relesed"), "(did you mean 'released'?); allowed: printed, released"),
+        (("-m", "markov:decay"), "'decay' in 'markov:decay' is not an option; write markov:key=value"),
+        (("-m", "llada", "-d", "rank-items"), "not a score for every item; 'llada' works with "),
+        (("--beam", "-1"), "mrbench: --beam is -1; it must be at least 1"),
+        (("--beam", "ten"), "Invalid value for '--beam'"),
+        (("--users", "0"), "mrbench: --users is 0; it must be at least 1"),
+        (("--users", "many"), "'many' is neither a number nor 'all'"),
+        (("--eval-users", "0"), "mrbench: --eval-users is 0"),
+        (("--max-minutes", "-3"), "mrbench: --max-minutes is -3; it must be a number above 0"),
+        (("--batch-size", "0"), "mrbench: --batch-size is 0; it must be from 1 to 512"),
+        (("--seed", "-1"), "mrbench: --seed is -1; it must be from 0"),
+        (("--size", "tiny"), "mrbench: model 'markov' has no sizes; leave --size out"),
+        (("--categories", "some"), "'some' is not one of 'none', 'history', 'generate', 'given'"),
+        (("--bream", "3"), "No such option"),
+    ],
+    ids=str,
+)
+def test_wrong_usage_ends_with_2(call, tmp_path, words, message):
+    code, out, err = call(*RUN, *words)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("run",), "Missing option '--model'"),
+        (("rnu",), "No such command 'rnu'"),
+        (("show", "abc"), "mrbench: no run 'abc' under runs; it holds no runs"),
+        (("list", "decoder"), "'decoder' is not one of 'models', 'decoders', 'data'"),
+        (("list", "models", "lada"), "mrbench: unknown model 'lada' (did you mean 'llada'?)"),
+        (("data", "fetch", "arts-sim"), "there is nothing to download for 'arts-sim'"),
+    ],
+    ids=str,
+)
+def test_wrong_usage_of_other_commands(call, words, message):
+    code, out, err = call(*words)
+    assert (code, out) == (2, "")
+    assert message in err
+
+
+@pytest.fixture
+def shop(tmp_path):
+    """shop(inter=...): a folder of one's own with one file replaced."""
+
+    def write(**files):
+        folder = tmp_path / "Shop"
+        folder.mkdir()
+        sids = {str(item): ["<a_1>", f"<b_{item}>"] for item in range(4)}
+        contents = {"inter": json.dumps({"1": [0, 1, 2], "2": [2, 1, 3]}), "index": json.dumps(sids)} | files
+        for kind, text in contents.items():
+            if text is not None:
+                (folder / f"Shop.{kind}.json").write_text(text)
+        return "./Shop"
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"inter": '{"1": [0, 1'}, "Shop/Shop.inter.json is not valid JSON at line 1"),
+        ({"inter": None}, "Shop.inter.json"),
+        ({"index": None}, "Shop.index.json"),
+        ({"inter": '{"1": [0, 1, 99]}'}, "99"),
+        ({"inter": '{"1": [0, 1, 2], "1": [2, 1, 3]}'}, "the key '1' stands twice in Shop/Shop.inter.json"),
+        ({"inter": '{"1": [0, 1]}'}, "3 interactions"),
+        ({"index": '{"0": ["<a_1>"], "1": ["<a_1>", "<b_1>"]}'}, "Shop.index.json"),
+    ],
+    ids=str,
+)
+def test_broken_data_ends_with_3(call, shop, files, message):
+    code, out, err = call("run", "-m", "pop", "-d", "bs", "--data", shop(**files))
+    assert (code, out) == (3, "")
+    assert err.startswith("mrbench: ")
+    assert err.count("\n") == 1
+    assert message in err
+    assert not Path("runs").exists()
+
+
+def test_good_data_of_ones_own(call, shop):
+    found = json.loads(call("run", "-m", "pop", "-d", "rank-items", "--data", shop(), "--json")[1])
+    assert (found["users"], found["categories"], found["metrics"]["valid"]) == (2, "none", 1.0)
+    assert "optimum" not in found
+
+
+def test_missing_data_ends_with_3(call, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # before the variable: importing reads it
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert call("run", "-m", "pop", "-d", "bs", "--data", "no/where")[0] == 3
+    code, out, err = call("run", "-m", "pop", "-d", "bs", "--data", "arts")
+    assert (code, out) == (3, "")
+    assert "Arts is not on this machine" in err
+    assert "arts-sim" in err
+
+
+def test_a_runs_dir_that_cannot_be_written_ends_with_1(call, tmp_path):
+    (tmp_path / "file").write_text("")
+    code, out, err = call(*RUN, "--runs-dir", "file")
+    assert (code, out) == (1, "")
+    assert err.startswith("mrbench: can't write file/arts-sim/markov/bs/")
+    assert err.endswith("choose a folder that can be written with --runs-dir\n")
+
+
+def test_a_full_disk_ends_with_1_and_the_run_continues(call, monkeypatch, tmp_path):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mindrec_bench.storage.os.fsync", full)
+        code, out, err = call(*RUN)
+    assert (code, out) == (1, "")
+    assert err.startswith("mrbench: the disk is full, so runs/")
+    assert [path for path in tmp_path.rglob("*") if path.suffix in (".tmp", ".json", ".parquet")] == []
+    assert call(*RUN)[0] == 0
+
+
+def test_no_wait_ends_with_1_on_a_locked_run(call):
+    path = Path(json.loads(call(*RUN, "--json")[1])["path"])
+    with hold(path, wait=False, notify=pytest.fail):
+        code, out, err = call(*RUN, "--no-wait")
+    assert (code, out) == (1, "")
+    assert f"mrbench: {path} is being computed by process {os.getpid()} on" in err
+
+
+def fail(*arguments):
+    raise RuntimeError("the decoder broke")
+
+
+def test_an_unexpected_error_is_one_line(call, monkeypatch):
+    monkeypatch.setattr(UserDecoder, "_decode", fail)
+    code, out, err = call(*RUN)
+    assert (code, out) == (1, "")
+    assert err == "mrbench: unexpected error (repeat with --debug for the details): the decoder broke\n"
+
+
+@pytest.mark.parametrize("place", [0, 1, -1])
+def test_debug_anywhere_shows_the_traceback(call, monkeypatch, place):
+    monkeypatch.setattr(UserDecoder, "_decode", fail)
+    words = list(RUN)
+    words.insert(place % (len(words) + 1), "--debug")
+    code, _, err = call(*words)
+    assert code == 1
+    assert err.startswith("Traceback")
+    assert "in fail" in err
+    assert err.endswith("mrbench: unexpected error: the decoder broke\n")
+
+
+def test_debug_of_a_wrong_name(call):
+    code, _, err = call(*RUN, "-m", "x", "--debug")
+    assert code == 2
+    assert err.startswith("Traceback")
+    assert err.splitlines()[-1].startswith("mrbench: unknown model 'x'")

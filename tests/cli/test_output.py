@@ -1,0 +1,173 @@
+"""What the command line prints, and where."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from mindrec_bench import __version__, cli
+from mindrec_bench.decoding import UserDecoder
+
+from .words import DATA, RUN
+
+
+def test_run_prints_a_result_and_how_to_see_it_again(call):
+    code, out, err = call(*RUN)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0].startswith(f"markov x bs on {DATA}, 60 users, categories generate")
+    assert lines[-2].startswith("runs/arts-sim/markov/bs/")
+    again = lines[-1].removeprefix("show it again: mrbench ").split()
+    code, shown, _ = call(*again)
+    assert code == 0
+    assert shown.splitlines()[:-2] == lines[:-2]
+    assert shown.splitlines()[-2] == f"mrbench run --model markov --decoder bs --data {DATA} --categories generate"
+
+
+def test_the_hint_names_another_run_store(call):
+    _, out, _ = call(*RUN, "--runs-dir", "my runs")
+    assert out.splitlines()[-1].endswith("--runs-dir 'my runs'")
+    again = shlex.split(out.splitlines()[-1].removeprefix("show it again: mrbench "))
+    assert call(*again)[0] == 0
+    assert call(*again[:2])[0] == 2, "not in the usual store"
+
+
+def test_json_is_one_object_and_nothing_else(call):
+    code, out, err = call(*RUN, "--json")
+    first = json.loads(out)
+    assert (code, err, out.count("\n")) == (0, "", 1)
+    assert {"run", "path", "model", "decoder", "data", "size", "users", "metrics", "seconds"} <= set(first)
+    assert {"hr@1", "hr@10", "ndcg@10", "entropy", "ttr", "valid"} <= set(first["metrics"])
+    assert {"hr@1", "ndcg@10"} <= set(first["optimum"])
+    code, out, err = call(*RUN, "--json")
+    assert (code, json.loads(out)) == (0, first)
+    assert err == "this run is done already; --fresh computes it again\n"
+    assert call(*RUN, "--json", "--quiet")[2] == ""
+    assert json.loads(call("show", first["run"][:6], "--json")[1]) == first
+
+
+def test_progress_is_shown_unless_quiet(call):
+    call(*RUN)
+    assert "60/60" in call.stderr
+    call(*RUN, "--fresh", "--quiet")
+    assert call.stderr == ""
+
+
+def test_flags_reach_the_question(call):
+    words = ("--eval-users", "9", "--users", "all", "--exclude-history", "--categories", "history", "--beam", "3")
+    found = json.loads(call(*RUN, *words, "--seed", "7", "--batch-size", "4", "--json")[1])
+    assert (found["eval_users"], found["users"], found["exclude_history"]) == (9, 60, True)
+    assert (found["categories"], found["beam"], found["seed"], found["timings"]["batch_size"]) == ("history", 3, 7, 4)
+    assert json.loads(call(*RUN, "--users", "20", "--json")[1])["users"] == 20
+
+
+def test_fresh(call, monkeypatch):
+    call(*RUN)
+    monkeypatch.setattr(UserDecoder, "_decode", lambda *arguments: 1 / 0)
+    assert call(*RUN)[0] == 0
+    assert call(*RUN, "--fresh")[0] == 1
+
+
+def test_help_version_and_list(call):
+    code, out, _ = call("--help")
+    assert code == 0
+    assert all(command in out for command in ("run", "list", "show", "data", "Exit codes: 0 done"))
+    assert call("--version")[1] == f"mrbench, version {__version__}\n"
+    _, out, err = call("list")
+    assert err == ""
+    assert all(f"\n  {name}" in out for name in ("markov ", "dbs-penalty ", "arts-sim "))
+    assert "[items] " in out
+    assert call("list", "decoders")[1].splitlines()[0] == "decoders"
+    found = json.loads(call("list", "--json")[1])
+    assert list(found) == ["models", "decoders", "data"]
+    assert {"name", "summary", "capability", "origin"} == set(found["models"][0])
+
+
+def test_list_of_one_name_has_its_options(call):
+    code, out, err = call("list", "decoders", "n-per-step")
+    assert (code, err) == (0, "")
+    assert out.startswith("n-per-step  [denoiser]  mindrec_decoders.n_per_step:NPerStep (mindrec-bench)\n")
+    assert "options, as --decoder n-per-step:key=value,key=value\n" in out
+    assert "\n  n          1|2|3|4, must be given. Slots a step;" in out
+    found = json.loads(call("list", "models", "markov", "--json")[1])
+    assert set(found) == {"name", "summary", "capability", "origin", "sizes", "options", "pairs_with"}
+    assert found["options"][0] == {
+        "name": "decay",
+        "type": "number",
+        "default": "0.8",
+        "allowed": [],
+        "meaning": "weight of a history item per step of distance, above 0, at most 1 (1: all weigh the same).",
+    }
+
+
+@pytest.mark.parametrize("words", [(), ("data",)], ids=str)
+def test_the_help_of_a_group_has_whole_sentences(call, words):
+    group = cli.cli
+    for word in words:
+        group = group.commands[word]
+    text = " ".join(call(*words, "--help")[1].split())
+    for name, command in group.commands.items():
+        sentence = command.help.replace("\f", "").split("\n\n")[0].split(". ")[0].rstrip(".")
+        assert f"{name} {' '.join(sentence.split())}." in text
+
+
+def test_help_of_every_command(call):
+    for words in (
+        ("run",),
+        ("list",),
+        ("show",),
+        ("data",),
+        ("data", "show"),
+        ("data", "fetch"),
+        ("data", "import"),
+        ("data", "validate"),
+    ):
+        code, out, _ = call(*words, "--help")
+        assert (code, out.splitlines()[0].startswith(f"Usage: mrbench {' '.join(words)}")) == (0, True)
+
+
+def test_data_show(call):
+    code, out, _ = call("data", "show", DATA)
+    lines = out.splitlines()
+    assert (code, lines[0]) == (0, "arts-sim")
+    assert "paper" not in lines[1], "nothing is published about it"
+    assert lines[2].split() == ["users", "60", "60"]
+    found = json.loads(call("data", "show", DATA, "--json")[1])
+    assert found["whole"]["users"] == 60
+
+
+def modules_after(code):
+    """The modules that a fresh Python has imported after some code."""
+    script = f"import sys\n{code}\nprint('\\n' + ' '.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(done.stdout.splitlines()[-1].split())
+
+
+COMMAND = """
+from mindrec_bench import cli
+sys.argv = ['mrbench', *{words!r}]
+try:
+    cli.main()
+except SystemExit as stop:
+    assert not stop.code, stop.code
+"""
+
+EVERY_PLUGIN = """
+from mindrec_bench import registry
+for kind in registry.GROUPS:
+    for name in registry.names(kind):
+        registry.load(kind, name)
+"""
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["list"], ["show"], None], ids=str)
+def test_quick_commands_import_nothing_slow(call, words):
+    if words == ["show"]:
+        words = ["show", json.loads(call(*RUN, "--json")[1])["run"]]
+    found = modules_after(EVERY_PLUGIN if words is None else COMMAND.format(words=words))
+    assert "mindrec_bench.errors" in found
+    assert found & {"torch", "transformers", "pandas", "scipy", "huggingface_hub", "pyarrow"} == set()

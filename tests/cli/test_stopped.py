@@ -1,0 +1,110 @@
+"""What Ctrl-C and a signal leave of a command, and that the next one continues."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from mindrec_bench import runner
+from mindrec_bench.decoding import UserDecoder
+
+from .words import DATA, RUN, without_bars
+
+
+def test_ctrl_c_ends_with_130_and_says_how_to_go_on(call, monkeypatch):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(UserDecoder, "_decode", interrupt)
+        code, out, err = call(*RUN)
+    assert (code, out) == (130, "")
+    assert err.splitlines()[-1] == "interrupted; the same command continues from what is done"
+    assert "Traceback" not in err
+
+
+# Signals, in a process of its own: it stops before the n-th renaming into a path with `part` in it, and says so.
+
+PAUSED = """
+import os, signal, sys, time
+from mindrec_bench import cli, runner
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with it ignored
+part, left = sys.argv.pop(1), int(sys.argv.pop(1))
+runner.SHARD_USERS = 16
+replace = os.replace
+
+def pausing(source, target):
+    global left
+    left -= part in str(target)
+    if part in str(target) and left == 0:
+        print("paused", flush=True)
+        time.sleep(120)
+    replace(source, target)
+
+os.replace = pausing
+cli.main()
+"""
+
+
+def stop(words, part, count, with_signal):
+    """Run `mrbench`, stop it before the `count`-th renaming to a path that holds `part`; its exit code and stderr."""
+    command = [sys.executable, "-c", PAUSED, part, str(count), *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        line = process.stdout.readline()
+        process.send_signal(with_signal)
+        _, err = process.communicate(timeout=60)
+    assert line == "paused\n", err
+    return process.returncode, without_bars(err)
+
+
+def contents(root):
+    """The bytes of rankings and metrics of the only run below."""
+    (rankings,) = root.glob("*/*/*/*/rankings.parquet")
+    return rankings.read_bytes(), rankings.with_name("metrics.parquet").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("part", "count", "with_signal"),
+    [
+        ("/shards/", 3, signal.SIGINT),
+        ("/shards/", 3, signal.SIGKILL),
+        ("metrics.parquet", 1, signal.SIGKILL),
+        ("summary.json", 1, signal.SIGINT),
+    ],
+)
+def test_stopped_while_decoding(call, monkeypatch, tmp_path, part, count, with_signal):
+    monkeypatch.setattr(runner, "SHARD_USERS", 16)
+    words = (*RUN, "--batch-size", "8")
+    code, err = stop(words, part, count, with_signal)
+    if with_signal == signal.SIGINT:
+        assert (code, err) == (130, "interrupted; the same command continues from what is done\n")
+    else:
+        assert code == -signal.SIGKILL
+        assert len(list(tmp_path.rglob("*.tmp"))) == 1, "killed in the middle of writing"
+    assert list(tmp_path.rglob("summary.json")) == []
+    whole = sorted(path.name[:5] for path in tmp_path.rglob("shards/*.parquet"))
+    assert whole == [f"{index:05d}" for index in range(2 if part == "/shards/" else 4)]
+    assert call(*words)[0] == 0
+    assert list(tmp_path.rglob("*.tmp")) == []
+    assert call(*words, "--runs-dir", "straight")[0] == 0
+    assert contents(tmp_path / "runs") == contents(tmp_path / "straight")
+
+
+def test_stopped_while_training(call, tmp_path):
+    run = ("run", "-m", "llada:epochs=2", "-d", "dbs-dedup", "--data", DATA, "--categories", "none", "--runs-dir")
+    assert call(*run, "straight")[0] == 0
+    for with_signal, expected in ((signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)):
+        root = tmp_path / with_signal.name
+        code, err = stop((*run, root), "progress.json", 2, with_signal)
+        assert code == expected
+        assert "Traceback" not in err
+        assert len(list(root.rglob("progress.json"))) == 1, "a whole checkpoint, and one without its last file"
+        code, _, err = call(*run, str(root))
+        assert code == 0
+        assert "training continues at step" in err
+        assert contents(root) == contents(tmp_path / "straight")
+        assert {path.name for path in root.rglob("fit/*/*")} == {"model.json", "report.json", "weights.safetensors"}
