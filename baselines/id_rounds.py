@@ -137,4 +137,5 @@ def _total(network: IdNetwork, steps: Sequence[Step], reports: Sequence[FitRepor
         seconds=sum(report.seconds for report in reports),
         valid_loss=tuple(loss for report in own for loss in report.valid_loss),
         under_trained=own[-1].under_trained,
+        precision=own[-1].precision,
     )

@@ -92,8 +92,8 @@ class Progress(TrainerCallback):
             self.best = load_file(whole[-1].with_name(BEST))
         return whole[-1].parent
 
-    def report(self, parameters: int) -> FitReport:
-        """Sum up a training that is over."""
+    def report(self, parameters: int, precision: str) -> FitReport:
+        """Sum up a training that is over; see `FitReport`."""
         improving = self.losses[-1] <= min(self.losses)
         return FitReport(
             epochs=self.epoch,
@@ -102,6 +102,7 @@ class Progress(TrainerCallback):
             seconds=self.seconds,
             valid_loss=tuple(self.losses),
             under_trained=improving and self.plateau is None and self.step < self.steps,
+            precision=precision,
         )
 
     def on_train_begin(

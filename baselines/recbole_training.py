@@ -162,6 +162,7 @@ class _Training:
             valid_loss=tuple(self.losses),
             # NDCG of a few hits is noisy: until patience has run out, a single worse epoch is no end of progress
             under_trained=not self._no_progress and epochs < self.trainer.epochs,
+            precision="float32",
         )
 
 

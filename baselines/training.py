@@ -153,7 +153,8 @@ def fit(
         folder.mkdir(parents=True, exist_ok=True)
         held = Batches(held_out, valid, recipe.eval_repeats)
         progress = _run(network, recipe, task, folder / "checkpoints", Batches(shown, train), held)
-        report = progress.report(sum(p.numel() for p in network.parameters() if p.requires_grad))
+        parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
+        report = progress.report(parameters, "bf16" if _bf16(task.device, recipe.cpu_bf16) else "float32")
         together.meet()  # all have read the checkpoint they continued from
         if together.rank() == 0:
             weights.save(folder, task, progress.best, report, store)

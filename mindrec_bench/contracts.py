@@ -183,6 +183,7 @@ class FitReport:
         seconds: training time, interruptions excluded.
         valid_loss: validation loss after each evaluation.
         under_trained: the time limit came while validation still improved.
+        precision: what it computed in: `float32`, or `bf16` (autocast); '' where that is not known.
     """
 
     epochs: float
@@ -191,6 +192,7 @@ class FitReport:
     seconds: float
     valid_loss: tuple[float, ...] = ()
     under_trained: bool = False
+    precision: str = ""
 
 
 class Backbone(Protocol):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
 from mindrec_bench.contracts import FitReport
 from mindrec_bench.fits import FitFolder
+from mindrec_bench.storage import seal
 
 REPORT = FitReport(epochs=1.5, steps=10, parameters=1000, seconds=2.5, valid_loss=(3.0, 2.5), under_trained=True)
 
@@ -32,6 +33,15 @@ def test_training_ends_with_the_report(fit, notices):
     assert (fit.is_done(), fit.load_report()) == (False, None)
     assert fit.finish(REPORT) == REPORT
     assert fit.is_done()
+    assert fit.load_report() == REPORT
+    assert notices == []
+
+
+def test_a_report_that_does_not_say_its_precision_is_read(fit, notices):
+    """As those were that are stored already."""
+    report = asdict(replace(REPORT, precision="bf16"))
+    del report["precision"]
+    seal(fit.path / "report.json", {"report": report}, [])
     assert fit.load_report() == REPORT
     assert notices == []
 

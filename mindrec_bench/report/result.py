@@ -80,6 +80,7 @@ def _costs(summary: dict[str, Any]) -> list[str]:
     if fit:
         lines.append(
             f"training: {fit['epochs']:.1f} epochs, {fit['parameters']:,} parameters, {fit['seconds'] / 60:.1f} minutes"
+            + _in(fit.get("precision"))
             + _by(summary.get("train_devices", 1))
             + (", under-trained: validation still improved when time was up" if fit["under_trained"] else "")
         )
@@ -88,6 +89,11 @@ def _costs(summary: dict[str, Any]) -> list[str]:
 
 def _each_of(processes: int) -> str:
     return f" by each of {processes} processes" if processes > 1 else ""
+
+
+def _in(precision: str | None) -> str:
+    """Fits that were stored before it was reported do not say."""
+    return f" in {precision}" if precision else ""
 
 
 def _by(processes: int) -> str:

@@ -156,6 +156,7 @@ def test_in_bf16_as_on_a_gpu(tmp_path, chain, monkeypatch, family, train_tokens)
     chosen, given = backbone(tmp_path, family, train_tokens=train_tokens), task(chain(users=10))
     report = chosen.fit(given, tmp_path / "fit")
     assert report.valid_loss[-1] < report.valid_loss[0]
+    assert report.precision == "bf16"
     stored = load_file(tmp_path / "fit" / "adapter" / "adapter_model.safetensors")
     assert {tensor.dtype for tensor in stored.values()} == {torch.float32}
     model = chosen.load(given, tmp_path / "fit")

@@ -220,6 +220,7 @@ def test_a_finished_training_is_not_repeated(fitted: tuple[Task, Path, FitReport
 def test_stops_when_time_is_up_and_says_so(recbole: None, data: Dataset, tmp_path: Path) -> None:
     report = SasRec(epochs=50).fit(task(data, max_minutes=1e-6), tmp_path)
     assert (report.epochs, len(report.valid_loss), report.under_trained) == (1.0, 1, True)
+    assert report.precision == "float32"
 
 
 def test_stops_without_progress_and_keeps_the_best(recbole: None, data: Dataset, tmp_path: Path) -> None:

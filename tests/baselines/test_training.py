@@ -56,6 +56,7 @@ def test_the_report_counts(chain, tmp_path: Path) -> None:
     assert report.parameters == sum(p.numel() for p in Llada()._network(given).parameters())
     assert 0 < report.seconds < 60
     assert not report.under_trained
+    assert report.precision == "float32"
     assert Llada(epochs=3, batch=64).fit(given, tmp_path) == report, "a completed training is not repeated"
 
 
@@ -250,11 +251,15 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_a_card_survives_the_round_trip(chain, tmp_path: Path) -> None:
-    report = FitReport(1.5, 3, 10, 2.0, (1.0, 0.5), True)
+    report = FitReport(1.5, 3, 10, 2.0, (1.0, 0.5), True, "bf16")
     assert weights.finished(tmp_path) is None
     weights.save(tmp_path, task(chain()), {"w": torch.zeros(2)}, report)
     assert weights.finished(tmp_path) == report
-    assert json.loads((tmp_path / "model.json").read_text())["slots"] == [4, 3, 2, 5]
+    card = json.loads((tmp_path / "model.json").read_text())
+    assert card["slots"] == [4, 3, 2, 5]
+    del card["report"]["precision"]
+    (tmp_path / "model.json").write_text(json.dumps(card))
+    assert weights.finished(tmp_path) == dataclasses.replace(report, precision=""), "of before it was reported"
 
 
 def test_a_training_that_diverges_is_no_model(chain, tmp_path: Path) -> None:

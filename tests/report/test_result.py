@@ -96,3 +96,13 @@ def test_training(summary, under_trained):
     line = result_text(summary | {"fit": fit}).splitlines()[-1]
     assert line.startswith("training: 2.5 epochs, 102,720 parameters, 1.5 minutes")
     assert ("under-trained" in line) == under_trained
+
+
+@pytest.mark.parametrize(
+    ("told", "line"),
+    [({"precision": "bf16"}, "1.5 minutes in bf16"), ({"precision": ""}, "1.5 minutes"), ({}, "1.5 minutes")],
+    ids=str,
+)
+def test_the_precision_of_training_where_it_is_known(summary, told, line):
+    fit = {"epochs": 2.5, "parameters": 102720, "seconds": 90.0, "under_trained": False}
+    assert result_text(summary | {"fit": fit | told}).splitlines()[-1].endswith(f" {line}")

@@ -74,6 +74,7 @@ def test_what_is_left(fitted: Fitted, data: Dataset) -> None:
     assert {path.name for path in fitted.folder.iterdir()} == names
     assert fitted.report.epochs == 2, "the recommender's, over both rounds"
     assert len(fitted.report.valid_loss) == 2
+    assert fitted.report.precision == ("bf16" if training._bf16("cpu", IdGenRec.cpu_bf16) else "float32")
     n_examples = len(data.train_examples())
     assert fitted.report.steps == 4 * 1 + 4 * -(-n_examples // 64), "24 items are one batch; then two rounds of two"
     assert fitted.report.parameters == sum(tensor.numel() for tensor in fitted.weights[0].values())
