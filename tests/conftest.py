@@ -12,6 +12,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests run side by side; rea
 
 import pytest
 
+from mindrec_bench import cli
 from mindrec_bench.identity import DataPart, DecoderPart, ModelPart, RunSpec
 
 
@@ -40,6 +41,23 @@ def install(tmp_path_factory) -> Callable[[Path], Path]:
         return target
 
     return into_a_folder
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch, capsys):
+    """call(word, ...): (exit code, stdout, stderr) of `mrbench word ...` in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MRBENCH_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def main(*words):
+        monkeypatch.setattr(sys, "argv", ["mrbench", *words])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        return stop.value.code or 0, *capsys.readouterr()
+
+    return main
 
 
 @pytest.fixture

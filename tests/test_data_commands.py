@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,27 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import csv
 
-from mindrec_bench import cli
 from mindrec_bench.data.known import resolve
 
 USERS, ITEMS = 30, 24
-
-
-@pytest.fixture
-def call(tmp_path, monkeypatch, capsys):
-    """call(word, ...): (exit code, stdout, stderr) of `mrbench word ...` in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MRBENCH_DATA", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-    def main(*words):
-        monkeypatch.setattr(sys, "argv", ["mrbench", *words])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        return stop.value.code or 0, *capsys.readouterr()
-
-    return main
 
 
 @pytest.fixture
