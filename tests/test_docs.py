@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
+from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from mindrec_bench import cli
+from mindrec_bench.report.spec import RowSpec, TableSpec
 from mindrec_bench.testing import check_backbone, check_decoder
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -41,6 +43,15 @@ def test_links_lead_to_files_and_headings(page):
     for link in links:
         path, _, anchor = link.partition("#")
         assert (page.parent / path).exists() if path else anchor in anchors, link
+
+
+def test_the_keys_of_a_table_file_are_those_of_the_code():
+    head, rows = (
+        set(re.findall(r"`(\w+)", "".join(re.findall(r"^\| (`.*?) \|", part, re.MULTILINE))))
+        for part in text("tables.md").partition("And of each `[[rows]]`")[::2]
+    )
+    assert head == {f.name for f in fields(TableSpec)} - {"name", "rows"}
+    assert rows == {f.name for f in fields(RowSpec)}
 
 
 @pytest.mark.parametrize("page", ["decoders.md", "backbones.md"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -50,11 +50,12 @@ def build_table(
     cells = {(row.label, data): finder.cell(row, data) for row in spec.rows for data in spec.data}
     groups = [_Group.of(spec, data, cells, with_intervals, test, resamples, seed) for data in spec.data]
     places = [place for group in groups for place in (_places(group.values(metric), metric) for metric in spec.metrics)]
+    references = {group.data: group.reference for group in groups if group.reference}
     rows = []
     for i, row in enumerate(spec.rows):
         built = [cell for group in groups for cell in group.cells(row)]
         ranked = [replace(cell, place=place[i]) for cell, place in zip(built, places, strict=True)]
-        rows.append(_row(spec, row, tuple(ranked), {data: cells[row.label, data] for data in spec.data}))
+        rows.append(_row(row, tuple(ranked), {d: cells[row.label, d] for d in spec.data}, references.values()))
     cut = [r.label for r in spec.rows if any(_cut(run) for d in spec.data for run in cells[r.label, d].runs)]
     epochs = {row.label: _epochs({data: cells[row.label, data].runs for data in spec.data}) for row in spec.rows}
     return Table(
@@ -62,6 +63,7 @@ def build_table(
         columns,
         tuple(rows),
         users={group.data: group.n_users for group in groups if group.systems},
+        references=references,
         bounds={group.data: bound for group in groups if "ttr" in spec.metrics and (bound := group.bound())},
         resamples=resamples,
         test=test,
@@ -104,6 +106,7 @@ class _Group:
     data: str
     systems: dict[str, System]
     summaries: dict[str, tuple[Summary, ...]]
+    reference: str | None
     comparisons: dict[str, dict[str, Comparison]]
     intervals: dict[str, dict[str, tuple[float, float]]]
 
@@ -123,13 +126,14 @@ class _Group:
         loaded = load_systems(list(found.items()), lists=lists) if found else []
         systems = {system.label: system for system in loaded}
         comparisons, spans = {}, {}
-        if spec.reference in systems:
-            others = [system for label, system in systems.items() if label != spec.reference]
-            compared = compare(systems[spec.reference], others, spec.metrics, test=test, resamples=resamples, seed=seed)
+        reference = next((label for label in spec.reference if label in systems), None)
+        if reference:
+            others = [system for label, system in systems.items() if label != reference]
+            compared = compare(systems[reference], others, spec.metrics, test=test, resamples=resamples, seed=seed)
             comparisons = {other.label: row for other, row in zip(others, compared, strict=True)}
         if with_intervals:
             spans = dict(zip(systems, intervals(loaded, spec.metrics, resamples=resamples, seed=seed), strict=True))
-        return cls(spec, data, systems, found, comparisons, spans)
+        return cls(spec, data, systems, found, reference, comparisons, spans)
 
     @property
     def n_users(self) -> int:
@@ -191,12 +195,12 @@ def _places(values: Sequence[float | None], metric: str) -> list[int]:
     return [ranked.index(value) + 1 if value in ranked else 0 for value in rounded]
 
 
-def _row(spec: TableSpec, row: RowSpec, cells: tuple[Cell, ...], found: dict[str, CellRuns]) -> Row:
+def _row(row: RowSpec, cells: tuple[Cell, ...], found: dict[str, CellRuns], references: Collection[str]) -> Row:
     empty = [data for data, cell in found.items() if not cell.runs]
     return Row(
         label=row.label,
         cells=cells,
-        reference=row.label == spec.reference,
+        reference=row.label in references,
         missing={data: found[data].missing for data in empty if found[data].missing},
         reasons={data: row.reason(data) for data in empty if row.reason(data)},
         runs={data: tuple(run["run"] for run in cell.runs) for data, cell in found.items() if cell.runs},
@@ -217,4 +221,4 @@ def _statistics(spec: TableSpec, columns: tuple[tuple[str, str], ...], measure: 
                 for count, text in zip(counted, printed, strict=True)
             ]
         rows.append(Row(row.label, tuple(cells), note=row.note))
-    return Table(spec, columns, tuple(rows), {}, {}, 0, "randomisation")
+    return Table(spec, columns, tuple(rows), {}, {}, {}, 0, "randomisation")

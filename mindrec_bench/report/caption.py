@@ -40,8 +40,10 @@ def setting(table: Table) -> str:
 
 def _tests(table: Table) -> list[str]:
     compared = [cell.comparison for row in table.rows for cell in row.cells if cell.comparison]
+    untested = [data for data in table.users if table.spec.reference and data not in table.references]
+    silent = [f"Not tested on {', '.join(untested)}: no run of the reference there."] if untested else []
     if not compared:
-        return []
+        return silent
     used: dict[str, list[str]] = {}
     for comparison in compared:
         name = {"entropy": "Entropy", "ttr": "TTR"}.get(comparison.metric, comparison.metric.partition("@")[0].upper())
@@ -56,11 +58,22 @@ def _tests(table: Table) -> list[str]:
     ]
     family = max(sum(1 for row in table.rows if row.cells[c].comparison) for c in range(len(table.columns)))
     return [
-        f"* differs from '{table.spec.reference}' at 0.05 (two-sided; {'; '.join(tests)}; Holm over up to {family} "
+        f"* differs from {_references(table)} at 0.05 (two-sided; {'; '.join(tests)}; Holm over up to {family} "
         "comparisons a column).",
         "Detectable: the smallest difference from the reference that these users would have shown with 80% power at "
         "0.05, before correction.",
+        *silent,
     ]
+
+
+def _references(table: Table) -> str:
+    """`'MindRec'`, or `'MindRec' (instruments, arts), 'LETTER-LLaDA' (games)` where data sets have unlike ones."""
+    where: dict[str, list[str]] = {}
+    for data, label in table.references.items():
+        where.setdefault(label, []).append(data)
+    if len(where) == 1:
+        return f"'{next(iter(where))}'"
+    return ", ".join(f"'{label}' ({', '.join(data)})" for label, data in where.items())
 
 
 def footnotes(table: Table) -> list[str]:
@@ -124,7 +137,7 @@ def _computed(spec: TableSpec) -> list[str]:
         found += _against_reference(spec)
     if "same-row" in spec.findings:
         tables = [load_table(name) for name in names()]
-        others = {row.label for row in spec.rows if row.label != spec.reference}  # the reference stands in most tables
+        others = {row.label for row in spec.rows if row.label not in spec.reference[:1]}  # it stands in most tables
         for finding in same_rows([spec, *(table for table in tables if table.name != spec.name)]):
             if any(name == spec.name and label in others for name, label in finding.values["rows"]):
                 found.append(finding.sentence)
@@ -141,21 +154,21 @@ def _span(values: Sequence[float], digits: str) -> str:
 
 def _against_reference(spec: TableSpec) -> list[str]:
     found = []
+    reference = spec.reference[0]
     for data in spec.data:
         systems: dict[str, Reported] = {r.label: reported(spec, r, data) for r in spec.rows if data in r.published}
-        if spec.reference not in systems:
+        if reference not in systems:
             continue
         for label in systems:
-            if label != spec.reference:
-                pair = (label, spec.reference)
-                checks = check_pair(data, pair, (systems[label], systems[spec.reference]))
+            if label != reference:
+                checks = check_pair(data, (label, reference), (systems[label], systems[reference]))
                 ranges = ", ".join(
                     f"{f.values['metric'].upper()} {f.values['hits'][0]}:{f.values['hits'][1]} "
                     f"{f.values['low']:.2g} to {f.values['high']:.2g}"
                     for f in checks
                 )
                 found.append(
-                    f"Published '{label}' against '{spec.reference}', hits and exact McNemar p by overlap: {ranges}."
+                    f"Published '{label}' against '{reference}', hits and exact McNemar p by overlap: {ranges}."
                 )
     return found
 

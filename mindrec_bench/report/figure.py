@@ -87,7 +87,7 @@ def build_figure(spec: TableSpec, runs: Iterable[Summary], *, resamples: int = R
     stored = {run["run"]: run for run in runs}
     rows = tuple(sorted(spec.rows, key=lambda row: row.x or 0.0))
     spec = replace(spec, rows=rows)
-    untested = replace(spec, reference=None)
+    untested = replace(spec, reference=())
     table = build_table(untested, stored.values(), with_intervals=True, resamples=resamples, seed=seed)
     series = [_metric(table, column) for column in range(len(table.columns))]
     series += [_timing(table, data, timing, stored) for data in spec.data for timing in spec.timings]

@@ -11,7 +11,7 @@ from .. import options, registry
 from ..closed import closed, one_of, parse_toml, read_text
 from ..errors import UsageError, did_you_mean
 from ..identity import EXTERNAL, Categories, Constrain
-from .spec import KINDS, NOT_PRINTED, TIMINGS, RowSpec, TableSpec
+from .spec import FINDINGS, KINDS, NOT_PRINTED, TIMINGS, RowSpec, TableSpec
 
 PACKAGE = "mindrec_tables"
 """Where the paper's tables are installed."""
@@ -54,6 +54,8 @@ def parse_table(text: str, name: str, origin: str) -> TableSpec:
         UsageError: see `load_table`.
     """
     raw = parse_toml(text, origin)
+    if isinstance(raw.get("reference"), str):
+        raw["reference"] = [raw["reference"]]
     lines = raw.pop("rows", [])
     if not isinstance(lines, list) or not all(isinstance(line, dict) for line in lines) or not lines:
         raise UsageError(f"{origin} has no rows; write one [[rows]] section for each")
@@ -84,8 +86,12 @@ def _check_head(spec: TableSpec, origin: str) -> None:
     for label in labels:
         if labels.count(label) > 1:
             raise UsageError(f"two rows of {origin} are labelled '{label}'; give each its own label")
-    if spec.reference is not None:
-        one_of(spec.reference, labels, "reference", origin)
+    for finding in spec.findings:
+        one_of(finding, FINDINGS, "finding", origin)
+        if finding in ("mcnemar", "improvement") and not spec.reference:
+            raise UsageError(f"finding '{finding}' in {origin} needs a row to compare with; write reference = ...")
+    for label in spec.reference:
+        one_of(label, labels, "reference", origin)
     for key, number in (("users", spec.users), ("eval_users", spec.eval_users), ("beam", spec.beam)):
         if number is not None and (isinstance(number, str) or number < 1):
             more = " or 'all'" if key == "users" else ""

@@ -39,7 +39,7 @@ def _cells(table: Table) -> Iterator[dict[str, Any]]:
                 "table": spec.name, "row": row.label, "data": data, "metric": metric, "value": cell.value,
                 "low": low, "high": high, "published": cell.published, "difference_from_published": cell.difference,
                 "users": table.users.get(data), "seeds": " ".join(map(str, spec.seeds)), "size": row.sizes.get(data),
-                "runs": " ".join(row.runs.get(data, ())), "reference": spec.reference if compared else None,
+                "runs": " ".join(row.runs.get(data, ())), "reference": table.references[data] if compared else None,
                 **{f"test_{name}": compared.get(name) for name in _COMPARISON},
                 "missing": row.reasons.get(data) or "; ".join(row.missing.get(data, ())),
             }  # fmt: skip
@@ -55,7 +55,7 @@ def as_object(table: Table) -> dict[str, Any]:
     spec = table.spec
     return {
         "name": spec.name, "paper": spec.paper, "title": spec.title, "caption": caption(table),
-        "footnotes": footnotes(table), "reference": spec.reference, "seeds": spec.seeds, "beam": spec.beam,
+        "footnotes": footnotes(table), "references": table.references, "seeds": spec.seeds, "beam": spec.beam,
         "users": table.users, "resamples": table.resamples, "test": table.test,
         "rows": [
             {

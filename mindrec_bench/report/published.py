@@ -124,7 +124,7 @@ def same_rows(specs: Sequence[TableSpec]) -> list[Finding]:
 
 def improvement(spec: TableSpec) -> list[Finding]:
     """The claimed average improvement in HR@1 over the best baseline, recomputed from the reference row."""
-    reference = next(row for row in spec.rows if row.label == spec.reference)
+    reference = next(row for row in spec.rows if row.label == spec.reference[0])
     column, parts, shown = spec.metrics.index("hr@1"), [], []
     for data in spec.data:
         others = [(row.published[data][column], row.label) for row in spec.rows if data in row.published]

@@ -40,6 +40,9 @@ KINDS: dict[str, tuple[str, ...]] = {
 TIMINGS = ("ms_per_user",)
 """What a figure may show of a run's costs: wall time of decoding, in milliseconds a user."""
 
+FINDINGS = ("ttr", "mcnemar", "same-row", "improvement")
+"""What `audit` finds about published rows that a table may repeat as footnotes."""
+
 NOT_PRINTED = "-"
 """A published cell that the paper leaves empty."""
 
@@ -94,7 +97,8 @@ class TableSpec:
         rows: the systems.
         paper: which table or figure of the paper it is; '' for one's own.
         kind: key of `KINDS`.
-        reference: label of the row that the others are tested against; None for no tests.
+        reference: labels of rows; on each data set the others are tested against the first of them that has runs there.
+            Empty: no tests. A file may name one as a plain string.
         size: `auto` takes the largest size present of each model on each data set.
         users: first users of the data, or None for all.
         eval_users: only runs that decoded the first so many users; None for those that decoded all.
@@ -102,7 +106,7 @@ class TableSpec:
         beam: results a user.
         max_minutes: only models trained under this time limit; None: where several fit a cell, the longest.
         notes: footnotes.
-        findings: kinds of `audit` findings about the published rows to add as footnotes.
+        findings: of `FINDINGS`, added as footnotes; `mcnemar` and `improvement` are about the first reference.
         x_label: name of the x axis; figures only.
         timings: of `TIMINGS`, drawn in panels of their own; figures only.
     """
@@ -114,7 +118,7 @@ class TableSpec:
     rows: tuple[RowSpec, ...]
     paper: str = ""
     kind: str = "table"
-    reference: str | None = None
+    reference: tuple[str, ...] = ()
     size: str = "auto"
     users: int | None = 5000
     eval_users: int | None = None

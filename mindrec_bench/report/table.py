@@ -50,7 +50,7 @@ class Row:
     Attributes:
         label: its name.
         cells: in the order of the table's columns.
-        reference: the others are tested against it.
+        reference: others are tested against it, on some data set at least.
         missing: data -> the commands that would fill its cells.
         reasons: data -> why no run is expected.
         runs: data -> ids of the runs behind it.
@@ -98,6 +98,7 @@ class Table:
         columns: (data, metric) of each column.
         rows: in the order of the spec.
         users: data -> evaluated users.
+        references: data -> label of the row that the others were tested against there.
         bounds: data -> how many codes the TTR there is made of, where there are runs and TTR is shown.
         resamples: of the randomisation tests and the bootstrap.
         test: for all but HR of one seed, Entropy and TTR.
@@ -109,6 +110,7 @@ class Table:
     columns: tuple[tuple[str, str], ...]
     rows: tuple[Row, ...]
     users: dict[str, int]
+    references: dict[str, str]
     bounds: dict[str, TtrBound]
     resamples: int
     test: Test

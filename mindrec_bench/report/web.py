@@ -43,8 +43,8 @@ def to_html(tables: Sequence[Table], *, with_intervals: bool = False) -> str:
 
 
 def _figure(table: Table, with_intervals: bool) -> str:
-    reference = next((row.label for row in table.rows if row.reference), None)
-    body = "\n".join(_line(line, line.label == reference) for line in lines(table, with_intervals=with_intervals))
+    references = {row.label for row in table.rows if row.reference}
+    body = "\n".join(_line(line, line.label in references) for line in lines(table, with_intervals=with_intervals))
     notes = "\n".join(f"<li>{_note(note)}</li>" for note in footnotes(table))
     return (
         f'<figure id="{escape(table.spec.name)}">\n<table>\n<caption>{escape(caption(table))}</caption>\n'

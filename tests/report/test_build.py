@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -113,6 +114,18 @@ def test_without_its_reference_a_table_is_not_tested(spec: TableSpec, runs: list
     table = build_table(spec, runs[1:])
     assert all(cell.comparison is None for row in table.rows for cell in row.cells)
     assert "differs from" not in caption(table)
+    assert caption(table).endswith("Not tested on arts: no run of the reference there.")
+
+
+def test_where_a_reference_has_no_run_the_next_one_stands_in(spec: TableSpec, runs: list[dict[str, Any]]) -> None:
+    table = build_table(replace(spec, reference=("elsewhere", "dedup", "bs")), runs, resamples=300)
+    assert table.references == {"arts": "dedup"}
+    assert [row.label for row in table.rows if row.reference] == ["dedup"]
+    tested = [row.label for row in table.rows if row.cells[0].comparison]
+    assert tested == ["bs", "same as dedup"]
+    assert "* differs from 'dedup' at 0.05" in caption(table)
+    unlike = replace(table, references={"arts": "dedup", "games": "bs"})
+    assert "* differs from 'dedup' (arts), 'bs' (games) at 0.05" in caption(unlike)
 
 
 def test_intervals_on_request(spec: TableSpec, runs: list[dict[str, Any]]) -> None:
