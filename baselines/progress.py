@@ -79,11 +79,14 @@ class Progress(TrainerCallback):
         return min(1.0, max(shares))
 
     def resume(self) -> Path | None:
-        """Take up the state of the last whole checkpoint and return its folder; None where there is none."""
+        """Take up the last whole checkpoint, if this version wrote it, and return its folder; else None."""
         whole = sorted(self.folder.glob(f"checkpoint-*/{STATE}"), key=lambda path: int(path.parent.name.split("-")[1]))
         if not whole:
             return None
         state = json.loads(whole[-1].read_text())
+        if state.keys() != self._facts().keys():
+            self.notify(f"{whole[-1].parent} is another version's checkpoint; training starts again")
+            return None
         self.step, self.epoch, self.losses = state["step"], state["epoch"], state["losses"]
         self.finished, self._seconds_before = state["finished"], state["seconds"]
         self.plateau = state["plateau"]
@@ -91,6 +94,11 @@ class Progress(TrainerCallback):
         if self.losses:
             self.best = load_file(whole[-1].with_name(BEST))
         return whole[-1].parent
+
+    def _facts(self) -> dict[str, Any]:
+        """What a checkpoint keeps beside weights and optimizer."""
+        facts = {"step": self.step, "epoch": self.epoch, "losses": self.losses, "finished": self.finished}
+        return {**facts, "plateau": self.plateau, "seconds": self.seconds}
 
     def report(self, parameters: int, precision: str) -> FitReport:
         """Sum up a training that is over; see `FitReport`."""
@@ -163,8 +171,7 @@ class Progress(TrainerCallback):
         checkpoint = self.folder / f"checkpoint-{state.global_step}"
         if self.best:
             write_weights(checkpoint / BEST, self.best)
-        facts = {"step": self.step, "epoch": self.epoch, "losses": self.losses, "finished": self.finished}
-        write_json(checkpoint / STATE, {**facts, "plateau": self.plateau, "seconds": self.seconds})
+        write_json(checkpoint / STATE, self._facts())
         for other in self.folder.glob("checkpoint-*"):
             if other != checkpoint:
                 shutil.rmtree(other)

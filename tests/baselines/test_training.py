@@ -177,6 +177,17 @@ def test_time_before_an_interruption_counts(chain, tmp_path: Path) -> None:
     assert progress.share(3) == pytest.approx(0.75, abs=0.02), "time is further than steps"
 
 
+def test_the_checkpoint_of_another_version_is_left_with_a_notice(tmp_path: Path) -> None:
+    notices: list[str] = []
+    progress = watch(tmp_path, steps=10)
+    progress.notify = notices.append
+    (tmp_path / "checkpoint-3").mkdir()
+    (tmp_path / "checkpoint-3" / "progress.json").write_text('{"step": 3, "seconds": 45.0}')
+    assert progress.resume() is None
+    assert progress.step == 0
+    assert notices == [f"{tmp_path / 'checkpoint-3'} is another version's checkpoint; training starts again"]
+
+
 def test_ends_early_with_the_decay_and_keeps_the_best_weights(chain, tmp_path: Path) -> None:
     given = task(chain(users=30))
     backbone = Llada(epochs=200, batch=32, lr=0.05, patience=2, dropout=0.0)
