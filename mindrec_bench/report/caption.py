@@ -59,7 +59,7 @@ def _tests(table: Table) -> list[str]:
     family = max(sum(1 for row in table.rows if row.cells[c].comparison) for c in range(len(table.columns)))
     return [
         f"* differs from {_references(table)} at 0.05 (two-sided; {'; '.join(tests)}; Holm over up to {family} "
-        "comparisons a column).",
+        f"comparison{'s' if family > 1 else ''} a column).",
         "Detectable: the smallest difference from the reference that these users would have shown with 80% power at "
         "0.05, before correction.",
         *silent,
