@@ -97,8 +97,10 @@ class Progress(TrainerCallback):
 
     def _facts(self) -> dict[str, Any]:
         """What a checkpoint keeps beside weights and optimizer."""
-        facts = {"step": self.step, "epoch": self.epoch, "losses": self.losses, "finished": self.finished}
-        return {**facts, "plateau": self.plateau, "seconds": self.seconds}
+        return {
+            "step": self.step, "epoch": self.epoch, "losses": self.losses, "finished": self.finished,
+            "plateau": self.plateau, "seconds": self.seconds,
+        }  # fmt: skip
 
     def report(self, parameters: int, precision: str) -> FitReport:
         """Sum up a training that is over; see `FitReport`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -50,12 +50,11 @@ def build_table(
     cells = {(row.label, data): finder.cell(row, data) for row in spec.rows for data in spec.data}
     groups = [_Group.of(spec, data, cells, with_intervals, test, resamples, seed) for data in spec.data]
     places = [place for group in groups for place in (_places(group.values(metric), metric) for metric in spec.metrics)]
-    references = {group.data: group.reference for group in groups if group.reference}
     rows = []
     for i, row in enumerate(spec.rows):
         built = [cell for group in groups for cell in group.cells(row)]
         ranked = [replace(cell, place=place[i]) for cell, place in zip(built, places, strict=True)]
-        rows.append(_row(row, tuple(ranked), {d: cells[row.label, d] for d in spec.data}, references.values()))
+        rows.append(_row(row, tuple(ranked), {data: cells[row.label, data] for data in spec.data}))
     cut = [r.label for r in spec.rows if any(_cut(run) for d in spec.data for run in cells[r.label, d].runs)]
     epochs = {row.label: _epochs({data: cells[row.label, data].runs for data in spec.data}) for row in spec.rows}
     return Table(
@@ -63,7 +62,7 @@ def build_table(
         columns,
         tuple(rows),
         users={group.data: group.n_users for group in groups if group.systems},
-        references=references,
+        references={group.data: group.reference for group in groups if group.reference},
         bounds={group.data: bound for group in groups if "ttr" in spec.metrics and (bound := group.bound())},
         resamples=resamples,
         test=test,
@@ -195,12 +194,11 @@ def _places(values: Sequence[float | None], metric: str) -> list[int]:
     return [ranked.index(value) + 1 if value in ranked else 0 for value in rounded]
 
 
-def _row(row: RowSpec, cells: tuple[Cell, ...], found: dict[str, CellRuns], references: Collection[str]) -> Row:
+def _row(row: RowSpec, cells: tuple[Cell, ...], found: dict[str, CellRuns]) -> Row:
     empty = [data for data, cell in found.items() if not cell.runs]
     return Row(
         label=row.label,
         cells=cells,
-        reference=row.label in references,
         missing={data: found[data].missing for data in empty if found[data].missing},
         reasons={data: row.reason(data) for data in empty if row.reason(data)},
         runs={data: tuple(run["run"] for run in cell.runs) for data, cell in found.items() if cell.runs},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..audit import Reported, check_pair
 from ..comparison import TEST_NAMES
@@ -68,9 +68,7 @@ def _tests(table: Table) -> list[str]:
 
 def _references(table: Table) -> str:
     """`'MindRec'`, or `'MindRec' (instruments, arts), 'LETTER-LLaDA' (games)` where data sets have unlike ones."""
-    where: dict[str, list[str]] = {}
-    for data, label in table.references.items():
-        where.setdefault(label, []).append(data)
+    where = _by_value(table.references)
     if len(where) == 1:
         return f"'{next(iter(where))}'"
     return ", ".join(f"'{label}' ({', '.join(data)})" for label, data in where.items())
@@ -89,10 +87,16 @@ def footnotes(table: Table) -> list[str]:
 
 def _grouped(epochs: dict[str, str]) -> str:
     """`18.0 on arts: MindRec, BS; 42.0 on arts: SASRec`: rows that were trained alike are named together."""
-    rows: dict[str, list[str]] = {}
-    for label, words in epochs.items():
-        rows.setdefault(words, []).append(f"'{label}'")
-    return "; ".join(f"{words}: {', '.join(labels)}" for words, labels in rows.items())
+    quoted = _by_value({f"'{label}'": words for label, words in epochs.items()})
+    return "; ".join(f"{words}: {', '.join(labels)}" for words, labels in quoted.items())
+
+
+def _by_value(given: Mapping[str, str]) -> dict[str, list[str]]:
+    """The keys of each value, both in their first order."""
+    keys: dict[str, list[str]] = {}
+    for key, value in given.items():
+        keys.setdefault(value, []).append(key)
+    return keys
 
 
 def _bounds(table: Table) -> list[str]:
@@ -177,8 +181,6 @@ def empty(table: Table) -> list[str]:
     """A line for each row without runs: the reason, or the commands that would make them."""
     found = []
     for row in table.rows:
-        for reason in dict.fromkeys(row.reasons.values()):
-            where = ", ".join(data for data, given in row.reasons.items() if given == reason)
-            found.append(f"- {row.label} on {where}: {reason}.")
+        found += [f"- {row.label} on {', '.join(data)}: {reason}." for reason, data in _by_value(row.reasons).items()]
         found += [f"- {row.label} on {data}: {'; '.join(commands)}" for data, commands in row.missing.items()]
     return found

@@ -50,7 +50,6 @@ class Row:
     Attributes:
         label: its name.
         cells: in the order of the table's columns.
-        reference: others are tested against it, on some data set at least.
         missing: data -> the commands that would fill its cells.
         reasons: data -> why no run is expected.
         runs: data -> ids of the runs behind it.
@@ -60,7 +59,6 @@ class Row:
 
     label: str
     cells: tuple[Cell, ...]
-    reference: bool = False
     missing: dict[str, tuple[str, ...]] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     runs: dict[str, tuple[str, ...]] = field(default_factory=dict)

@@ -43,7 +43,7 @@ def to_html(tables: Sequence[Table], *, with_intervals: bool = False) -> str:
 
 
 def _figure(table: Table, with_intervals: bool) -> str:
-    references = {row.label for row in table.rows if row.reference}
+    references = table.references.values()
     body = "\n".join(_line(line, line.label in references) for line in lines(table, with_intervals=with_intervals))
     notes = "\n".join(f"<li>{_note(note)}</li>" for note in footnotes(table))
     return (
