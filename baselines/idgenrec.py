@@ -18,18 +18,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from mindrec_bench.contracts import Capability, FitReport, Task
+from mindrec_bench.core.protocols import Capability, FitReport, Task
 from mindrec_bench.errors import DataError, UsageError
 
-from .from_scratch import FromScratch, Own, check
+from .training.trained_backbone import FromScratch, Own, check
 
 if TYPE_CHECKING:
-    from mindrec_bench.data.texts import ItemTexts
+    from mindrec_bench.core.dataset import ItemTexts
 
-    from .id_model import IdModel
-    from .id_network import IdNetwork
-    from .id_rounds import Step
-    from .subwords import Subwords
+    from .textual_ids.alternating_training import Step
+    from .textual_ids.model import IdModel
+    from .textual_ids.network import IdNetwork
+    from .textual_ids.subwords import Subwords
 
 PUBLISHED = "t5-small"
 """The size that starts from a checkpoint, and the checkpoint's id on the hub."""
@@ -112,7 +112,7 @@ class IdGenRec(FromScratch):
     data_parallel: ClassVar[bool] = False
     """Its phases pass weights and IDs on in files, each from the process that wrote them."""
     reads_text: ClassVar[bool] = True
-    own_codes: ClassVar[str] = "a token of an item's textual ID, at its place"
+    model_codes: ClassVar[str] = "a token of an item's textual ID, at its place"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -127,20 +127,20 @@ class IdGenRec(FromScratch):
             return "tiny", " (auto: the smallest, for a simulation)"
         return "small", f" (auto: the largest from scratch; {PUBLISHED} needs published weights)"
 
-    def at(self, size: str) -> Self:
+    def with_size_defaults(self, size: str) -> Self:
         """The options with the size's own where they are None."""
         filled: dict[str, Any] = {"keyword_epochs": TEXTS[size].keyword_epochs, "reach": TEXTS[size].reach}
         if size == PUBLISHED:
             filled["checkpoint"] = PUBLISHED
         missing = {name: value for name, value in filled.items() if getattr(self, name) is None}
-        return replace(super().at(size), **missing)
+        return replace(super().with_size_defaults(size), **missing)
 
     def identity(self, size: str) -> dict[str, str]:
         """What the checkpoints that the options name hold, for the identity of runs; raises what `fit` does."""
-        from .checkpoint_files import MOVED, identity
+        from .checkpoints.files import MOVED, identity
 
         self._check_size(size)
-        named = (("checkpoint", self.at(size).checkpoint), ("tagger", self.tagger))
+        named = (("checkpoint", self.with_size_defaults(size).checkpoint), ("tagger", self.tagger))
         return {option: identity(MOVED.get(name, name)) for option, name in named if name is not None}
 
     def _check_size(self, size: str) -> None:
@@ -155,20 +155,21 @@ class IdGenRec(FromScratch):
             DataError: the data has no item texts, or the checkpoint can't be read.
             MrbenchError: the folder can't be written.
         """
-        from . import id_rounds, weights
+        from .textual_ids import alternating_training
+        from .training import weights
 
         if report := weights.finished(folder):
             return report
         self._check_size(task.size)
-        filled: Any = self.at(task.size)
+        filled: Any = self.with_size_defaults(task.size)
         texts = task.data.named_texts("idgenrec")
         subwords = filled._subwords(texts, task.size, folder)
         network = filled._network_over(subwords, texts, task)
-        with weights.writing(folder):
+        with weights.explain_write_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             weights.write_text(folder / TOKENIZER, subwords.json)
             weights.write_text(folder / CONFIG, network.recommender.t5.config.to_json_string())
-        return id_rounds.fit(network, filled._steps(task.size), subwords, task, folder)
+        return alternating_training.fit(network, filled._steps(task.size), subwords, task, folder)
 
     def load(self, task: Task, folder: Path) -> IdModel:
         """The recommender with the weights of the last round, and the items' IDs.
@@ -178,56 +179,57 @@ class IdGenRec(FromScratch):
         """
         from transformers import T5Config
 
-        from . import id_parts, id_rounds, weights
-        from .id_model import IdModel
-        from .textual_ids import id_space, read_ids
+        from .textual_ids import alternating_training, build
+        from .textual_ids.model import IdModel
+        from .textual_ids.unique_ids import id_space, read_ids
+        from .training import weights
 
-        ids = read_ids(folder / id_rounds.IDS, task.data.item_ids)
+        ids = read_ids(folder / alternating_training.IDS, task.data.item_ids)
         try:
             config = T5Config.from_json_file(folder / CONFIG)
         except (OSError, ValueError) as error:
             raise DataError(f"{folder / CONFIG} is missing or damaged; fit the model again with --fresh") from error
-        network = id_parts.without_texts(config)
+        network = build.without_texts(config)
         weights.load(folder, task, network)
-        id_rounds.show_ids(network, ids)
+        alternating_training.show_ids(network, ids)
         return IdModel(network.to(task.device).eval(), id_space(ids))
 
     def _subwords(self, texts: ItemTexts, size: str, folder: Path) -> Subwords:
         """The tokenizer: that of an interrupted training, the checkpoint's, or one trained on the texts."""
-        from . import id_parts, item_text
-        from .subwords import Subwords
+        from .textual_ids import build, item_text
+        from .textual_ids.subwords import Subwords
 
         if (folder / TOKENIZER).exists():
             return Subwords.read(folder / TOKENIZER)
         if self.checkpoint is not None:
-            return Subwords.read(id_parts.checkpoint_folder(self.checkpoint) / "tokenizer.json")
+            return Subwords.read(build.checkpoint_folder(self.checkpoint) / "tokenizer.json")
         return Subwords.trained(item_text.lines(texts), TEXTS[size].vocabulary)
 
     def _network_over(self, subwords: Subwords, texts: ItemTexts, task: Task) -> IdNetwork:
         """Both parts, what is random drawn from the task's seed."""
         import torch
 
-        from . import id_parts, item_text
-        from .id_network import IdNetwork
-        from .subwords import PAD
-        from .t5 import T5Shape
+        from .t5.encoder_decoder import T5Shape
+        from .textual_ids import build, item_text
+        from .textual_ids.network import IdNetwork
+        from .textual_ids.subwords import PAD
 
         filled: Any = self
         torch.manual_seed(task.seed)
         if self.checkpoint is None:
             config = T5Shape(**SHAPES[task.size]).config(subwords.size, PAD, filled.dropout)
-            generator, recommender = id_parts.new_t5(config), id_parts.new_t5(config)
+            generator, recommender = build.new_t5(config), build.new_t5(config)
         else:
-            recommender = id_parts.read_t5(self.checkpoint, dropout=filled.dropout)
+            recommender = build.read_t5(self.checkpoint, dropout=filled.dropout)
             tagger = self.tagger or self.checkpoint
-            generator = id_parts.read_t5(tagger, dropout=filled.dropout, like=recommender.t5.config)
+            generator = build.read_t5(tagger, dropout=filled.dropout, like=recommender.t5.config)
         lines, words = item_text.lines(texts), item_text.keywords(texts, self.keywords)
-        tokens, written = id_parts.text_tokens(subwords, lines, words, TEXTS[task.size].length)
+        tokens, written = build.text_tokens(subwords, lines, words, TEXTS[task.size].length)
         return IdNetwork(generator, recommender, texts=tokens, words=written, reach=filled.reach)
 
     def _steps(self, size: str) -> list[Step]:
         """The phases in order."""
-        from .id_rounds import Step
+        from .textual_ids.alternating_training import Step
 
         filled: Any = self
         recommend = self._recipe(size)

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mindrec_bench.codes import Int
-from mindrec_bench.contracts import Task
+from mindrec_bench.core.code_space import Int
+from mindrec_bench.core.protocols import Task
 
-from .items import Float, ItemModel, Untrained, log, mixed, popularity
+from .common.items import Float, ItemModel, Untrained, log, mixed, popularity
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-    from mindrec_bench.data.dataset import Dataset
+    from mindrec_bench.core.dataset import Dataset
 
 
 @dataclass(frozen=True)

@@ -14,21 +14,23 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from mindrec_bench.codes import CodeSpace
-from mindrec_bench.contracts import Capability, Histories, Model, Task
+from mindrec_bench.core.code_space import CodeSpace
+from mindrec_bench.core.dataset import Histories
+from mindrec_bench.core.protocols import Capability, Model, Task
 from mindrec_bench.errors import UsageError
-from mindrec_bench.options import ANSWERS, LATER
+from mindrec_bench.plugins.options import ANSWERS, LATER
 
-from .from_scratch import BLOCKS, FromScratch, Own, check
-from .published import CHECKPOINT, Published, fine_tuned
+from .code_lm.sizes import BLOCKS
+from .llm.pretrained import CHECKPOINT, Published, fine_tuned
+from .training.trained_backbone import FromScratch, Own, check
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from .code_answers import CodeAnswers
-    from .code_network import CodeNetwork
-    from .llama_blocks import LlamaBlocks
-    from .training import Collate
+    from .code_lm.llama_blocks import LlamaBlocks
+    from .code_lm.masked_inference import CodeAnswers
+    from .code_lm.masked_lm import CodeNetwork
+    from .training.trainer import Collate
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ class Llada(Published, MaskedObjective):  # options are listed from the last bas
         return super().identity(size)
 
     def _build(self, space: CodeSpace, size: str, dropout: float) -> CodeNetwork:
-        from .code_network import CodeNetwork
+        from .code_lm.masked_lm import CodeNetwork
 
         return CodeNetwork(space, BLOCKS[size], dropout, self.attention)
 
@@ -107,8 +109,8 @@ class Llada(Published, MaskedObjective):  # options are listed from the last bas
     def _collate(self, task: Task, stream: int) -> Collate:
         import torch
 
-        from .diffusion import mask_targets
-        from .noise import uniform
+        from .code_lm.masked_diffusion import mask_targets
+        from .common.noise import uniform
 
         def collate(examples: Any, keys: Any) -> dict[str, Tensor]:
             codes = task.space.item_codes[examples.targets]
@@ -129,8 +131,8 @@ class LladaModel:
 
     def begin(self, histories: Histories, slots: tuple[int, ...]) -> CodeAnswers:
         """Read the histories once. `slots`: the slots of the space that are in the input at all."""
-        from .code_answers import CodeAnswers
-        from .stale_answers import StaleAnswers
+        from .code_lm.masked_inference import CodeAnswers
+        from .code_lm.refreshing_inference import StaleAnswers
 
         if self.refresh > 1:
             return replace(StaleAnswers.begin(self.network, self._blocks, histories, slots), refresh=self.refresh)
@@ -138,6 +140,6 @@ class LladaModel:
 
     @cached_property
     def _blocks(self) -> LlamaBlocks:
-        from .llama_blocks import LlamaBlocks
+        from .code_lm.llama_blocks import LlamaBlocks
 
         return LlamaBlocks.of(self.network.blocks)

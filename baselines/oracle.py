@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mindrec_bench.contracts import Task
+from mindrec_bench.core.protocols import Task
 from mindrec_bench.errors import UsageError
 
-from .items import ItemModel, Untrained
+from .common.items import ItemModel, Untrained
 
 
 @dataclass(frozen=True)

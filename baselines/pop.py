@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mindrec_bench.codes import Int
-from mindrec_bench.contracts import Task
+from mindrec_bench.core.code_space import Int
+from mindrec_bench.core.protocols import Task
 
-from .items import Float, ItemModel, Untrained, log, popularity
+from .common.items import Float, ItemModel, Untrained, log, popularity
 
 
 @dataclass(frozen=True)

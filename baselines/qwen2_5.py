@@ -12,14 +12,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from mindrec_bench.codes import CodeSpace
-from mindrec_bench.contracts import Capability
+from mindrec_bench.core.code_space import CodeSpace
+from mindrec_bench.core.protocols import Capability
 
-from .from_scratch import BLOCKS, FromScratch, Own
-from .published import CHECKPOINT, Published, fine_tuned
+from .code_lm.sizes import BLOCKS
+from .llm.pretrained import CHECKPOINT, Published, fine_tuned
+from .training.trained_backbone import FromScratch, Own
 
 if TYPE_CHECKING:
-    from .causal_network import CausalNetwork
+    from .code_lm.causal_lm import CausalNetwork
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ class Qwen25(Published):
     def _build(self, space: CodeSpace, size: str, dropout: float) -> CausalNetwork:
         from transformers import Qwen2Config, Qwen2Model
 
-        from .causal_network import PROMPT, CausalNetwork
-        from .code_blocks import settings
+        from .code_lm.causal_lm import PROMPT, CausalNetwork
+        from .code_lm.transformer import settings
 
         blocks = Qwen2Model(Qwen2Config(**settings(BLOCKS[size], PROMPT + space.n_slots)))
         return CausalNetwork(space, blocks, dropout)

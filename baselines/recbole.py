@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mindrec_bench.contracts import Task
+from mindrec_bench.core.protocols import Task
 from mindrec_bench.errors import did_you_mean
 
-from .recbole_family import Plan, RecBoleFamily, Recipe
+from .recbole_backend.family import Plan, RecBoleFamily, Recipe
 
 PAIRWISE = ("FPMC", "SINE", "TransRec")
 """Models that RecBole trains on a sampled negative; the others see the whole catalogue in a cross-entropy."""

@@ -12,9 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from mindrec_bench.contracts import Task
+from mindrec_bench.core.protocols import Task
 
-from .recbole_family import Plan, RecBoleFamily, Recipe
+from .recbole_backend.family import Plan, RecBoleFamily, Recipe
 
 LOSSES: dict[str, dict[str, Any]] = {
     "bce": {"loss_type": "BPR"},
@@ -56,6 +56,6 @@ class SasRec(RecBoleFamily):
 
 
 def _bce(config: Any, dataset: Any) -> Any:
-    from .recbole_bce import BceSasRec
+    from .recbole_backend.bce_loss import BceSasRec
 
     return BceSasRec(config, dataset)

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from mindrec_bench.codes import CodeSpace
-from mindrec_bench.contracts import Capability
+from mindrec_bench.core.code_space import CodeSpace
+from mindrec_bench.core.protocols import Capability
 
-from .from_scratch import FromScratch, Own
+from .training.trained_backbone import FromScratch, Own
 
 if TYPE_CHECKING:
-    from .t5_network import T5Codes
+    from .t5.code_t5 import T5Codes
 
 SHAPES: dict[str, dict[str, Any]] = {
     "tiny": {"layers": 2, "hidden": 64, "inner": 256, "key": 16, "heads": 4},
@@ -50,7 +50,7 @@ class Tiger(FromScratch):
     }
 
     def _build(self, space: CodeSpace, size: str, dropout: float) -> T5Codes:
-        from .t5 import T5Shape
-        from .t5_network import T5Codes
+        from .t5.code_t5 import T5Codes
+        from .t5.encoder_decoder import T5Shape
 
         return T5Codes(space, T5Shape(**SHAPES[size]), dropout)

@@ -20,11 +20,12 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.utils import logging
 
-from mindrec_baselines.causal_network import CausalNetwork
+from mindrec_baselines.code_lm.causal_lm import CausalNetwork
 from mindrec_baselines.llama3 import Llama3
-from mindrec_bench.codes import CodeSpace
-from mindrec_bench.constraint import CatalogueConstraint
-from mindrec_bench.contracts import Canvas, Histories
+from mindrec_bench.core.code_space import CodeSpace
+from mindrec_bench.core.constraint import CatalogueConstraint
+from mindrec_bench.core.dataset import Histories
+from mindrec_bench.core.protocols import Canvas
 from mindrec_bench.testing import make_canvas
 from mindrec_decoders.ar_beam import ArBeam
 

@@ -24,11 +24,11 @@ import torch
 from torch import Tensor
 from transformers import LlamaConfig, LlamaModel
 
-from mindrec_baselines import products
-from mindrec_bench.constraint import CatalogueConstraint
-from mindrec_bench.contracts import MASK
-from mindrec_decoders.expansion import Answers, Beams
-from mindrec_decoders.joint import SeveralSlots
+from mindrec_baselines.common import onednn_linear
+from mindrec_bench.core.code_space import MASK
+from mindrec_bench.core.constraint import CatalogueConstraint
+from mindrec_decoders.search.expansion import Answers, Beams
+from mindrec_decoders.search.joint import SeveralSlots
 
 USERS, BEAM, SLOTS, CODES, HISTORY = 128, 10, 4, 256, 10
 ALL = tuple(range(SLOTS))
@@ -85,7 +85,7 @@ def model_pass() -> float:
         )
     ).to(DEVICE)
     head = torch.nn.Linear(128, SLOTS * CODES, device=DEVICE)
-    products.speed_up(network)
+    onednn_linear.speed_up(network)
     inputs = torch.randn(USERS * BEAM, HISTORY + SLOTS, 128, device=DEVICE)
     return seconds(lambda: head(network(inputs_embeds=inputs).last_hidden_state[:, -SLOTS:]).log_softmax(dim=-1))
 

@@ -25,8 +25,8 @@ from statistics import median
 
 import torch
 
-from mindrec_baselines import products
-from mindrec_baselines.from_scratch import Shape
+from mindrec_baselines.code_lm.sizes import Shape
+from mindrec_baselines.common import onednn_linear
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def measure(device: str, shape: Shape) -> Rates:
     """The rates, each the best of some runs."""
     rows, hidden = 2048, shape.hidden
     x, weight = torch.randn(rows, hidden, device=device), torch.randn(3 * hidden, hidden, device=device)
-    product = _best(device, lambda: products.linear(x, weight))
+    product = _best(device, lambda: onednn_linear.linear(x, weight))
     big = torch.randn(2**21, device=device)
     moved = _best(device, lambda: big + 1.0)
     number = torch.zeros(4, device=device)

@@ -26,15 +26,16 @@ import plain
 import torch
 from torch import Tensor
 
-from mindrec_baselines.code_network import CodeNetwork
-from mindrec_baselines.from_scratch import BLOCKS
+from mindrec_baselines.code_lm.masked_lm import CodeNetwork
+from mindrec_baselines.code_lm.sizes import BLOCKS
 from mindrec_baselines.llada import LladaModel
-from mindrec_bench.codes import CodeSpace
-from mindrec_bench.contracts import Canvas, Histories
+from mindrec_bench.core.code_space import CodeSpace
+from mindrec_bench.core.dataset import Histories
+from mindrec_bench.core.protocols import Canvas
 from mindrec_bench.testing import make_canvas
-from mindrec_decoders.expansion import any_order
-from mindrec_decoders.pruning import RULES
-from mindrec_decoders.search import diffusion_search
+from mindrec_decoders.search.diffusion_search import diffusion_search
+from mindrec_decoders.search.expansion import any_order
+from mindrec_decoders.search.pruning import RULES
 
 HISTORY, SLOTS, CODES, ITEMS = 10, 4, 256, 10_000
 SHAPE = BLOCKS["small"]

@@ -43,7 +43,7 @@ def write(path: Path, rows: int) -> None:
 
 def child(path: Path, folder: Path) -> None:
     """Import one file and print what it took."""
-    from mindrec_bench.importing.importer import Import, run_import
+    from mindrec_bench.data.importing.importer import Import, run_import
 
     begin = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     wall, cpu = time.perf_counter(), time.process_time()

@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from mindrec_baselines.code_network import CodeNetwork, items_alone
-from mindrec_bench.contracts import MASK, Histories
-from mindrec_bench.data.dataset import HISTORY
+from mindrec_baselines.code_lm.masked_lm import CodeNetwork, items_alone
+from mindrec_bench.core.code_space import MASK
+from mindrec_bench.core.dataset import HISTORY, Histories
 
 Candidate = tuple[Tensor, float]
 """A sequence, shape (T,), and its score."""

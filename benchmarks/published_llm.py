@@ -28,13 +28,13 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from mindrec_baselines.checkpoint_files import open_checkpoint
-from mindrec_baselines.checkpoint_weights import load_network
+from mindrec_baselines.checkpoints.files import open_checkpoint
+from mindrec_baselines.checkpoints.weights import load_network
 from mindrec_baselines.llada import Llada
-from mindrec_bench.contracts import Task
-from mindrec_bench.data.simulation import ArtsSim
-from mindrec_bench.decoding import Meter, UserDecoder
-from mindrec_bench.environment import environment
+from mindrec_bench.core.protocols import Task
+from mindrec_bench.data.simulation.arts_sim import ArtsSim
+from mindrec_bench.distributed.devices import environment
+from mindrec_bench.experiment.batch_decoder import BatchDecoder, Meter
 from mindrec_decoders.dbs_penalty import DbsPenalty
 
 SHAPES: dict[str, dict[str, int]] = {
@@ -162,7 +162,7 @@ def measure(
         report = backbone.fit(task, folder / "fit")
     say(phases.found)
     model = backbone.load(task, folder / "fit")
-    decoder = UserDecoder(
+    decoder = BatchDecoder(
         model=model,
         decoder=DbsPenalty(),
         space=task.space,

@@ -22,9 +22,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mindrec_bench.contracts import Task
-from mindrec_bench.fits import FitFolder
-from mindrec_bench.question import Question, resolve_question
+from mindrec_bench.core.protocols import Task
+from mindrec_bench.experiment.config import ExperimentConfig
+from mindrec_bench.experiment.resolve import resolve_config
+from mindrec_bench.store.models import FittedModelFolder
 from mindrec_bench.testing import make_canvas
 
 
@@ -68,20 +69,20 @@ def main() -> None:
     parser.add_argument("--decoders", nargs="+", default=["bs", "dbs-dedup", "dbs-penalty", "adaptive"])
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    question = Question(
+    question = ExperimentConfig(
         "llada", "bs", asked.data, size=asked.size, categories=asked.categories, max_minutes=asked.max_minutes
     )
-    resolved = resolve_question(question)
+    resolved = resolve_config(question)
     data = resolved.source.load(asked.data_dir, users=question.users, notify=print)
     spec = resolved.spec(data)
     task = Task(data, data.space(categories=asked.categories != "none"), size=asked.size, quiet=True)
-    backbone: Any = resolved.backbone.at(asked.size)
-    folder = FitFolder(spec, Path(asked.runs_dir), print).path
+    backbone: Any = resolved.backbone.with_size_defaults(asked.size)
+    folder = FittedModelFolder(spec, Path(asked.runs_dir), print).path
     models = {r: replace(backbone, refresh=r).load(task, folder) for r in (0, 2, 3, task.space.n_slots)}
     print(f"{min(asked.users, len(data.test()))} users of {data.name}, fitted model {folder.name}")
     print("decoder      refresh  ratio  equal  first   kept")
     for name in asked.decoders:
-        decoder = resolve_question(replace(question, decoder=name)).decoder
+        decoder = resolve_config(replace(question, decoder=name)).decoder
         for line in compare(models, decoder, task, asked.users, 128, question.beam):
             print(f"{name:12} {line}", flush=True)
 

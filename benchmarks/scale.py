@@ -25,13 +25,13 @@ from pathlib import Path
 
 import numpy as np
 
-from mindrec_bench.codes import CodeSpace
-from mindrec_bench.contracts import Histories
-from mindrec_bench.data.dataset import HISTORY, Dataset, Examples
-from mindrec_bench.decoding import SHARD_USERS
-from mindrec_bench.identity import DataPart, DecoderPart, ModelPart, RunSpec
-from mindrec_bench.runs import RunFolder
-from mindrec_bench.shards import ShardMeta, rankings_table
+from mindrec_bench.core.code_space import CodeSpace
+from mindrec_bench.core.dataset import HISTORY, Dataset, Examples, Histories
+from mindrec_bench.experiment.batch_decoder import SHARD_USERS
+from mindrec_bench.store.rankings import rankings_table
+from mindrec_bench.store.run_spec import DataSpec, DecoderSpec, ModelSpec, RunSpec
+from mindrec_bench.store.runs import RunFolder
+from mindrec_bench.store.shards import ShardMeta
 
 BEAM, SLOTS, CODES, LENGTH = 10, 4, 256, 10
 USERS, ITEMS = (10_000, 100_000, 1_000_000), (100_000, 1_000_000)
@@ -70,7 +70,7 @@ def load(users: int, items: int, folder: Path) -> Work:
 
 def tree(users: int, items: int, folder: Path) -> Work:
     """The category tree and every item's codes, from strings."""
-    from mindrec_bench.data.categories import category_codes
+    from mindrec_bench.data.category_tree import category_codes
 
     texts = {str(item): category(item) for item in range(items)}
     return lambda: category_codes(texts, list(texts), 3)
@@ -86,7 +86,7 @@ def _dataset(users: int, items: int) -> Dataset:
 
 def _store(folder: Path, users: int) -> RunFolder:
     spec = RunSpec(
-        DataPart("scale", "scale", "0", users), ModelPart("none", {}, ""), DecoderPart("none", {}), "none", beam=BEAM
+        DataSpec("scale", "scale", "0", users), ModelSpec("none", {}, ""), DecoderSpec("none", {}), "none", beam=BEAM
     )
     return RunFolder(spec, folder, lambda line: None)
 
@@ -113,7 +113,7 @@ def store(users: int, items: int, folder: Path) -> Work:
 
 def metrics(users: int, items: int, folder: Path) -> Work:
     """Every metric, from the shards of a run."""
-    from mindrec_bench.scoring import score_shards
+    from mindrec_bench.experiment.scoring import score_shards
 
     dataset = _dataset(users, items)
     space = dataset.space(categories=False)
@@ -125,9 +125,9 @@ def metrics(users: int, items: int, folder: Path) -> Work:
 
 def significance(users: int, items: int, folder: Path) -> Work:
     """The comparison of two systems: accuracy and diversity, tests and intervals."""
-    from mindrec_bench.comparison import System, compare
-    from mindrec_bench.list_swaps import DIVERSITY, code_counts
-    from mindrec_bench.metrics import RANKING_METRICS, per_user
+    from mindrec_bench.metrics.accuracy import RANKING_METRICS, per_user
+    from mindrec_bench.stats.comparison import System, compare
+    from mindrec_bench.stats.diversity_tests import DIVERSITY, code_counts
 
     catalogue = sids(items) + np.arange(SLOTS) * CODES
 

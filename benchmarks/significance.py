@@ -10,9 +10,9 @@ import time
 
 import numpy as np
 
-from mindrec_bench.comparison import System, compare
-from mindrec_bench.list_swaps import DIVERSITY, code_counts
-from mindrec_bench.metrics import RANKING_METRICS, per_user
+from mindrec_bench.metrics.accuracy import RANKING_METRICS, per_user
+from mindrec_bench.stats.comparison import System, compare
+from mindrec_bench.stats.diversity_tests import DIVERSITY, code_counts
 
 SYSTEMS, USERS, BEAM, SLOTS, CODES = 10, 5_000, 10, 4, 252
 

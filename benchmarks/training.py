@@ -23,14 +23,14 @@ from typing import Any
 
 import torch
 
-from mindrec_baselines import code_blocks
-from mindrec_baselines.progress import Progress
-from mindrec_baselines.training import Batches, Order
-from mindrec_bench import registry
-from mindrec_bench.contracts import Task
-from mindrec_bench.data.known import resolve
+from mindrec_baselines.code_lm import transformer
+from mindrec_baselines.training.progress import Progress
+from mindrec_baselines.training.trainer import Batches, Order
+from mindrec_bench.core.protocols import Task
+from mindrec_bench.data.sources import resolve
+from mindrec_bench.plugins import registry
 
-PADDED, PARTS = 10**9, code_blocks.ALIKE
+PADDED, PARTS = 10**9, transformer.ALIKE
 
 
 def bare(backbone: Any, task: Task, steps: int) -> tuple[list[float], list[float], float]:
@@ -46,7 +46,7 @@ def bare(backbone: Any, task: Task, steps: int) -> tuple[list[float], list[float
         batch = batches.__getitems__(keys[first : first + backbone.batch])
         losses = []
         for alike, seconds in times.items():
-            code_blocks.ALIKE = alike
+            transformer.ALIKE = alike
             torch.manual_seed(step)
             network.zero_grad()
             start = time.process_time()
@@ -55,7 +55,7 @@ def bare(backbone: Any, task: Task, steps: int) -> tuple[list[float], list[float
             seconds.append(time.process_time() - start)
             losses.append(loss.item())
         worst = max(worst, abs(losses[0] - losses[1]))
-    code_blocks.ALIKE = PARTS
+    transformer.ALIKE = PARTS
     return times[PADDED][1:], times[PARTS][1:], worst
 
 
@@ -94,8 +94,8 @@ def main() -> None:
     for name in asked.models:
         _, backbone = registry.make("model", name)
         task = Task(data, data.space(categories=False), size=asked.size, quiet=True)
-        padded, parts, worst = bare(backbone.at(asked.size), task, asked.steps)
-        step = median(fitted(backbone.at(asked.size), task))
+        padded, parts, worst = bare(backbone.with_size_defaults(asked.size), task, asked.steps)
+        step = median(fitted(backbone.with_size_defaults(asked.size), task))
         numbers = [1e3 * median(seconds) for seconds in (padded, parts, [step])]
         print(
             f"{name:10} {numbers[0]:8.1f} {numbers[1]:6.1f} {numbers[2]:6.1f} {numbers[0] / numbers[1]:12.2f} "

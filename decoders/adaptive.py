@@ -13,10 +13,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from mindrec_bench.contracts import Canvas, Capability, DenoiserContext, Ranking
-from mindrec_bench.options import LATER
+from mindrec_bench.core.protocols import Canvas, Capability, DenoiserContext, Ranking
+from mindrec_bench.plugins.options import LATER
 
-from .diffusion import Normalise
+from .search.options import Normalise
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,11 @@ class Adaptive:
 
     def decode(self, context: DenoiserContext, canvas: Canvas, *, beam: int) -> Ranking:
         """See `Decoder.decode`."""
-        from .both_ways import Trail, both_ways
-        from .pruning import standard
-        from .rescoring import rescored, reveal_orders
-        from .search import diffusion_search
-        from .surest import surest_first
+        from .search.diffusion_search import diffusion_search
+        from .search.most_certain import surest_first
+        from .search.pruning import standard
+        from .search.rescoring import rescored, reveal_orders
+        from .search.reverse_rescoring import Trail, both_ways
 
         trail = Trail(context)
         found = diffusion_search(

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from mindrec_bench.contracts import Canvas, Capability, CausalContext, Ranking
+from mindrec_bench.core.protocols import Canvas, Capability, CausalContext, Ranking
 
-from .diffusion import Normalise
+from .search.options import Normalise
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,9 +34,9 @@ class ArBeam:
 
     def decode(self, context: CausalContext, canvas: Canvas, *, beam: int) -> Ranking:
         """See `Decoder.decode`."""
-        from .expansion import left_to_right
-        from .pruning import standard
-        from .search import diffusion_search
+        from .search.diffusion_search import diffusion_search
+        from .search.expansion import left_to_right
+        from .search.pruning import standard
 
         return diffusion_search(
             _NextCode(context),

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from mindrec_bench.contracts import Canvas, DenoiserContext, Ranking
+from mindrec_bench.core.protocols import Canvas, DenoiserContext, Ranking
 
-from .diffusion import DiffusionOptions, PruneBy
+from .search.options import DiffusionOptions, PruneBy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +29,9 @@ class BlockM(DiffusionOptions):
 
     def decode(self, context: DenoiserContext, canvas: Canvas, *, beam: int) -> Ranking:
         """See `Decoder.decode`."""
-        from .expansion import blocks
-        from .pruning import RULES
-        from .search import diffusion_search
+        from .search.diffusion_search import diffusion_search
+        from .search.expansion import blocks
+        from .search.pruning import RULES
 
         return diffusion_search(
             context,

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mindrec_bench.contracts import Canvas, DenoiserContext, Ranking
+from mindrec_bench.core.protocols import Canvas, DenoiserContext, Ranking
 
-from .diffusion import DiffusionOptions
+from .search.options import DiffusionOptions
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,9 @@ class DbsDedup(DiffusionOptions):
 
     def decode(self, context: DenoiserContext, canvas: Canvas, *, beam: int) -> Ranking:
         """See `Decoder.decode`."""
-        from .expansion import any_order
-        from .pruning import distinct
-        from .search import diffusion_search
+        from .search.diffusion_search import diffusion_search
+        from .search.expansion import any_order
+        from .search.pruning import distinct
 
         return diffusion_search(
             context,

@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from mindrec_bench.contracts import Canvas, DenoiserContext, Ranking
+from mindrec_bench.core.protocols import Canvas, DenoiserContext, Ranking
 
-from .diffusion import DiffusionOptions, PruneBy
+from .search.options import DiffusionOptions, PruneBy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +34,9 @@ class NPerStep(DiffusionOptions):
 
     def decode(self, context: DenoiserContext, canvas: Canvas, *, beam: int) -> Ranking:
         """See `Decoder.decode`."""
-        from .joint import n_at_once
-        from .pruning import RULES
-        from .search import diffusion_search
+        from .search.diffusion_search import diffusion_search
+        from .search.joint import n_at_once
+        from .search.pruning import RULES
 
         return diffusion_search(
             context,

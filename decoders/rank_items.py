@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mindrec_bench.contracts import MASK, Canvas, Capability, ItemsContext, Ranking
+from mindrec_bench.core.code_space import MASK
+from mindrec_bench.core.protocols import Canvas, Capability, ItemsContext, Ranking
 
 
 @dataclass(frozen=True)
@@ -21,10 +22,10 @@ class RankItems:
         """See `Decoder.decode`. Only items that fit `canvas.start` are ranked, by their probability among these."""
         import torch
 
-        from mindrec_bench.adapters import renormalised
+        from mindrec_bench.core.lifting import renormalised
 
-        from .results import ranking
-        from .scores import best
+        from .search.results import ranking
+        from .search.scores import best
 
         scores = context.log_probs().double()
         for given, codes in zip(canvas.start.T, canvas.items.T, strict=True):

@@ -12,20 +12,25 @@ HERE = Path(__file__).resolve().parent
 PAGE = HERE / "api.md"
 
 MODULES = (
-    "contracts",
-    "codes",
-    "registry",
-    "options",
+    "core.protocols",
+    "core.dataset",
+    "core.code_space",
+    "core.lifting",
+    "core.constraint",
+    "plugins.registry",
+    "plugins.options",
     "errors",
-    "adapters",
-    "constraint",
     "testing",
     "testing.models",
     "testing.decoders",
     "testing.backbones",
-    "metrics",
-    "significance",
-    "data.dataset",
+    "metrics.accuracy",
+    "metrics.diversity",
+    "metrics.lists",
+    "metrics.search_error",
+    "stats.paired_tests",
+    "stats.diversity_tests",
+    "stats.comparison",
 )
 """What other people's packages and notebooks may import, of `mindrec_bench`; in the order of the page."""
 

@@ -12,8 +12,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests run side by side; rea
 
 import pytest
 
-from mindrec_bench import cli
-from mindrec_bench.identity import DataPart, DecoderPart, ModelPart, RunSpec
+from mindrec_bench.cli import main as cli
+from mindrec_bench.store.run_spec import DataSpec, DecoderSpec, ModelSpec, RunSpec
 
 
 @pytest.fixture(scope="session")
@@ -64,8 +64,8 @@ def call(tmp_path, monkeypatch, capsys):
 def run_spec() -> RunSpec:
     """A run's identity, with categories."""
     return RunSpec(
-        data=DataPart("Arts", "arts", "0123abcd", 5000),
-        model=ModelPart("llada", {"p_mask": 0.6, "shuffle": True}, "tiny"),
-        decoder=DecoderPart("dbs-penalty", {"normalise": "all"}),
+        data=DataSpec("Arts", "arts", "0123abcd", 5000),
+        model=ModelSpec("llada", {"p_mask": 0.6, "shuffle": True}, "tiny"),
+        decoder=DecoderSpec("dbs-penalty", {"normalise": "all"}),
         categories="generate",
     )

@@ -10,10 +10,10 @@ import torch
 from torch import distributed
 
 from mindrec_baselines.llada import Llada
-from mindrec_bench import parts, runner
-from mindrec_bench.contracts import Task
-from mindrec_bench.data.dataset import Dataset
+from mindrec_bench.core.dataset import Dataset
+from mindrec_bench.core.protocols import Task
 from mindrec_bench.errors import DataError
+from mindrec_bench.experiment import run, shard_decoder
 
 
 def add_up(seat, notify, start):
@@ -51,20 +51,20 @@ def sleep(seat, notify):
 
 def killed_after_a_part(seat, notify, *arguments):
     """A run's work, in which process 1 is killed when it has written one part."""
-    write = parts.PartDecoder.write
+    write = shard_decoder.ShardDecoder.write
 
     def once(self, index, rows):
         write(self, index, rows)
         if seat.place.rank == 1:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    parts.PartDecoder.write = once
-    return runner._work(seat, notify, *arguments)
+    shard_decoder.ShardDecoder.write = once
+    return run._work(seat, notify, *arguments)
 
 
 def killed_at_step_7(seat, notify, *arguments):
     """A run's work, in which process 1 is killed while it trains; there are checkpoints after each step."""
-    from mindrec_baselines import progress
+    from mindrec_baselines.training import progress
 
     step = progress.Progress.on_step_end
     progress.SAVE_SECONDS = 0.0
@@ -75,7 +75,7 @@ def killed_at_step_7(seat, notify, *arguments):
         step(self, args, state, control, **rest)
 
     progress.Progress.on_step_end = dying
-    return runner._work(seat, notify, *arguments)
+    return run._work(seat, notify, *arguments)
 
 
 def train(seat, notify, values, folder, options):

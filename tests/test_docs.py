@@ -11,8 +11,8 @@ from types import ModuleType
 
 import pytest
 
-from mindrec_bench import cli
-from mindrec_bench.report.spec import RowSpec, TableSpec
+from mindrec_bench.cli import main
+from mindrec_bench.report.table_spec import RowSpec, TableSpec
 from mindrec_bench.testing import check_backbone, check_decoder
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -77,7 +77,7 @@ def test_the_reference_is_up_to_date():
 def test_the_pages_name_every_command_line_flag_and_module_right():
     commands = [
         inner
-        for command in cli.cli.commands.values()
+        for command in main.cli.commands.values()
         for inner in (command, *getattr(command, "commands", {}).values())
     ]
     flags = {option for command in commands for param in command.params for option in param.opts}
@@ -89,7 +89,7 @@ def test_the_pages_name_every_command_line_flag_and_module_right():
 
 
 def test_the_tables_of_capabilities_name_what_is_registered():
-    from mindrec_bench import registry
+    from mindrec_bench.plugins import registry
 
     row = r"^\| `(items|denoiser|causal)` \| log p.*\| (.*) \| (.*) \|$"
     rows = re.findall(row, text("how-it-fits.md"), re.MULTILINE)

@@ -13,16 +13,18 @@ import pytest
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 NAME = "llada-sampler"
-MRBENCH = ("-m", "mindrec_bench.cli")
+MRBENCH = ("-m", "mindrec_bench")
 
 OPEN = {
-    "mindrec_bench.contracts",
+    "mindrec_bench.core.code_space",
+    "mindrec_bench.core.dataset",
+    "mindrec_bench.core.protocols",
     "mindrec_bench.testing",
-    "mindrec_decoders.expansion",
-    "mindrec_decoders.pruning",
-    "mindrec_decoders.results",
-    "mindrec_decoders.sampling",
-    "mindrec_decoders.scores",
+    "mindrec_decoders.search.expansion",
+    "mindrec_decoders.search.pruning",
+    "mindrec_decoders.search.results",
+    "mindrec_decoders.search.sampling",
+    "mindrec_decoders.search.scores",
 }
 """What the example imports of ours: the contracts, the test kit, and the pieces that decoders are made of."""
 

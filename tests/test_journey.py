@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from mindrec_bench.cli import cli
+from mindrec_bench.cli.main import cli
 
 USERS, ITEMS, KINDS = 60, 36, 4
 METHODS = ("rqkmeans", "rqvae:epochs=3,hidden=16,latent=8", "letter:epochs=3,hidden=16,latent=8,clusters=2")

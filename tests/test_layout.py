@@ -11,30 +11,44 @@ from pathlib import Path
 
 import pytest
 
-from mindrec_bench import registry
+from mindrec_bench.plugins import registry
 
 ROOT = Path(__file__).resolve().parent.parent
+NAMES = ("*",)
+"""The top level of a package: one file per registered name."""
+
 FOLDERS = {"mindrec_bench": "mindrec_bench", "mindrec_decoders": "decoders", "mindrec_baselines": "baselines"}
 """Import package -> its folder."""
 
 PLUGINS = ("mindrec_decoders", "mindrec_baselines")
 
-OPEN_TO_PLUGINS = {
-    f"mindrec_bench.{name}"
-    for name in (
-        "adapters",
-        "clock",
-        "codes",
-        "constraint",
-        "contracts",
-        "data.dataset",
-        "data.texts",
-        "errors",
-        "options",
-        "testing",
-    )
+LINES: dict[str, tuple[tuple[str, ...], ...]] = {
+    "mindrec_bench": (
+        ("errors",),
+        ("io",),
+        ("core",),
+        ("plugins", "metrics", "stats", "distributed"),
+        ("data", "store"),
+        ("experiment",),
+        ("report",),
+        ("interchange", "tokenizers", "sweep", "bench", "data_audit", "testing"),
+        ("cli",),
+        ("__main__",),
+    ),
+    "mindrec_decoders": (("search",), NAMES),
+    "mindrec_baselines": (
+        ("common",),
+        ("training",),
+        ("checkpoints", "code_lm"),
+        ("t5",),
+        ("llm", "textual_ids", "recbole_backend"),
+        NAMES,
+    ),
 }
-"""What decoders and baselines may import of the core: what a package of others may rely on."""
+"""Import package -> its packages, lowest line first: a package imports those of lower lines, and itself."""
+
+OPEN_TO_PLUGINS = ("core", "io", "plugins.options", "errors", "testing")
+"""What decoders and baselines may import of `mindrec_bench`: what a package of others may rely on."""
 
 WITHOUT_A_MODULE = {
     "tests/test_layout.py": "is about the whole tree",
@@ -42,13 +56,20 @@ WITHOUT_A_MODULE = {
     "tests/test_contributing.py": "is about CONTRIBUTING.md",
     "tests/test_docs.py": "is about docs/",
     "tests/test_examples.py": "is about examples/",
-    "tests/test_calibration.py": "checks `significance` over many drawn experiments",
+    "tests/stats/test_calibration.py": "checks the tests of significance over many drawn experiments",
     "tests/test_published_llm.py": "runs `benchmarks/published_llm.py`",
     "tests/test_plain.py": "checks `benchmarks/plain.py`",
     "tests/test_pairs.py": "is about every registered backbone with every registered decoder",
     "tests/decoders/test_presets.py": "is about every registered decoder",
-    "tests/report/test_render.py": "draws the same tables in every format",
-    "tests/baselines/test_items_real.py": "checks `markov` and `pop` on real data",
+    "tests/report/tables/test_render.py": "draws the same tables in every format",
+    "tests/baselines/common/test_items_real.py": "checks `markov` and `pop` on real data",
+    "tests/experiment/test_answers.py": "is about whole runs",
+    "tests/experiment/test_processes.py": "is about runs by several processes",
+    "tests/experiment/test_reuse.py": "is about runs that are stored already",
+    "tests/experiment/test_own_data.py": "is about runs on imported data",
+    "tests/cli/test_errors.py": "is about the errors of all commands",
+    "tests/cli/test_output.py": "is about the output of all commands",
+    "tests/cli/test_stopped.py": "is about commands that are stopped",
 }
 """Test files that mirror no module -> why."""
 
@@ -123,19 +144,42 @@ def package_of(module: str) -> str:
 
 
 def test_the_tree_is_read():
-    some = {"mindrec_bench.cli", "mindrec_bench.data", "mindrec_bench.data.dataset", "mindrec_decoders.bs"}
+    some = {"mindrec_bench.cli.main", "mindrec_bench.data", "mindrec_bench.core.dataset", "mindrec_decoders.bs"}
     assert some | {"mindrec_baselines.pop"} <= set(FILES)
     seen = set(IMPORTS)
-    assert Import("mindrec_bench.cli", "mindrec_bench.errors", True) in seen
-    assert Import("mindrec_bench.cli", "mindrec_bench.runner", False) in seen
-    assert Import("mindrec_bench.contracts", "mindrec_bench.data.dataset", False) in seen
-    assert Import("mindrec_bench.data.dataset", "mindrec_bench.codes", True) in seen
-    assert Import("mindrec_decoders.bs", "mindrec_bench.contracts", True) in seen
-    assert Import("mindrec_bench.data.known", "mindrec_bench.data.locate", True) in seen
+    assert Import("mindrec_bench.cli.main", "mindrec_bench.errors", True) in seen
+    assert Import("mindrec_bench.cli.run", "mindrec_bench.experiment.run", False) in seen
+    assert Import("mindrec_bench.core.dataset", "mindrec_bench.core.code_space", True) in seen
+    assert Import("mindrec_decoders.bs", "mindrec_decoders.search.options", True) in seen
+    assert Import("mindrec_bench.data.sources", "mindrec_bench.data.locate", True) in seen
 
 
 def test_every_import_of_ours_exists():
     assert [found for found in IMPORTS if found.target not in FILES] == []
+
+
+def line_of(module: str) -> tuple[int, str]:
+    """The line of a module in `LINES`, and the package on it."""
+    package, _, rest = module.partition(".")
+    first = rest.partition(".")[0]
+    for number, line in enumerate(LINES[package]):
+        if first in line or (line is NAMES and "." not in rest):
+            return number, first if line is not NAMES else "*"
+    raise AssertionError(f"{module} stands on no line")
+
+
+@pytest.mark.parametrize("package", LINES)
+def test_imports_go_down_the_lines(package):
+    """Those of functions and for types only included."""
+    inside = [found for found in IMPORTS if package_of(found.module) == package == package_of(found.target)]
+    inside = [found for found in inside if package not in (found.module, found.target)]
+    assert len(inside) > 10
+    wrong = []
+    for found in inside:
+        (line, name), (target_line, target_name) = line_of(found.module), line_of(found.target)
+        if target_line > line or (target_line == line and name != target_name):
+            wrong.append(f"{found.module} -> {found.target}")
+    assert wrong == []
 
 
 def test_the_core_never_names_a_decoder_or_a_baseline():
@@ -145,17 +189,19 @@ def test_the_core_never_names_a_decoder_or_a_baseline():
 
 
 @pytest.mark.parametrize("package", PLUGINS)
-def test_decoders_and_baselines_see_the_open_part_of_the_core_and_themselves(package):
+def test_decoders_and_baselines_import_what_is_open_to_plugins_and_themselves(package):
     found = [found for found in IMPORTS if package_of(found.module) == package]
     assert len(found) > 10
-    outside = [found for found in found if package_of(found.target) != package]
-    assert [found for found in outside if found.target not in OPEN_TO_PLUGINS] == []
+    allowed = tuple(f"mindrec_bench.{name}" for name in OPEN_TO_PLUGINS)
+    outside = {found.target for found in found if package_of(found.target) != package}
+    assert [target for target in sorted(outside) if not f"{target}.".startswith(tuple(f"{a}." for a in allowed))] == []
 
 
 def test_no_module_imports_itself_in_a_circle():
+    """Imports of functions and for types only included."""
     edges: dict[str, set[str]] = {module: set() for module in FILES}
     for found in IMPORTS:
-        if found.at_once and found.target != found.module:
+        if found.target != found.module:
             edges[found.module].add(found.target)
     done: set[str] = set()
     while ready := {module for module in edges if module not in done and edges[module] <= done}:
@@ -174,11 +220,14 @@ def test_a_registered_name_is_the_name_of_its_file(kind):
 
 
 def module_of(test: Path) -> Path:
-    """The file that a test file is about; a folder `cli/` holds the tests of `cli.py`."""
+    """The file that a test file is about; a folder `idgenrec/` holds the tests of `idgenrec.py`."""
     folder = test.relative_to(ROOT / "tests").parent
     top = ROOT / folder if folder.parts[:1] in (("decoders",), ("baselines",)) else ROOT / "mindrec_bench" / folder
     whole = top.with_suffix(".py")
-    return whole if whole.exists() else top / test.name.removeprefix("test_")
+    if whole.exists():
+        return whole
+    module = top / test.name.removeprefix("test_")
+    return module if module.exists() else module.with_suffix("")
 
 
 def test_every_test_file_mirrors_a_module():

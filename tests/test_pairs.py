@@ -12,15 +12,16 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from mindrec_baselines import recbole_compat
-from mindrec_bench import registry
-from mindrec_bench.adapters import ExcludeHistory
-from mindrec_bench.contracts import Task
-from mindrec_bench.data.simulation import ArtsSim
+from mindrec_baselines.recbole_backend import compat
+from mindrec_bench.core.lifting import ExcludeHistory
+from mindrec_bench.core.protocols import Task
+from mindrec_bench.data.simulation.arts_sim import ArtsSim
 from mindrec_bench.errors import UsageError
-from mindrec_bench.fits import FitFolder
-from mindrec_bench.question import Question, resolve_question
-from mindrec_bench.runner import Setup, run_question
+from mindrec_bench.experiment.config import ExperimentConfig
+from mindrec_bench.experiment.resolve import resolve_config
+from mindrec_bench.experiment.run import ExecutionOptions, run_experiment
+from mindrec_bench.plugins import registry
+from mindrec_bench.store.models import FittedModelFolder
 
 USERS, ITEMS, BEAM = 30, 60, 5
 DATA = f"arts-sim:users={USERS},items={ITEMS}"
@@ -55,10 +56,10 @@ def spec(name: str, given: dict[str, str]) -> str:
     return f"{name}:{given[name]}" if name in given else name
 
 
-def question(model: str, decoder: str, **changes) -> Question:
+def question(model: str, decoder: str, **changes) -> ExperimentConfig:
     size = "tiny" if model in TRAINED else "auto"
     words = spec(model, MODEL_OPTIONS), spec(decoder, DECODER_OPTIONS)
-    return Question(*words, data=DATA, beam=BEAM, size=size, **changes)
+    return ExperimentConfig(*words, data=DATA, beam=BEAM, size=size, **changes)
 
 
 @pytest.fixture(scope="session")
@@ -72,8 +73,10 @@ def runs_dir(tmp_path_factory) -> Path:
 def ask(runs_dir):
     """ask(question): the summary; `ask.notices` has what was said."""
 
-    def run(asked: Question):
-        return run_question(asked, Setup(runs_dir=runs_dir, device="cpu", notify=run.notices.append))
+    def run(asked: ExperimentConfig):
+        return run_experiment(
+            asked, ExecutionOptions(runs_dir=runs_dir, device="cpu", notify=run.notices.append)
+        ).summary
 
     run.notices = []
     return run
@@ -83,7 +86,7 @@ def need(model: str) -> None:
     if model not in RECBOLE:
         return
     try:
-        recbole_compat.require()
+        compat.require()
     except UsageError as error:
         pytest.skip(str(error))
 
@@ -157,8 +160,8 @@ def test_rank_items_is_the_exact_ranking(ask, runs_dir, model, exclude_history):
     asked = question(model, "rank-items", exclude_history=exclude_history)
     table = rankings(ask(asked))
     codes = check_lists(table)
-    resolved = resolve_question(asked)
-    folder = FitFolder(resolved.spec(DATASET), runs_dir, pytest.fail).path
+    resolved = resolve_config(asked)
+    folder = FittedModelFolder(resolved.spec(DATASET), runs_dir, pytest.fail).path
     fitted = resolved.backbone.load(Task(DATASET, SPACE, size=resolved.size(DATASET)), folder)
     histories = DATASET.test().histories
     scores = (ExcludeHistory(fitted) if exclude_history else fitted).begin(histories, SLOTS).log_probs().double()
@@ -183,7 +186,7 @@ REASONS = {
 @pytest.mark.parametrize(("model", "decoder"), REFUSED, ids=lambda name: name)
 def test_a_refused_pair_says_why_and_what_fits(tmp_path, model, decoder):
     with pytest.raises(UsageError) as caught:
-        run_question(question(model, decoder), Setup(runs_dir=tmp_path / "runs"))
+        run_experiment(question(model, decoder), ExecutionOptions(runs_dir=tmp_path / "runs"))
     refusal, of_model, of_decoder = str(caught.value).split("; ")
     assert refusal.startswith(f"decoder '{decoder}' can't work with model '{model}': {REASONS[model, decoder]}")
     decoders = [name for one, name in ALLOWED if one == model]
@@ -221,7 +224,7 @@ def test_equal_specs_are_one_run(ask, model, decoder, same_model, same_decoder):
     first = ask(question(model, decoder))
     ask.notices.clear()
     size = "tiny" if model in TRAINED else "auto"
-    again = ask(Question(same_model, same_decoder, data=DATA, beam=BEAM, size=size, eval_users=USERS))
+    again = ask(ExperimentConfig(same_model, same_decoder, data=DATA, beam=BEAM, size=size, eval_users=USERS))
     assert again == first
     assert ask.notices == ["this run is done already; --fresh computes it again"]
 
@@ -230,7 +233,7 @@ def test_other_specs_are_other_runs(ask):
     runs = [
         ask(question("markov", "n-per-step"))["run"],
         ask(question("markov", "n-per-step", constrain="catalogue"))["run"],
-        ask(Question("markov", "n-per-step:n=3", data=DATA, beam=BEAM))["run"],
-        ask(Question("markov:decay=0.5", "n-per-step:n=2", data=DATA, beam=BEAM))["run"],
+        ask(ExperimentConfig("markov", "n-per-step:n=3", data=DATA, beam=BEAM))["run"],
+        ask(ExperimentConfig("markov:decay=0.5", "n-per-step:n=2", data=DATA, beam=BEAM))["run"],
     ]
     assert len(set(runs)) == len(runs)

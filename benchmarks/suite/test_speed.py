@@ -10,12 +10,13 @@ import pytest
 import torch
 
 from mindrec_bench.bench.cases import Axes, Setting, make_cases
-from mindrec_bench.constraint import CatalogueConstraint
-from mindrec_bench.contracts import MASK
-from mindrec_bench.decoding import Meter
-from mindrec_bench.list_swaps import code_counts, swap_test
-from mindrec_bench.metrics import Catalogue, score_lists
-from mindrec_bench.significance import bootstrap_means, randomisation
+from mindrec_bench.core.code_space import MASK
+from mindrec_bench.core.constraint import CatalogueConstraint
+from mindrec_bench.experiment.batch_decoder import Meter
+from mindrec_bench.metrics.lists import Catalogue, score_lists
+from mindrec_bench.stats.diversity_tests import code_counts, swap_test
+from mindrec_bench.stats.paired_tests import randomisation
+from mindrec_bench.stats.resampling import bootstrap_means
 from mindrec_bench.testing import random_space
 
 SETTING = Setting("arts-sim:items=1000", "tiny", "none", "slots", 42, "cpu", None, lambda line: None)

@@ -13,13 +13,14 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from ..adapters import adapt
-from ..contracts import Histories, Model, Task
-from ..data.dataset import HISTORY, Dataset, Examples
-from ..decoding import UserDecoder
+from ..core.code_space import Categories
+from ..core.dataset import HISTORY, Dataset, Examples, Histories
+from ..core.lifting import adapt
+from ..core.protocols import Constrain, Model, Task
 from ..errors import UsageError
-from ..identity import Categories, Constrain
-from ..question import AUTO, Question, Resolved, resolve_question
+from ..experiment.batch_decoder import BatchDecoder
+from ..experiment.config import AUTO, ExperimentConfig
+from ..experiment.resolve import ResolvedExperiment, resolve_config
 
 TRAINING_USERS = 64
 """Enough for the one step that a network's fit takes."""
@@ -55,13 +56,13 @@ class Case:
     batch: int
     history: int
     loaded: Model
-    users: UserDecoder
+    users: BatchDecoder
     examples: Examples
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What all cases share; fields as in `Question`, and where to find data and compute."""
+    """What all cases share; fields as in `ExperimentConfig`, and where to find data and compute."""
 
     data: str
     size: str
@@ -98,15 +99,15 @@ def make_cases(axes: Axes, setting: Setting) -> list[Case]:
     return cases
 
 
-def _pairs(axes: Axes, setting: Setting) -> Iterator[Resolved]:
-    from ..registry import fits, make
+def _pairs(axes: Axes, setting: Setting) -> Iterator[ResolvedExperiment]:
+    from ..plugins.registry import fits, make
 
     for model, decoder in product(axes.models, axes.decoders):
         capability, needs = make("model", model)[1].capability, make("decoder", decoder)[1].needs
         if not fits(capability, needs) and len(axes.models) * len(axes.decoders) > 1:
             setting.notify(f"left out: decoder '{decoder}' can't work with model '{model}'")
             continue
-        question = Question(
+        question = ExperimentConfig(
             model=model,
             decoder=decoder,
             data=setting.data,
@@ -116,13 +117,13 @@ def _pairs(axes: Axes, setting: Setting) -> Iterator[Resolved]:
             beam=min(axes.beams),
             seed=setting.seed,
         )
-        yield resolve_question(question, setting.data_dir)
+        yield resolve_config(question, setting.data_dir)
 
 
-def _fresh(resolved: Resolved, dataset: Dataset, setting: Setting) -> Model:
+def _fresh(resolved: ResolvedExperiment, dataset: Dataset, setting: Setting) -> Model:
     """The model after as little fitting as its backbone does."""
     size = resolved.size(dataset)
-    backbone = resolved.backbone.at(size)
+    backbone = resolved.backbone.with_size_defaults(size)
     space = dataset.space(categories=resolved.categories(dataset) != "none")
     task = Task(dataset, space, size, setting.seed, setting.device, max_minutes=1e-9, quiet=True)
     with TemporaryDirectory() as folder:
@@ -132,11 +133,11 @@ def _fresh(resolved: Resolved, dataset: Dataset, setting: Setting) -> Model:
 
 
 def _case(
-    resolved: Resolved, dataset: Dataset, setting: Setting, model: Model, beam: int, batch: int, history: int
+    resolved: ResolvedExperiment, dataset: Dataset, setting: Setting, model: Model, beam: int, batch: int, history: int
 ) -> Case:
     categories = resolved.categories(dataset)
     space = dataset.space(categories=categories != "none")
-    users = UserDecoder(
+    users = BatchDecoder(
         model=adapt(model, resolved.backbone.capability, resolved.decoder.needs, space),
         decoder=resolved.decoder,
         space=space,

@@ -10,9 +10,9 @@ from statistics import median
 import numpy as np
 import torch
 
-from ..clock import REST, timing
-from ..decoding import Meter
-from ..environment import peak_bytes
+from ..core.timing import REST, timing
+from ..distributed.devices import peak_bytes
+from ..experiment.batch_decoder import Meter
 from .cases import Case
 from .counting import Counted, count
 from .plain import Plain

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
-from ..storage import atomic_write
+from ..io.atomic import atomic_write
 from .measure import PARTS, Timed
 
 FORMATS = ("png", "svg", "pdf")

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ..codes import Int
+from ..core.code_space import Int
+from ..core.dataset import Dataset
 from ..errors import DataError
-from .catalogue import in_order, read_categories, read_semantic_ids
-from .dataset import Dataset
-from .jsonfile import read_object
-from .own_ids import read_own_ids
+from ..io.json_files import read_object
+from .catalogue_files import in_order, read_categories, read_semantic_ids
+from .external_ids import read_external_ids
+from .item_texts import read_texts
 from .sequences import Sequences, arrange, read_sequences
-from .texts import read_texts
 
 
 def read_folder(folder: Path, *, users: int | None = None, levels: int | None = None) -> Dataset:
@@ -101,7 +101,7 @@ def _dataset(
         fingerprint=fingerprint(kept, offsets, items, item_ids, sids, categories),
         skipped=skipped,
         read_texts=partial(read_texts, folder / f"{name}.item.json", item_ids),
-        read_own_ids=partial(read_own_ids, folder, name, kept, item_ids),
+        read_external_ids=partial(read_external_ids, folder, name, kept, item_ids),
     )
 
 

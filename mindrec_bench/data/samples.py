@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..codes import Int
-from .dataset import Dataset
+from ..core.code_space import Int
+from ..core.dataset import Dataset
 
 LATEST = 5
 """Items shown of each user."""
@@ -30,14 +30,14 @@ def samples(dataset: Dataset, count: int) -> list[dict[str, Any]]:
         items = dataset.items[dataset.offsets[user] : dataset.offsets[user + 1]]
         places = range(max(0, len(items) - LATEST), len(items))
         latest = [_item(dataset, int(items[at])) | {"part": _SPLIT.get(len(items) - at, "train")} for at in places]
-        own = dataset.own_ids
+        own = dataset.external_ids
         name = own.users[user] if own else int(dataset.users[user])
         found.append({"user": name, "interactions": len(items), "latest": latest})
     return found
 
 
 def _item(dataset: Dataset, item: int) -> dict[str, Any]:
-    own, texts = dataset.own_ids, dataset.texts
+    own, texts = dataset.external_ids, dataset.texts
     return {
         "item": own.items[item] if own else dataset.item_ids[item],
         "categories": None if dataset.categories is None else dataset.categories[item].tolist(),

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ..codes import Int
+from ..core.code_space import Int
+from ..core.dataset import MIN_INTERACTIONS
 from ..errors import DataError
-from .catalogue import INTEGER
-from .dataset import MIN_INTERACTIONS
-from .jsonfile import read_object, read_text
+from ..io.json_files import read_object, read_text
+from .catalogue_files import INTEGER
 
 Sequences = dict[str, list[Any]]
 

@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from ..core.dataset import MIN_INTERACTIONS
 from ..errors import DataError
-from .catalogue import CATEGORY_CODE, INTEGER, SID_CODE
-from .categories import split_names
-from .dataset import MIN_INTERACTIONS
+from ..io.json_files import read_object, read_text
+from .catalogue_files import CATEGORY_CODE, INTEGER, SID_CODE
+from .category_tree import split_names
+from .external_ids import read_external_ids
 from .faults import Faults
-from .jsonfile import read_object, read_text
-from .own_ids import read_own_ids
 
 Sequences = list[tuple[str, str, list[Any]]]
 """Place (`user 7`, `line 3`), user id and items of each user."""
@@ -238,7 +238,7 @@ def _check_tree(found: Findings, paths: Iterable[list[str]]) -> None:
 def _check_own_ids(found: Findings, name: str, sequences: Sequences, catalogue: list[str]) -> None:
     users = [int(user) for _, user, _ in sequences if INTEGER.fullmatch(user)]
     try:
-        own = read_own_ids(found.folder, name, np.array(users, dtype=np.int64), catalogue)
+        own = read_external_ids(found.folder, name, np.array(users, dtype=np.int64), catalogue)
     except DataError as error:
         found.broken.append(str(error))
         return

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..comparison import TEST_NAMES, Comparison, System, Test, compare
 from ..errors import UsageError
-from ..list_swaps import DIVERSITY
-from ..metrics import RANKING_METRICS
-from ..significance import ALPHA, RESAMPLES
-from .build import system_value
-from .grid import arrow, header, number
-from .stored import kinds_of_codes, load_systems
-from .text import aligned
+from ..metrics.accuracy import RANKING_METRICS
+from ..stats.comparison import TEST_NAMES, Comparison, System, Test, compare
+from ..stats.diversity_tests import DIVERSITY
+from ..stats.paired_tests import ALPHA
+from ..stats.resampling import RESAMPLES
+from .columns import aligned
+from .tables.build import system_value
+from .tables.grid import arrow, header, number
+from .tables.run_data import kinds_of_codes, load_systems
 
 METRICS = (*(metric for metric in RANKING_METRICS if metric != "ndcg@1"), *DIVERSITY)
 """NDCG@1 is HR@1, and would be tested twice."""

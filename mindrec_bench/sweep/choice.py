@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..metrics import RANKING_METRICS
-from ..question import Question
-from ..report.text import aligned
+from ..experiment.config import ExperimentConfig
+from ..metrics.accuracy import RANKING_METRICS
+from ..report.columns import aligned
 from .execute import Progress
 from .plan import Cell, Sweep, differing
 
@@ -27,7 +27,7 @@ class Choice:
         complete, competed: how many options had all their seeds, and how many there are.
     """
 
-    group: Question
+    group: ExperimentConfig
     best: tuple[Cell, ...]
     score: float
     complete: int
@@ -55,7 +55,7 @@ def choose(sweep: Sweep, progress: Progress) -> list[Choice]:
     return choices
 
 
-def _mean(questions: Sequence[Question], metric: str, progress: Progress) -> float | None:
+def _mean(questions: Sequence[ExperimentConfig], metric: str, progress: Progress) -> float | None:
     """The mean of a metric over these runs; None where one is missing."""
     found = [progress.outcomes.get(question) for question in questions]
     values = [outcome.summary["metrics"][metric] for outcome in found if outcome and outcome.summary]
@@ -115,5 +115,5 @@ def _counts(progress: Progress) -> list[str]:
     return lines + [f"failed: {_words(outcome.question)}: {outcome.error}" for outcome in failed]
 
 
-def _words(question: Question) -> str:
+def _words(question: ExperimentConfig) -> str:
     return f"{question.model} x {question.decoder} on {question.data}, seed {question.seed}, {question.split}"

@@ -15,9 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import MrbenchError, UsageError
-from ..question import Question
-from ..runner import answer_question
-from ..steps import Setup
+from ..experiment.config import ExecutionOptions, ExperimentConfig
+from ..experiment.run import run_experiment
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Outcome:
         reused: the run was there already.
     """
 
-    question: Question
+    question: ExperimentConfig
     summary: dict[str, Any] | None = None
     error: str = ""
     reused: bool = False
@@ -46,14 +45,14 @@ class Progress:
         total: how many questions there are.
     """
 
-    outcomes: dict[Question, Outcome] = field(default_factory=dict)
+    outcomes: dict[ExperimentConfig, Outcome] = field(default_factory=dict)
     total: int = 0
 
 
-def answer(question: Question, setup: Setup) -> Outcome:
+def answer(question: ExperimentConfig, setup: ExecutionOptions) -> Outcome:
     """Answer one question here; a failure is an outcome too."""
     try:
-        found = answer_question(question, setup)
+        found = run_experiment(question, setup)
     except MrbenchError as error:
         return Outcome(question, error=str(error))
     except Exception as error:
@@ -94,8 +93,8 @@ def dask(scheduler: str) -> Iterator[Executor]:
 
 
 def run_all(
-    questions: Sequence[Question],
-    setup: Setup,
+    questions: Sequence[ExperimentConfig],
+    setup: ExecutionOptions,
     executor: Executor,
     progress: Progress,
     told: Callable[[Outcome], None] = lambda outcome: None,

@@ -25,10 +25,12 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from ..closed import closed, one_of, parse_toml, read_text
 from ..errors import UsageError
-from ..metrics import CORPUS_METRICS, RANKING_METRICS
-from ..question import Question, resolve_question
+from ..experiment.config import ExperimentConfig
+from ..experiment.resolve import resolve_config
+from ..io.schema import parse_toml, read_text, require_choice, validate_keys
+from ..metrics.accuracy import RANKING_METRICS
+from ..metrics.lists import CORPUS_METRICS
 
 CHOOSE = "ndcg@10"
 
@@ -43,12 +45,12 @@ class Cell:
         options: the options of the model that are being chosen, as written: `lr=0.001,p_mask=0.4`.
     """
 
-    question: Question
-    group: Question
+    question: ExperimentConfig
+    group: ExperimentConfig
     options: str
 
     @property
-    def test(self) -> Question:
+    def test(self) -> ExperimentConfig:
         """The same on the test items."""
         return replace(self.question, split="test")
 
@@ -61,9 +63,9 @@ class Sweep:
     choose: str = CHOOSE
 
     @property
-    def groups(self) -> dict[Question, list[Cell]]:
+    def groups(self) -> dict[ExperimentConfig, list[Cell]]:
         """Cells that compete, in the order of the file."""
-        found: dict[Question, list[Cell]] = {}
+        found: dict[ExperimentConfig, list[Cell]] = {}
         for cell in self.cells:
             found.setdefault(cell.group, []).append(cell)
         return found
@@ -81,13 +83,13 @@ def read_sweep(path: Path, data_dir: Path | None = None) -> Sweep:
     """
     raw = parse_toml(read_text(path, "the sweep"), f"the sweep {path}")
     for key in raw:
-        one_of(key, ("choose", "run", "grid"), "key", str(path))
+        require_choice(key, ("choose", "run", "grid"), "key", str(path))
     choose = raw.get("choose", CHOOSE)
-    one_of(choose, (*RANKING_METRICS, *CORPUS_METRICS), "metric", str(path))
+    require_choice(choose, (*RANKING_METRICS, *CORPUS_METRICS), "metric", str(path))
     shared, grids = raw.get("run", {}), raw.get("grid", [])
     if not isinstance(grids, list) or not grids or not isinstance(shared, dict):
         raise UsageError(f"{path} has no grids; write one [[grid]] section for each, and what they share under [run]")
-    cells: dict[Question, Cell] = {}
+    cells: dict[ExperimentConfig, Cell] = {}
     for number, grid in enumerate(grids, start=1):
         for cell in _cells({**shared, **grid}, f"grid {number} of {path}", data_dir):
             cells.setdefault(cell.question, cell)
@@ -105,7 +107,7 @@ def _cells(grid: Mapping[str, Any], where: str, data_dir: Path | None) -> Iterat
             words = ",".join(f"{key}={_text(value)}" for key, value in chosen.items())
             question = replace(plain, model=_with_options(plain.model, words), split="valid")
             try:
-                resolve_question(question, data_dir)
+                resolve_config(question, data_dir)
             except UsageError as error:
                 raise UsageError(f"{where}: {error}") from error
             yield Cell(question, replace(plain, seed=0), words)
@@ -121,13 +123,13 @@ def _product(axes: Mapping[str, Any], where: str) -> Iterator[dict[str, Any]]:
         yield dict(zip(lists, chosen, strict=True))
 
 
-def _question(flags: dict[str, Any], where: str) -> Question:
+def _question(flags: dict[str, Any], where: str) -> ExperimentConfig:
     """The flags of one cell, dashes or underscores, as a question."""
     named = {key.replace("-", "_"): value for key, value in flags.items()}
-    checked = closed(named, Question, where, hidden=("split",))
+    checked = validate_keys(named, ExperimentConfig, where, hidden=("split",))
     if isinstance(checked.get("users"), str):
         checked["users"] = None if checked["users"] == "all" else _refuse_users(checked["users"], where)
-    return Question(**checked)
+    return ExperimentConfig(**checked)
 
 
 def _refuse_users(given: str, where: str) -> int:
@@ -142,6 +144,6 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def differing(questions: list[Question]) -> list[str]:
+def differing(questions: list[ExperimentConfig]) -> list[str]:
     """The fields in which these questions differ: what a reader must be told of each."""
-    return [f.name for f in fields(Question) if len({getattr(question, f.name) for question in questions}) > 1]
+    return [f.name for f in fields(ExperimentConfig) if len({getattr(question, f.name) for question in questions}) > 1]

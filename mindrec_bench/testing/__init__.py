@@ -13,14 +13,7 @@ The whole test of a decoder, or of a backbone, can be:
 
 from .backbones import check_backbone
 from .decoders import Case, check_decoder, check_ranking
-from .models import (
-    CatalogueModel,
-    TabularContext,
-    TabularDenoiser,
-    catalogue_model,
-    make_canvas,
-    random_space,
-)
+from .models import CatalogueModel, TabularContext, TabularDenoiser, catalogue_model, make_canvas, random_space
 
 __all__ = [
     "Case",

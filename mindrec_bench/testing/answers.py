@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..codes import CodeSpace
-from ..contracts import MASK, Capability, canvas_sizes
+from ..core.code_space import MASK, CodeSpace, canvas_sizes
+from ..core.protocols import Capability
 from .rules import require
 
 CLOSE = 1e-4
@@ -21,7 +21,7 @@ BEAMS = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
+class Query:
     """What a context is asked, for a batch of users.
 
     Attributes:
@@ -36,7 +36,7 @@ class Question:
     slots: tuple[int, ...]
     first: bool = False
 
-    def of(self, users: list[int], beams: list[int]) -> Question:
+    def of(self, users: list[int], beams: list[int]) -> Query:
         """The same for some users and beams."""
         return replace(self, states=self.states[users][:, beams])
 
@@ -62,7 +62,7 @@ class Probe:
         """Vocabulary size of each slot of the canvas."""
         return canvas_sizes(self.space, self.slots)
 
-    def questions(self, n_users: int) -> Iterator[Question]:
+    def questions(self, n_users: int) -> Iterator[Query]:
         """States that a decoder may reach: those of items, and some of no item. Always the same ones."""
         rng, width = np.random.default_rng(0), len(self.slots)
         items = rng.integers(self.space.n_items, size=(n_users, BEAMS))
@@ -73,17 +73,17 @@ class Probe:
         everything = tuple(range(width))
         match self.capability:
             case "items":
-                yield Question("about all items", full, ())
+                yield Query("about all items", full, ())
             case "causal":
                 for slot in everything:
-                    yield Question(f"with {slot} codes done", full[:, :, :slot], (slot,), first=slot == 0)
+                    yield Query(f"with {slot} codes done", full[:, :, :slot], (slot,), first=slot == 0)
             case "denoiser":
-                yield Question("with nothing revealed", torch.full_like(full, MASK), everything, first=True)
-                yield Question("with some slots revealed", full.masked_fill(masked, MASK), everything)
+                yield Query("with nothing revealed", torch.full_like(full, MASK), everything, first=True)
+                yield Query("with some slots revealed", full.masked_fill(masked, MASK), everything)
                 last = torch.arange(width) == width - 1
-                yield Question("with one slot left", full.masked_fill(last, MASK), everything[-1:])
+                yield Query("with one slot left", full.masked_fill(last, MASK), everything[-1:])
 
-    def ask(self, context: Any, question: Question) -> Tensor:
+    def ask(self, context: Any, question: Query) -> Tensor:
         """The answer, after checking its shape and type; entries that mean nothing are 0.
 
         Shape: (B, N) of `items`, (B, K, S, V) else.
@@ -111,7 +111,7 @@ class Probe:
             return answer.masked_fill((states[:, :, list(question.slots)] != MASK)[..., None], 0.0)
         return answer
 
-    def check(self, answer: Tensor, question: Question) -> None:
+    def check(self, answer: Tensor, question: Query) -> None:
         """Check that these are log-probabilities of the slots' own codes."""
         where = f"{self.where}, asked {question.name}"
         require(not bool(answer.isnan().any()), f"{where}: the answer has NaN in it")

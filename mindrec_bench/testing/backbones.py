@@ -11,12 +11,13 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
-from ..codes import CodeSpace
-from ..contracts import Backbone, FitReport, Histories, Model, Task
-from ..data.dataset import Dataset
-from ..data.simulation import ArtsSim
-from ..question import AUTO, own_codes
-from ..registry import ANSWERS
+from ..core.code_space import CodeSpace
+from ..core.dataset import Dataset, Histories
+from ..core.protocols import Backbone, FitReport, Model, Task
+from ..data.simulation.arts_sim import ArtsSim
+from ..experiment.config import AUTO
+from ..experiment.resolve import model_codes
+from ..plugins.registry import ANSWERS
 from .answers import BEAMS, Probe, close
 from .rules import check_options, require
 
@@ -38,11 +39,11 @@ def check_backbone(backbone: Backbone, *, size: str | None = None, data: Dataset
     _check_class(backbone)
     data = data or ArtsSim(users=30, items=60).load(None, users=None, notify=lambda line: None)
     size = size or next(iter(backbone.sizes), "")
-    space = data.space(categories=data.categories is not None and not own_codes(backbone))
+    space = data.space(categories=data.categories is not None and not model_codes(backbone))
     with TemporaryDirectory() as folder:
         lines: list[str] = []
         task = Task(data, space, size=size, quiet=True, notify=lines.append)
-        fits = _Fits(backbone.at(size), task, Path(folder) / "first")
+        fits = _Fits(backbone.with_size_defaults(size), task, Path(folder) / "first")
         model = fits.fitted("whole")
         name = fits.name
         _check_model(model, fits.probe(model), data)
@@ -53,7 +54,7 @@ def check_backbone(backbone: Backbone, *, size: str | None = None, data: Dataset
             where = f"{name}, the category slots left out of the canvas"
             _check_model(model, Probe(where, backbone.capability, space, space.sid_slots), data)
             bare = replace(task, space=data.space(categories=False))
-            model = _Fits(backbone.at(size), bare, Path(folder) / "bare").fitted("whole")
+            model = _Fits(backbone.with_size_defaults(size), bare, Path(folder) / "bare").fitted("whole")
             where = f"{name}, fitted without category slots"
             _check_model(model, Probe(where, backbone.capability, bare.space, bare.space.sid_slots), data)
 
@@ -66,13 +67,21 @@ def _check_class(backbone: Backbone) -> None:
     good = isinstance(sizes, tuple) and all(isinstance(size, str) and size not in ("", AUTO) for size in sizes)
     require(good, f"{name}: sizes is {sizes!r}, and not a tuple of names other than '' and '{AUTO}'")
     for size in sizes or ("",):
-        at = backbone.at(size)
-        require(type(at) is type(backbone), f"{name}: at({size!r}) is of another class, {type(at).__name__}")
-        require(at.at(size) == at, f"{name}: at({size!r}) changes options that at({size!r}) has filled in")
+        at = backbone.with_size_defaults(size)
+        require(
+            type(at) is type(backbone), f"{name}: with_size_defaults({size!r}) is of another class, {type(at).__name__}"
+        )
+        require(
+            at.with_size_defaults(size) == at,
+            f"{name}: with_size_defaults({size!r}) changes options that with_size_defaults({size!r}) has filled in",
+        )
         for field in fields(backbone):  # type: ignore[arg-type]
             given, there = getattr(backbone, field.name), getattr(at, field.name)
             kept = given in (field.default, there)
-            require(kept, f"{name}: at({size!r}) changes {field.name}={given!r}, which was given, to {there!r}")
+            require(
+                kept,
+                f"{name}: with_size_defaults({size!r}) changes {field.name}={given!r}, which was given, to {there!r}",
+            )
 
 
 class _Stopped(KeyboardInterrupt):
@@ -108,7 +117,7 @@ class _Fits:
     def probe(self, model: Model) -> Probe:
         """Asks about all slots: those of the data, or a model's own."""
         space = self.task.space
-        if own_codes(self.backbone):
+        if model_codes(self.backbone):
             space = _own_space(self.name, model, self.task.space.n_items)
         return Probe(self.name, self.backbone.capability, space, tuple(range(space.n_slots)))
 
@@ -127,9 +136,9 @@ class _Fits:
 
 def _own_space(name: str, model: Model, n_items: int) -> CodeSpace:
     """The codes of a model that names items in its own, and what they owe."""
-    space = getattr(model, "own_space", None)
+    space = getattr(model, "code_space", None)
     if not isinstance(space, CodeSpace):
-        raise AssertionError(f"{name}: it declares own_codes, and its model has no CodeSpace `own_space`")
+        raise AssertionError(f"{name}: it declares own_codes, and its model has no CodeSpace `code_space`")
     require(space.n_categories == 0, f"{name}: own_space has category slots")
     require(space.n_items == n_items, f"{name}: own_space has {space.n_items} items, and the data {n_items}")
     alone = bool((space.find(space.item_codes) == np.arange(n_items)).all())

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from ..adapters import adapt
-from ..codes import CodeSpace, Int
-from ..contracts import MASK, Canvas, Capability, Decoder, Histories, Model, Ranking
-from ..registry import fits
+from ..core.code_space import MASK, CodeSpace, Int
+from ..core.dataset import Histories
+from ..core.lifting import adapt
+from ..core.protocols import Canvas, Capability, Decoder, Model, Ranking
+from ..plugins.registry import fits
 from .models import TabularDenoiser, catalogue_model, make_canvas, random_space
 from .rules import require
 

@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..codes import CodeSpace, Int
-from ..constraint import CatalogueConstraint
-from ..contracts import MASK, Canvas, Histories, ItemsContext
+from ..core.code_space import MASK, CodeSpace, Int
+from ..core.constraint import CatalogueConstraint
+from ..core.dataset import Histories
+from ..core.protocols import Canvas, ItemsContext
 
 
 @dataclass(frozen=True, eq=False)

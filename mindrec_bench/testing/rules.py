@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import is_dataclass
 from typing import Any
 
-from ..described import options_of
+from ..plugins.description import options_of
 
 
 def require(condition: bool, message: str) -> None:
@@ -28,6 +28,8 @@ def check_options(instance: Any) -> None:
     require(bool(summary) and not made_up, f"{name} has no docstring, and its first line is what `mrbench list` shows")
     for option in options_of(cls):
         where = f"option '{option.name}' of {name}"
-        require(option.type != "", f"{where} has a type that text can't be turned into; see mindrec_bench.options")
+        require(
+            option.type != "", f"{where} has a type that text can't be turned into; see mindrec_bench.plugins.options"
+        )
         require(option.default is not None, f"{where} has no default, so `--model` can't be given by its name alone")
         require(option.meaning != "", f"{where} is not explained under `Attributes:` in the docstring")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from mindrec_bench.data.dataset import Dataset
+from mindrec_bench.core.dataset import Dataset
 
 
 @pytest.fixture(scope="session")

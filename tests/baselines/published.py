@@ -7,17 +7,17 @@ from typing import Any
 
 import torch
 
-from mindrec_baselines.chat import Chat, open_chat
-from mindrec_baselines.checkpoint_files import open_checkpoint
-from mindrec_baselines.checkpoint_weights import grow, load_network
-from mindrec_baselines.lora import add_lora
-from mindrec_baselines.text_causal import TextCausal
-from mindrec_baselines.text_denoiser import TextDenoiser
-from mindrec_bench.codes import CodeSpace
-from mindrec_bench.contracts import Task
-from mindrec_bench.data.dataset import Dataset
+from mindrec_baselines.checkpoints.files import open_checkpoint
+from mindrec_baselines.checkpoints.weights import grow, load_network
+from mindrec_baselines.llm.lora import add_lora
+from mindrec_baselines.llm.prompt_encoder import Chat, open_chat
+from mindrec_baselines.llm.text_causal import TextCausal
+from mindrec_baselines.llm.text_denoiser import TextDenoiser
+from mindrec_bench.core.code_space import CodeSpace
+from mindrec_bench.core.dataset import Dataset
+from mindrec_bench.core.protocols import Task
 
-from .checkpoints import write_checkpoint
+from .made_checkpoints import write_checkpoint
 
 SHORT = ("a {history} b", "then {history} so")
 """Every byte of a prompt is a token here: few are quick."""

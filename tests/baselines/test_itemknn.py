@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from mindrec_baselines.itemknn import ItemKnn, nearest, similarities
-from mindrec_bench.contracts import Task
-from mindrec_bench.data.dataset import Dataset
+from mindrec_bench.core.dataset import Dataset
+from mindrec_bench.core.protocols import Task
 from mindrec_bench.errors import UsageError
-from mindrec_bench.options import build
+from mindrec_bench.plugins.options import build
 
 
 def dataset(*sequences: list[int], items: int) -> Dataset:

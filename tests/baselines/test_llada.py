@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from mindrec_baselines.diffusion import mask_targets
+from mindrec_baselines.code_lm.masked_diffusion import mask_targets
+from mindrec_baselines.common.noise import uniform
 from mindrec_baselines.llada import Llada, LladaModel
-from mindrec_baselines.noise import uniform
-from mindrec_bench.contracts import Task
-from mindrec_bench.data.dataset import HISTORY, Dataset
+from mindrec_bench.core.dataset import HISTORY, Dataset
+from mindrec_bench.core.protocols import Task
 from mindrec_bench.errors import DataError, UsageError
-from mindrec_bench.options import build
+from mindrec_bench.plugins.options import build
 
 SLOTS = (0, 1, 2, 3)
 

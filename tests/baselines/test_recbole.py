@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 import torch
 
-from mindrec_baselines import recbole_compat
 from mindrec_baselines.recbole import MODELS, RecBole
-from mindrec_baselines.recbole_family import RecBoleFamily
+from mindrec_baselines.recbole_backend import compat
+from mindrec_baselines.recbole_backend.family import RecBoleFamily
 from mindrec_baselines.sasrec import SasRec
-from mindrec_bench.contracts import FitReport, Histories, Task
-from mindrec_bench.data.dataset import Dataset, Examples
+from mindrec_bench.core.dataset import Dataset, Examples, Histories
+from mindrec_bench.core.protocols import FitReport, Task
 from mindrec_bench.errors import DataError, MrbenchError, UsageError
-from mindrec_bench.metrics import Catalogue, score_lists
-from mindrec_bench.options import build
+from mindrec_bench.metrics.lists import Catalogue, score_lists
+from mindrec_bench.plugins.options import build
 from mindrec_bench.testing import make_canvas
 from mindrec_decoders.rank_items import RankItems
 
@@ -48,7 +48,7 @@ def our_metrics(backbone: RecBoleFamily, given: Task, folder: Path, examples: Ex
 @pytest.fixture(scope="module")
 def recbole() -> None:
     try:
-        recbole_compat.require()
+        compat.require()
     except UsageError as error:
         pytest.skip(str(error))
 
@@ -70,7 +70,7 @@ def fitted(recbole: None, data: Dataset, tmp_path_factory: pytest.TempPathFactor
 
 
 def test_recbole_sees_our_split_and_the_whole_catalogue(recbole: None, data: Dataset) -> None:
-    with recbole_compat.at_home():
+    with compat.at_home():
         prepared, network = QUICK._make(task(data))
         parts = {
             "train": (prepared.train.dataset, data.train_examples()),
@@ -110,10 +110,10 @@ def test_our_metrics_equal_recboles_own(recbole: None, data: Dataset, tmp_path: 
     """The same fitted model, ranked by RecBole's evaluation and by ours; nobody has items 20 to 23."""
     given = task(data)
     report = backbone.fit(given, tmp_path)
-    with recbole_compat.at_home():
+    with compat.at_home():
         prepared, network = backbone._make(given)
         network.load_state_dict(backbone.load(given, tmp_path).network.state_dict())
-        trainer = recbole_compat.trainer(prepared.config, network)
+        trainer = compat.trainer(prepared.config, network)
         theirs = {}
         for part, loader in (("valid", prepared.valid), ("test", prepared.test)):
             hits: list[torch.Tensor] = []
@@ -254,8 +254,8 @@ def test_recbole_leaves_no_trace(
 
 
 def test_bce_is_the_papers_loss(recbole: None) -> None:
-    with recbole_compat.at_home():
-        from mindrec_baselines.recbole_bce import SampledBce
+    with compat.at_home():
+        from mindrec_baselines.recbole_backend.bce_loss import SampledBce
     positive, negative = torch.tensor([2.0, -1.0]), torch.tensor([0.5, 3.0])
     expected = -(positive.sigmoid().log() + (1 - negative.sigmoid()).log()).mean()
     torch.testing.assert_close(SampledBce()(positive, negative), expected)
@@ -264,7 +264,7 @@ def test_bce_is_the_papers_loss(recbole: None) -> None:
 def test_each_loss_is_its_own(recbole: None, data: Dataset) -> None:
     losses = {}
     for loss in ("bce", "bpr", "ce"):
-        with recbole_compat.at_home():
+        with compat.at_home():
             prepared, network = SasRec(loss=loss)._make(task(data))  # type: ignore[arg-type]
             batch = next(iter(prepared.train))
             network.eval()
@@ -287,9 +287,9 @@ def test_load_refuses_what_is_missing_or_of_another_size(fitted: tuple[Task, Pat
 def test_without_recbole_says_what_to_install(
     data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    monkeypatch.setattr(recbole_compat, "find_spec", lambda package: None)
+    monkeypatch.setattr(compat, "find_spec", lambda package: None)
     for version, remedy in (((3, 11), "pip install"), ((3, 12), "use Python 3.11")):
-        monkeypatch.setattr(recbole_compat.sys, "version_info", version)
+        monkeypatch.setattr(compat.sys, "version_info", version)
         with pytest.raises(UsageError, match=f"need RecBole 1.2.1 .*{remedy}.*all other models work without it"):
             getattr(QUICK, call)(task(data), tmp_path)
 

@@ -10,7 +10,8 @@ import torch
 from transformers import T5ForConditionalGeneration
 
 from mindrec_baselines.tiger import SHAPES, Tiger
-from mindrec_bench.contracts import Histories, Task
+from mindrec_bench.core.dataset import Histories
+from mindrec_bench.core.protocols import Task
 
 from .causal import ar_beam, assert_same, generated, prefixes, task, untrained
 
@@ -103,5 +104,5 @@ def test_small_is_the_papers_configuration(chain) -> None:
     names = ("d_model", "d_ff", "d_kv", "num_heads", "num_layers", "num_decoder_layers")
     assert [getattr(config, name) for name in names] == [128, 1024, 64, 6, 4, 4]
     assert set(SHAPES) == set(Tiger.sizes)
-    at = Tiger().at("small")
+    at = Tiger().with_size_defaults("small")
     assert (at.lr, at.batch, at.epochs) == (1e-3, 1024, 200)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from mindrec_bench.data.dataset import Dataset
-from mindrec_bench.data.texts import ItemTexts
+from mindrec_bench.core.dataset import Dataset, ItemTexts
 
 COLOURS = ("amber", "black", "cobalt", "dun", "ebony", "fawn")
 THINGS = ("brush", "canvas", "drawing pad", "easel")

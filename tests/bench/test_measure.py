@@ -6,7 +6,7 @@ import pytest
 
 from mindrec_bench.bench.cases import Axes, Setting, make_cases
 from mindrec_bench.bench.measure import PARTS, measure
-from mindrec_bench.decoding import Meter
+from mindrec_bench.experiment.batch_decoder import Meter
 
 
 @pytest.fixture(scope="module")

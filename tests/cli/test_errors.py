@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mindrec_bench.decoding import UserDecoder
-from mindrec_bench.locks import hold
+from mindrec_bench.experiment.batch_decoder import BatchDecoder
+from mindrec_bench.io.locks import hold
 
 from .words import RUN
 
@@ -134,7 +134,7 @@ def test_a_full_disk_ends_with_1_and_the_run_continues(call, monkeypatch, tmp_pa
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("mindrec_bench.storage.os.fsync", full)
+        patch.setattr("mindrec_bench.io.atomic.os.fsync", full)
         code, out, err = call(*RUN)
     assert (code, out) == (1, "")
     assert err.startswith("mrbench: the disk is full, so runs/")
@@ -155,7 +155,7 @@ def fail(*arguments):
 
 
 def test_an_unexpected_error_is_one_line(call, monkeypatch):
-    monkeypatch.setattr(UserDecoder, "_decode", fail)
+    monkeypatch.setattr(BatchDecoder, "_decode", fail)
     code, out, err = call(*RUN)
     assert (code, out) == (1, "")
     assert err == "mrbench: unexpected error (repeat with --debug for the details): the decoder broke\n"
@@ -163,7 +163,7 @@ def test_an_unexpected_error_is_one_line(call, monkeypatch):
 
 @pytest.mark.parametrize("place", [0, 1, -1])
 def test_debug_anywhere_shows_the_traceback(call, monkeypatch, place):
-    monkeypatch.setattr(UserDecoder, "_decode", fail)
+    monkeypatch.setattr(BatchDecoder, "_decode", fail)
     words = list(RUN)
     words.insert(place % (len(words) + 1), "--debug")
     code, _, err = call(*words)

@@ -9,8 +9,9 @@ import sys
 
 import pytest
 
-from mindrec_bench import __version__, cli
-from mindrec_bench.decoding import UserDecoder
+from mindrec_bench import __version__
+from mindrec_bench.cli import main
+from mindrec_bench.experiment.batch_decoder import BatchDecoder
 
 from .words import DATA, RUN
 
@@ -67,7 +68,7 @@ def test_flags_reach_the_question(call):
 
 def test_fresh(call, monkeypatch):
     call(*RUN)
-    monkeypatch.setattr(UserDecoder, "_decode", lambda *arguments: 1 / 0)
+    monkeypatch.setattr(BatchDecoder, "_decode", lambda *arguments: 1 / 0)
     assert call(*RUN)[0] == 0
     assert call(*RUN, "--fresh")[0] == 1
 
@@ -106,7 +107,7 @@ def test_list_of_one_name_has_its_options(call):
 
 @pytest.mark.parametrize("words", [(), ("data",)], ids=str)
 def test_the_help_of_a_group_has_whole_sentences(call, words):
-    group = cli.cli
+    group = main.cli
     for word in words:
         group = group.commands[word]
     text = " ".join(call(*words, "--help")[1].split())
@@ -148,7 +149,7 @@ def modules_after(code):
 
 
 COMMAND = """
-from mindrec_bench import cli
+from mindrec_bench.cli import main as cli
 sys.argv = ['mrbench', *{words!r}]
 try:
     cli.main()
@@ -157,7 +158,7 @@ except SystemExit as stop:
 """
 
 EVERY_PLUGIN = """
-from mindrec_bench import registry
+from mindrec_bench.plugins import registry
 for kind in registry.GROUPS:
     for name in registry.names(kind):
         registry.load(kind, name)

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from mindrec_bench import runner
-from mindrec_bench.decoding import UserDecoder
+from mindrec_bench.experiment import run
+from mindrec_bench.experiment.batch_decoder import BatchDecoder
 
 from .words import DATA, RUN, without_bars
 
@@ -19,7 +19,7 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(call, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(UserDecoder, "_decode", interrupt)
+        patch.setattr(BatchDecoder, "_decode", interrupt)
         code, out, err = call(*RUN)
     assert (code, out) == (130, "")
     assert err.splitlines()[-1] == "interrupted; the same command continues from what is done"
@@ -30,11 +30,12 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(call, monkeypatch):
 
 PAUSED = """
 import os, signal, sys, time
-from mindrec_bench import cli, runner
+from mindrec_bench.cli import main as cli
+from mindrec_bench.experiment import run
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with it ignored
 part, left = sys.argv.pop(1), int(sys.argv.pop(1))
-runner.SHARD_USERS = 16
+run.SHARD_USERS = 16
 replace = os.replace
 
 def pausing(source, target):
@@ -77,7 +78,7 @@ def contents(root):
     ],
 )
 def test_stopped_while_decoding(call, monkeypatch, tmp_path, part, count, with_signal):
-    monkeypatch.setattr(runner, "SHARD_USERS", 16)
+    monkeypatch.setattr(run, "SHARD_USERS", 16)
     words = (*RUN, "--batch-size", "8")
     code, err = stop(words, part, count, with_signal)
     if with_signal == signal.SIGINT:

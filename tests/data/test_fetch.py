@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from mindrec_bench.data.fetch import choose_files, fetch
-from mindrec_bench.data.known import Arts, download
+from mindrec_bench.data.sources import Arts, download
 from mindrec_bench.errors import DataError
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from mindrec_bench.core.dataset import ExternalIds
 from mindrec_bench.data.folder import read_folder
-from mindrec_bench.data.own_ids import OwnIds
 from mindrec_bench.data.samples import lines, samples
 
 INTER = {"7": [1, 2, 3], "1": [3, 10, 1, 2, 2, 10]}
@@ -40,7 +40,8 @@ def test_as_text(write_folder: Any) -> None:
 
 def test_own_ids_and_no_texts(write_folder: Any) -> None:
     data = replace(
-        read_folder(write_folder(inter=INTER)), read_own_ids=lambda: OwnIds(("ann", "bob"), ("a", "b", "c", "d"))
+        read_folder(write_folder(inter=INTER)),
+        read_external_ids=lambda: ExternalIds(("ann", "bob"), ("a", "b", "c", "d")),
     )
     assert lines(samples(data, 2))[6:] == [
         "user bob, the latest 3 of 3 items",

@@ -12,8 +12,10 @@ import torch
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from mindrec_bench.adapters import adapt
-from mindrec_bench.contracts import MASK, Histories, Ranking
+from mindrec_bench.core.code_space import MASK
+from mindrec_bench.core.dataset import Histories
+from mindrec_bench.core.lifting import adapt
+from mindrec_bench.core.protocols import Ranking
 from mindrec_bench.testing import Case, TabularDenoiser, catalogue_model, random_space
 
 from .reference import Beam, Codes, LogProbs, Rule, in_order, prune

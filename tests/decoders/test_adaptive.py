@@ -11,10 +11,10 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mindrec_bench import options, registry
-from mindrec_bench.contracts import MASK
-from mindrec_bench.decoding import Meter, MeteredContext
+from mindrec_bench.core.code_space import MASK
 from mindrec_bench.errors import UsageError
+from mindrec_bench.experiment.batch_decoder import Meter, MeteredContext
+from mindrec_bench.plugins import options, registry
 from mindrec_bench.testing import (
     Case,
     TabularContext,
@@ -26,8 +26,8 @@ from mindrec_bench.testing import (
 )
 from mindrec_decoders.adaptive import Adaptive
 from mindrec_decoders.rank_items import RankItems
-from mindrec_decoders.rescoring import reveal_orders
-from mindrec_decoders.surest import certainty
+from mindrec_decoders.search.most_certain import certainty
+from mindrec_decoders.search.rescoring import reveal_orders
 
 from .plain import MANY, answers, cases, compare, joint, reachable, staged, stages_of
 from .reference import INF, NearTieError, in_order

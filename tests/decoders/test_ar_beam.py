@@ -11,9 +11,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mindrec_bench import registry
-from mindrec_bench.contracts import MASK
+from mindrec_bench.core.code_space import MASK
 from mindrec_bench.errors import UsageError
+from mindrec_bench.plugins import registry
 from mindrec_bench.testing import Case, TabularDenoiser, check_decoder, random_space
 from mindrec_decoders.ar_beam import ArBeam
 from mindrec_decoders.block_m import BlockM

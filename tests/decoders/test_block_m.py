@@ -8,8 +8,8 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mindrec_bench import registry
 from mindrec_bench.errors import UsageError
+from mindrec_bench.plugins import registry
 from mindrec_bench.testing import Case, check_decoder
 from mindrec_decoders.block_m import BlockM
 from mindrec_decoders.bs import BeamSearch

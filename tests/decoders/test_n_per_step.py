@@ -11,15 +11,15 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mindrec_bench import registry
-from mindrec_bench.decoding import Meter, MeteredContext
 from mindrec_bench.errors import UsageError
+from mindrec_bench.experiment.batch_decoder import Meter, MeteredContext
+from mindrec_bench.plugins import registry
 from mindrec_bench.testing import Case, TabularDenoiser, check_decoder, random_space
 from mindrec_decoders.bs import BeamSearch
 from mindrec_decoders.dbs_dedup import DbsDedup
 from mindrec_decoders.dbs_penalty import DbsPenalty
-from mindrec_decoders.joint import rank_tuples
 from mindrec_decoders.n_per_step import NPerStep
+from mindrec_decoders.search.joint import rank_tuples
 
 from .plain import MANY, RULES, cases, compare, joint, staged, stages_of
 from .reference import NearTieError

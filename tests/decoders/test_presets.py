@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from mindrec_bench import registry
 from mindrec_bench.errors import UsageError
+from mindrec_bench.plugins import registry
 from mindrec_bench.testing import check_decoder
 
 SPECS = [

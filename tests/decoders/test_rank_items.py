@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from mindrec_bench.contracts import MASK
+from mindrec_bench.core.code_space import MASK
 from mindrec_bench.testing import Case, catalogue_model, random_space
 from mindrec_decoders.rank_items import RankItems
 

@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mindrec_bench import options, registry
-from mindrec_bench.identity import DataPart, DecoderPart, ModelPart, RunSpec, plain
-from mindrec_bench.metrics import CodeCounts, per_user
-from mindrec_bench.runs import RunFolder
-from mindrec_bench.shards import ShardMeta, rankings_table
+from mindrec_bench.io.hashing import to_jsonable
+from mindrec_bench.metrics.accuracy import per_user
+from mindrec_bench.metrics.diversity import CodeCounts
+from mindrec_bench.plugins import options, registry
+from mindrec_bench.store.rankings import rankings_table
+from mindrec_bench.store.run_spec import DataSpec, DecoderSpec, ModelSpec, RunSpec
+from mindrec_bench.store.runs import RunFolder
+from mindrec_bench.store.shards import ShardMeta
 
 SIZES = (6, 6, 6, 6)
 BEAM = 10
@@ -35,11 +38,11 @@ def _store_run(
     results = changes.pop("results", BEAM)
     asked, speed = changes.pop("users_asked", 5000), changes.pop("speed", 100.0)
     size, under_trained = changes.pop("size", ""), changes.pop("under_trained", False)
-    sized = backbone.at(size) if size else backbone
+    sized = backbone.with_size_defaults(size) if size else backbone
     spec = RunSpec(
-        data=DataPart(data.partition(":")[0].capitalize(), data, f"fingerprint of {data}", users),
-        model=ModelPart(model_name, plain(options.as_dict(sized)), size),
-        decoder=DecoderPart(decoder_name, plain(options.as_dict(chosen))),
+        data=DataSpec(data.partition(":")[0].capitalize(), data, f"fingerprint of {data}", users),
+        model=ModelSpec(model_name, to_jsonable(options.as_dict(sized)), size),
+        decoder=DecoderSpec(decoder_name, to_jsonable(options.as_dict(chosen))),
         **{"categories": "none", "beam": BEAM, **changes},
     )
     rng = np.random.default_rng((noise, spec.seed))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mindrec_bench.metrics import RANKING_METRICS
-from mindrec_bench.question import Question
+from mindrec_bench.experiment.config import ExperimentConfig
+from mindrec_bench.metrics.accuracy import RANKING_METRICS
 from mindrec_bench.sweep.choice import as_object, choose, to_text
 from mindrec_bench.sweep.execute import Outcome, Progress
 from mindrec_bench.sweep.plan import Cell, Sweep
@@ -13,8 +13,8 @@ from mindrec_bench.sweep.plan import Cell, Sweep
 
 def cell(options, seed, data="arts-sim"):
     return Cell(
-        Question(f"llada:{options}", "bs", data, seed=seed, split="valid"),
-        Question("llada", "bs", data, seed=0),
+        ExperimentConfig(f"llada:{options}", "bs", data, seed=seed, split="valid"),
+        ExperimentConfig("llada", "bs", data, seed=0),
         options,
     )
 

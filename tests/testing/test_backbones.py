@@ -14,12 +14,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from mindrec_baselines import recbole_compat
-from mindrec_bench import registry
-from mindrec_bench.codes import CodeSpace
-from mindrec_bench.contracts import FitReport, Histories, Task
-from mindrec_bench.data.simulation import ArtsSim
+from mindrec_baselines.recbole_backend import compat
+from mindrec_bench.core.code_space import CodeSpace
+from mindrec_bench.core.dataset import Histories
+from mindrec_bench.core.protocols import FitReport, Task
+from mindrec_bench.data.simulation.arts_sim import ArtsSim
 from mindrec_bench.errors import UsageError
+from mindrec_bench.plugins import registry
 from mindrec_bench.testing import check_backbone
 
 SHORT = {
@@ -44,7 +45,7 @@ def small():
 def test_a_registered_backbone_conforms(small, name):
     if name in ("recbole", "sasrec"):
         try:
-            recbole_compat.require()
+            compat.require()
         except UsageError as error:
             pytest.skip(str(error))
     check_backbone(registry.make("model", f"{name}:{SHORT[name]}" if name in SHORT else name)[1], data=small)
@@ -56,7 +57,7 @@ class Parts:
     sizes: ClassVar[Any] = ("tiny",)
     fault: str
 
-    def at(self, size: str) -> Any:
+    def with_size_defaults(self, size: str) -> Any:
         return replace(self, fault="sure") if self.fault == "at" else self  # type: ignore[type-var]
 
     def fit(self, task: Task, folder: Path) -> Any:
@@ -252,7 +253,7 @@ class Own(Causal):
         fault: what is wrong with it.
     """
 
-    own_codes: ClassVar[str] = "a digit"
+    model_codes: ClassVar[str] = "a digit"
 
     def load(self, task: Task, folder: Path) -> Any:
         fitted = super().load(task, folder)
@@ -261,18 +262,18 @@ class Own(Causal):
         categories = codes[:, :1] if self.fault == "categories" else None
         space = CodeSpace.build(codes[:, self.fault == "categories" :], categories)
         given = fitted.table, space.sizes, self.fault, "causal"
-        return Fitted(*given) if self.fault == "nothing" else OwnFitted(*given, own_space=space)
+        return Fitted(*given) if self.fault == "nothing" else OwnFitted(*given, code_space=space)
 
 
 @dataclass(frozen=True, eq=False)
 class OwnFitted(Fitted):
-    own_space: CodeSpace
+    code_space: CodeSpace
 
 
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        ("nothing", "its model has no CodeSpace `own_space`"),
+        ("nothing", "its model has no CodeSpace `code_space`"),
         ("twins", "two items have the same codes in own_space"),
         ("fewer", "own_space has 49 items, and the data 50"),
         ("categories", "own_space has category slots"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mindrec_bench.contracts import Histories
+from mindrec_bench.core.dataset import Histories
 from mindrec_bench.testing import TabularDenoiser, catalogue_model, random_space
 
 

@@ -10,7 +10,7 @@ import torch
 from llada_sampler import LladaSampler
 from llada_sampler.sampling import sample
 
-from mindrec_bench.contracts import Histories
+from mindrec_bench.core.dataset import Histories
 from mindrec_bench.testing import Case, TabularDenoiser, catalogue_model, check_decoder, random_space
 
 SIZES = (3, 4, 2, 3)

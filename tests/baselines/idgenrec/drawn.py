@@ -9,19 +9,19 @@ import numpy as np
 import torch
 from transformers import T5Config, T5ForConditionalGeneration
 
-from mindrec_baselines import id_rounds
-from mindrec_baselines.id_model import IdModel
 from mindrec_baselines.idgenrec import IdGenRec
-from mindrec_baselines.subwords import PAD, Subwords
-from mindrec_baselines.textual_ids import id_space
-from mindrec_bench.contracts import Task
+from mindrec_baselines.textual_ids import alternating_training
+from mindrec_baselines.textual_ids.model import IdModel
+from mindrec_baselines.textual_ids.subwords import PAD, Subwords
+from mindrec_baselines.textual_ids.unique_ids import id_space
+from mindrec_bench.core.protocols import Task
 
 SHORT = IdGenRec(rounds=2, epochs=1, batch=64, keyword_epochs=4, generator_lr=1e-3)
 
 
 def random_model(given: Task, size: int = 12) -> IdModel:
     """Untrained, with IDs of 1 to 3 tokens drawn at random; some begin others."""
-    filled = IdGenRec().at("tiny")
+    filled = IdGenRec().with_size_defaults("tiny")
     texts = given.data.named_texts("the test")
     subwords = filled._subwords(texts, "tiny", Path("none"))
     network = filled._network_over(subwords, texts, given)
@@ -29,7 +29,7 @@ def random_model(given: Task, size: int = 12) -> IdModel:
     ids: dict[tuple[int, ...], None] = {}
     while len(ids) < given.data.n_items:
         ids[tuple(rng.integers(5, 5 + size, rng.integers(1, 4)).tolist())] = None
-    id_rounds.show_ids(network, list(ids))
+    alternating_training.show_ids(network, list(ids))
     return IdModel(network.eval(), id_space(list(ids)))
 
 

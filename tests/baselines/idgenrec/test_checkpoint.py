@@ -10,9 +10,9 @@ import pytest
 import torch
 from transformers import T5ForConditionalGeneration
 
-from mindrec_baselines.id_parts import checkpoint_folder, read_t5
 from mindrec_baselines.idgenrec import PUBLISHED, IdGenRec
-from mindrec_bench.contracts import Task
+from mindrec_baselines.textual_ids.build import checkpoint_folder, read_t5
+from mindrec_bench.core.protocols import Task
 from mindrec_bench.errors import DataError, UsageError
 from mindrec_bench.testing import make_canvas
 from mindrec_decoders.ar_beam import ArBeam
@@ -23,7 +23,7 @@ from .drawn import SHORT, save_t5
 def test_both_parts_start_from_the_checkpoint(given: Task, checkpoint: Path, tmp_path: Path) -> None:
     backbone = dataclasses.replace(SHORT, rounds=1, checkpoint=str(checkpoint))
     ours = dataclasses.replace(given, size=PUBLISHED)
-    filled = backbone.at(PUBLISHED)
+    filled = backbone.with_size_defaults(PUBLISHED)
     texts = given.data.named_texts("the test")
     network = filled._network_over(filled._subwords(texts, PUBLISHED, tmp_path), texts, ours)
     theirs = T5ForConditionalGeneration.from_pretrained(checkpoint)
@@ -33,16 +33,16 @@ def test_both_parts_start_from_the_checkpoint(given: Task, checkpoint: Path, tmp
         assert torch.equal(part.t5.state_dict()[query], theirs.state_dict()[query])
     backbone.fit(ours, tmp_path)
     model = backbone.load(ours, tmp_path)
-    assert len(set(map(tuple, model.own_space.item_codes.tolist()))) == given.data.n_items
+    assert len(set(map(tuple, model.code_space.item_codes.tolist()))) == given.data.n_items
     histories = given.data.test().histories[:3]
-    slots = tuple(range(model.own_space.n_slots))
-    canvas = make_canvas(model.own_space, histories.users, catalogue=True)
+    slots = tuple(range(model.code_space.n_slots))
+    canvas = make_canvas(model.code_space, histories.users, catalogue=True)
     codes = ArBeam().decode(model.begin(histories, slots), canvas, beam=5).codes
-    assert (model.own_space.find(codes.numpy()) >= 0).all()
+    assert (model.code_space.find(codes.numpy()) >= 0).all()
 
 
 def test_a_tagger_takes_the_place_of_keywords(given: Task, checkpoint: Path) -> None:
-    steps = IdGenRec(tagger=str(checkpoint)).at(PUBLISHED)._steps(PUBLISHED)
+    steps = IdGenRec(tagger=str(checkpoint)).with_size_defaults(PUBLISHED)._steps(PUBLISHED)
     assert [step.phase for step in steps] == ["generator", "recommender"] * 3
 
 
@@ -63,7 +63,7 @@ def test_what_the_checkpoints_hold_is_the_runs_identity(
     second = both.identity(PUBLISHED)
     assert second["checkpoint"] == first["checkpoint"]
     assert second["tagger"] != first["tagger"]
-    monkeypatch.setattr("mindrec_baselines.checkpoint_files._commit", lambda name: f"commit of {name}")
+    monkeypatch.setattr("mindrec_baselines.checkpoints.files._commit", lambda name: f"commit of {name}")
     assert IdGenRec().identity(PUBLISHED) == {"checkpoint": "google-t5/t5-small@commit of google-t5/t5-small"}
 
 

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 from transformers import T5Config, T5ForConditionalGeneration
 
-from mindrec_baselines.id_model import IdModel
-from mindrec_baselines.subwords import END, PAD
-from mindrec_bench.contracts import Histories, Task
+from mindrec_baselines.textual_ids.model import IdModel
+from mindrec_baselines.textual_ids.subwords import END, PAD
+from mindrec_bench.core.dataset import Histories
+from mindrec_bench.core.protocols import Task
 from mindrec_bench.testing import make_canvas
 from mindrec_decoders.ar_beam import ArBeam
 
@@ -42,11 +43,11 @@ def test_a_wide_search_is_the_exact_ranking_of_all_ids(given: Task) -> None:
     n_items = given.data.n_items
     histories = given.data.test().histories[:4]
     exact = scores_of_all_items(model, histories.items)
-    context = model.begin(histories, tuple(range(model.own_space.n_slots)))
-    canvas = make_canvas(model.own_space, histories.users, catalogue=True)
+    context = model.begin(histories, tuple(range(model.code_space.n_slots)))
+    canvas = make_canvas(model.code_space, histories.users, catalogue=True)
     found = ArBeam().decode(context, canvas, beam=n_items)
     assert found.lengths.tolist() == [n_items] * 4, "every item, and nothing else"
-    items = model.own_space.find(found.codes.numpy())
+    items = model.code_space.find(found.codes.numpy())
     assert (np.sort(items, axis=1) == np.arange(n_items)).all()
     torch.testing.assert_close(found.scores, exact.gather(1, torch.from_numpy(items)), atol=1e-4, rtol=0)
     torch.testing.assert_close(found.scores, exact.sort(dim=1, descending=True).values, atol=1e-4, rtol=0)
@@ -55,13 +56,13 @@ def test_a_wide_search_is_the_exact_ranking_of_all_ids(given: Task) -> None:
 def test_a_narrow_search_returns_catalogue_ids_only_under_the_constraint(given: Task) -> None:
     model = random_model(given)
     histories = given.data.test().histories
-    slots = tuple(range(model.own_space.n_slots))
+    slots = tuple(range(model.code_space.n_slots))
     share = {}
     for catalogue in (False, True):
-        canvas = make_canvas(model.own_space, histories.users, catalogue=catalogue)
+        canvas = make_canvas(model.code_space, histories.users, catalogue=catalogue)
         codes = ArBeam().decode(model.begin(histories, slots), canvas, beam=10).codes.numpy()
-        share[catalogue] = (model.own_space.find(codes) >= 0).mean()
-        over = model.own_space.to_numbers(codes, slots) == -1
+        share[catalogue] = (model.code_space.find(codes) >= 0).mean()
+        over = model.code_space.to_numbers(codes, slots) == -1
         assert (over[:, :, 1:] >= over[:, :, :-1]).all(), "nothing follows an end"
         assert over[:, :, -1].all()
     assert share[True] == 1.0
@@ -71,7 +72,7 @@ def test_a_narrow_search_returns_catalogue_ids_only_under_the_constraint(given: 
 def test_probabilities_of_what_may_follow_sum_to_at_most_one_and_after_an_end_to_one(given: Task) -> None:
     model = random_model(given)
     histories = given.data.test().histories[:2]
-    space = model.own_space
+    space = model.code_space
     context = model.begin(histories, tuple(range(space.n_slots)))
     short = space.item_codes[:, :2][space.numbers[1][space.item_codes[:, 1]] == -1][:3]
     assert len(short) == 3

@@ -12,14 +12,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from mindrec_baselines import id_rounds, training
-from mindrec_baselines.id_network import IdNetwork
 from mindrec_baselines.idgenrec import PUBLISHED, IdGenRec
-from mindrec_bench.contracts import FitReport, Task
-from mindrec_bench.data.dataset import Dataset
+from mindrec_baselines.textual_ids import alternating_training
+from mindrec_baselines.textual_ids.network import IdNetwork
+from mindrec_baselines.training import trainer
+from mindrec_bench.core.dataset import Dataset
+from mindrec_bench.core.protocols import FitReport, Task
 from mindrec_bench.errors import DataError
-from mindrec_bench.question import Question, resolve_question
-from mindrec_bench.runner import Setup, run_question
+from mindrec_bench.experiment.config import ExperimentConfig
+from mindrec_bench.experiment.resolve import resolve_config
+from mindrec_bench.experiment.run import ExecutionOptions, run_experiment
 
 from ..causal import task
 from .drawn import SHORT
@@ -39,7 +41,7 @@ class Fitted:
 def fitted(given: Task, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
     """One training, watched."""
     folder, weights = tmp_path_factory.mktemp("idgenrec"), list[dict[str, Tensor]]()
-    step = id_rounds._fit_step
+    step = alternating_training._fit_step
 
     def watched(network: IdNetwork, *rest: Any) -> FitReport:
         if not weights:
@@ -49,7 +51,7 @@ def fitted(given: Task, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
         return report
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(id_rounds, "_fit_step", watched)
+        patch.setattr(alternating_training, "_fit_step", watched)
         report = SHORT.fit(given, folder)
     return Fitted(folder, report, weights)
 
@@ -74,7 +76,7 @@ def test_what_is_left(fitted: Fitted, data: Dataset) -> None:
     assert {path.name for path in fitted.folder.iterdir()} == names
     assert fitted.report.epochs == 2, "the recommender's, over both rounds"
     assert len(fitted.report.valid_loss) == 2
-    assert fitted.report.precision == ("bf16" if training._bf16("cpu", IdGenRec.cpu_bf16) else "float32")
+    assert fitted.report.precision == ("bf16" if trainer._bf16("cpu", IdGenRec.cpu_bf16) else "float32")
     n_examples = len(data.train_examples())
     assert fitted.report.steps == 4 * 1 + 4 * -(-n_examples // 64), "24 items are one batch; then two rounds of two"
     assert fitted.report.parameters == sum(tensor.numel() for tensor in fitted.weights[0].values())
@@ -87,10 +89,10 @@ def test_every_item_has_an_id_of_its_own(fitted: Fitted, given: Task) -> None:
     assert all(entry["id"] for entry in ids.values())
     model = IdGenRec().load(given, fitted.folder)
     for item, entry in enumerate(ids.values()):
-        numbers = model.own_space.to_numbers(model.own_space.item_codes[item], model.own_space.sid_slots)
+        numbers = model.code_space.to_numbers(model.code_space.item_codes[item], model.code_space.sid_slots)
         assert [number for number in numbers if number >= 0] == entry["tokens"]
         assert numbers[-1] == -1, "the last slot says that the longest ID is over"
-    assert model.own_space.find(model.own_space.item_codes).tolist() == list(range(given.data.n_items))
+    assert model.code_space.find(model.code_space.item_codes).tolist() == list(range(given.data.n_items))
 
 
 def test_an_interrupted_training_ends_with_the_same_bits(
@@ -98,7 +100,7 @@ def test_an_interrupted_training_ends_with_the_same_bits(
 ) -> None:
     """Stopped before the second round's generator; so IDs and weights are a matter of the seed, too."""
     calls = []
-    fit = training.fit
+    fit = trainer.fit
 
     def stops(*arguments: Any, **rest: Any) -> FitReport:
         calls.append(None)
@@ -106,7 +108,7 @@ def test_an_interrupted_training_ends_with_the_same_bits(
             raise KeyboardInterrupt
         return fit(*arguments, **rest)
 
-    monkeypatch.setattr(training, "fit", stops)
+    monkeypatch.setattr(trainer, "fit", stops)
     with pytest.raises(KeyboardInterrupt):
         SHORT.fit(given, tmp_path)
     assert not (tmp_path / "model.json").exists()
@@ -119,23 +121,23 @@ def test_an_interrupted_training_ends_with_the_same_bits(
 
 
 def test_time_is_shared_among_the_phases_that_are_left(given: Task) -> None:
-    steps = IdGenRec(rounds=2).at("tiny")._steps("tiny")
+    steps = IdGenRec(rounds=2).with_size_defaults("tiny")._steps("tiny")
     assert [step.phase for step in steps] == STEPS
     assert [step.recipe.lr for step in steps] == [3e-3, 1e-8, 3e-3, 1e-8, 3e-3]
     limited = dataclasses.replace(given, max_minutes=11.0)
-    first = id_rounds._limited(limited, [], steps)
+    first = alternating_training._limited(limited, [], steps)
     assert first.max_minutes == pytest.approx(1.0), "1 + 1 + 4 + 1 + 4 shares"
     used = [FitReport(1.0, 1, 1, seconds=30.0)]
-    second = id_rounds._limited(limited, used, steps[1:])
+    second = alternating_training._limited(limited, used, steps[1:])
     assert second.max_minutes == pytest.approx(10.5 / 10)
     assert (first.seed, second.seed) == (given.seed, given.seed + 1)
 
 
 def test_sizes(given: Task) -> None:
-    assert IdGenRec().at("small").lr == IdGenRec().at(PUBLISHED).lr == 1e-3
+    assert IdGenRec().with_size_defaults("small").lr == IdGenRec().with_size_defaults(PUBLISHED).lr == 1e-3
     assert (IdGenRec().rounds, IdGenRec().generator_lr, IdGenRec().generator_epochs) == (3, 1e-8, 1)
-    assert IdGenRec().at(PUBLISHED).epochs == IdGenRec().at("small").epochs == 10
-    assert IdGenRec().at(PUBLISHED).checkpoint == "t5-small"
+    assert IdGenRec().with_size_defaults(PUBLISHED).epochs == IdGenRec().with_size_defaults("small").epochs == 10
+    assert IdGenRec().with_size_defaults(PUBLISHED).checkpoint == "t5-small"
     assert IdGenRec().auto_size(simulation=True, device="cpu")[0] == "tiny"
     assert IdGenRec().auto_size(simulation=False, device="cuda")[0] == "small"
     for name in ("rounds", "keywords", "reach", "keyword_epochs", "generator_epochs", "generator_lr"):
@@ -150,9 +152,9 @@ def test_data_without_texts_is_refused(chain: Callable[..., Dataset], tmp_path: 
 
 def test_public_data_has_no_titles(real_data: Path, tmp_path: Path) -> None:
     """It says so before anything is written."""
-    asked = Question("idgenrec", "ar-beam", data="instruments", constrain="catalogue")
+    asked = ExperimentConfig("idgenrec", "ar-beam", data="instruments", constrain="catalogue")
     with pytest.raises(DataError, match="model 'idgenrec' reads what items are called, and no item of Instruments has"):
-        run_question(asked, Setup(runs_dir=tmp_path / "runs", data_dir=real_data, device="cpu"))
+        run_experiment(asked, ExecutionOptions(runs_dir=tmp_path / "runs", data_dir=real_data, device="cpu"))
     assert not (tmp_path / "runs").exists()
 
 
@@ -169,7 +171,7 @@ def test_a_damaged_folder(fitted: Fitted, given: Task, tmp_path: Path) -> None:
 
 def test_one_process_trains_whatever_decodes():
     """Its phases hand weights on in files, so several processes would read what is not written yet."""
-    asked = Question("idgenrec", "ar-beam", data="arts-sim:users=20,items=50", train_devices=2)
-    resolved = resolve_question(asked)
+    asked = ExperimentConfig("idgenrec", "ar-beam", data="arts-sim:users=20,items=50", train_devices=2)
+    resolved = resolve_config(asked)
     spec = resolved.spec(resolved.source.load(None, users=None, notify=pytest.fail))
     assert spec.train_devices == 1

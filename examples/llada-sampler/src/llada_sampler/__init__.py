@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mindrec_bench.contracts import Canvas, Capability, DenoiserContext, Ranking
+from mindrec_bench.core.protocols import Canvas, Capability, DenoiserContext, Ranking
 
 
 @dataclass(frozen=True)

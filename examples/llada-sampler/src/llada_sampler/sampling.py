@@ -10,12 +10,13 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from mindrec_bench.contracts import MASK, Canvas, DenoiserContext, Ranking
-from mindrec_decoders.expansion import Beams
-from mindrec_decoders.pruning import distinct
-from mindrec_decoders.results import ranking
-from mindrec_decoders.sampling import gumbel, hashed
-from mindrec_decoders.scores import best
+from mindrec_bench.core.code_space import MASK
+from mindrec_bench.core.protocols import Canvas, DenoiserContext, Ranking
+from mindrec_decoders.search.expansion import Beams
+from mindrec_decoders.search.pruning import distinct
+from mindrec_decoders.search.results import ranking
+from mindrec_decoders.search.sampling import gumbel, hashed
+from mindrec_decoders.search.scores import best
 
 
 def sample(

@@ -1,0 +1,19 @@
+"""`mrbench data fetch`: download a data set of the paper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..flags import data_dir_option, notify
+
+
+@click.command()
+@click.argument("name")
+@data_dir_option
+def fetch(name: str, data_dir: Path | None) -> None:
+    """Download one of the paper's data sets from its public hub repository."""
+    from ...data.sources import download
+
+    click.echo(download(name, data_dir=data_dir, notify=notify))

@@ -1,0 +1,77 @@
+"""The `mrbench` command: one file per command; what costs time to import is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import click
+
+from .. import __version__
+from ..errors import MrbenchError
+from .audit import audit
+from .bench import bench
+from .compare import compare
+from .data import data
+from .doctor import doctor
+from .export import export
+from .figure import figure
+from .flags import Commands
+from .list import list_
+from .new import new
+from .run import run
+from .score import score
+from .show import show
+from .sweep import sweep
+from .table import table
+
+INTERRUPTED = 130
+DEBUG = "--debug"
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="mrbench")
+def cli() -> None:
+    """Compare decoders and baselines for generative recommendation, and trust the answer.
+
+    \b
+    mrbench run --model llada --decoder dbs-penalty               # on the built-in simulation
+    mrbench run --model markov --decoder dbs-penalty --data arts  # on real data, in seconds
+    mrbench list
+
+    With --debug anywhere, an error shows its traceback.
+
+    Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 data or weights missing or broken, 130 interrupted.
+    """
+
+
+for command in (run, show, list_, table, figure, compare, audit, score, export, sweep, bench, data, doctor, new):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; every error a user can meet ends in one sentence and a documented exit code."""
+    arguments = [argument for argument in sys.argv[1:] if argument != DEBUG]
+    debug = len(arguments) < len(sys.argv) - 1
+    try:
+        sys.exit(cli.main(arguments, prog_name="mrbench", standalone_mode=False))
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted; the same command continues from what is done", err=True)
+        sys.exit(INTERRUPTED)
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        code = error.exit_code if isinstance(error, MrbenchError) else 1
+        details = "" if debug else " (repeat with --debug for the details)"
+        prefix = "" if isinstance(error, MrbenchError) else f"unexpected error{details}: "
+        click.echo(f"mrbench: {prefix}{error or type(error).__name__}", err=True)
+        sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""Decode users in batches: open a context, fill the canvas, turn the ranking into rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ..core.code_space import MASK, Categories, CodeSpace, Int, canvas_sizes, canvas_slots
+from ..core.dataset import Examples
+from ..core.protocols import Canvas, Constrain, Decoder, Model, Ranking
+from ..core.timing import timed_section
+from ..store.rankings import rankings_table
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..core.constraint import CatalogueConstraint
+    from ..metrics.accuracy import Columns
+    from ..metrics.search_error import Sequences
+
+SHARD_USERS = 512
+"""Users a shard; what a killed run may lose."""
+
+
+@dataclass
+class Meter:
+    """What decoding cost: `passes` model calls, and the wall seconds of each batch; and what it missed.
+
+    Attributes:
+        missed: `search_error` of the users so far; empty where the exact answer is not known.
+    """
+
+    passes: int = 0
+    batch_seconds: list[float] = field(default_factory=list)
+    missed: dict[str, list[float]] = field(default_factory=dict)
+
+
+class MeteredContext:
+    """A context that counts the questions it is asked."""
+
+    def __init__(self, context: Any, meter: Meter) -> None:
+        self._context = context
+        self._meter = meter
+
+    def log_probs(self, *question: Any) -> Tensor:
+        """As the wrapped context answers (denoiser and items)."""
+        self._meter.passes += 1
+        with timed_section("model"):
+            return self._context.log_probs(*question)
+
+    def next_log_probs(self, prefix: Tensor) -> Tensor:
+        """As the wrapped context answers (causal)."""
+        self._meter.passes += 1
+        with timed_section("model"):
+            return self._context.next_log_probs(prefix)
+
+
+@dataclass(frozen=True, eq=False)
+class BatchDecoder:
+    """A model and a decoder, set up for one catalogue.
+
+    Attributes:
+        model: answers what the decoder needs.
+        decoder: fills canvases.
+        space: the slots.
+        categories: `history` leaves the category slots out of the canvas; `given` reveals the true ones at the start.
+        item_ids: the item id in the files of each item index.
+        beam: results a user.
+        seed: the run's seed.
+        device: where canvases live.
+        batch_size: users decoded together.
+        constrain: `catalogue` allows only codes that keep an item reachable.
+        names_items: no two items have the same codes, so results say which item they are.
+    """
+
+    model: Model
+    decoder: Decoder
+    space: CodeSpace
+    categories: Categories
+    item_ids: Sequence[str]
+    beam: int
+    seed: int
+    device: str
+    batch_size: int
+    constrain: Constrain = "slots"
+    names_items: bool = False
+
+    @property
+    def slots(self) -> tuple[int, ...]:
+        """The slots of the canvas."""
+        return canvas_slots(self.space, self.categories)
+
+    @cached_property
+    def _item_ids(self) -> NDArray[np.str_]:
+        return np.array(self.item_ids)
+
+    @cached_property
+    def _catalogue(self) -> Tensor:
+        import torch
+
+        return torch.as_tensor(self.space.item_codes[:, list(self.slots)], device=self.device)
+
+    @cached_property
+    def _sequences(self) -> Sequences:
+        from ..metrics.search_error import Sequences
+
+        return Sequences(self.space.item_codes[:, list(self.slots)], canvas_sizes(self.space, self.slots))
+
+    @cached_property
+    def _constraint(self) -> CatalogueConstraint | None:
+        from ..core.constraint import CatalogueConstraint
+
+        if self.constrain == "slots":
+            return None
+        return CatalogueConstraint(self._catalogue, canvas_sizes(self.space, self.slots))
+
+    def batches(self, examples: Examples, meter: Meter) -> Iterator[tuple[pa.Table, int]]:
+        """Decode users batch by batch; yields rankings (`shards.SCHEMA`) and the number of users of each batch."""
+        for start in range(0, len(examples), self.batch_size):
+            rows = slice(start, start + self.batch_size)
+            began = time.perf_counter()
+            batch = Examples(examples.histories[rows], examples.targets[rows])
+            context, canvas, ranking = self._decode(batch, meter)
+            with timed_section("output"):
+                table = self._rows(ranking, batch.histories.users)
+            meter.batch_seconds.append(time.perf_counter() - began)
+            for name, values in self._search_error(context, canvas, ranking).items():
+                meter.missed.setdefault(name, []).extend(values.tolist())
+            yield table, len(batch)
+
+    def _decode(self, batch: Examples, meter: Meter) -> tuple[Any, Canvas, Ranking]:
+        import torch
+
+        from ..core.lifting import CachedItems
+
+        with torch.inference_mode():
+            with timed_section("model"):
+                context = self.model.begin(batch.histories, self.slots)
+            canvas = self._canvas(batch)
+            if self.decoder.needs == "items":
+                context = CachedItems(context)
+            return context, canvas, self.decoder.decode(MeteredContext(context, meter), canvas, beam=self.beam)
+
+    def _search_error(self, context: Any, canvas: Canvas, ranking: Ranking) -> Columns:
+        import torch
+
+        from ..core.lifting import item_weights
+        from ..metrics.search_error import search_error
+
+        with torch.inference_mode(), timed_section("search error"):
+            weights = item_weights(context)
+            return {} if weights is None else search_error(weights, canvas, ranking, self._sequences)
+
+    def _canvas(self, batch: Examples) -> Canvas:
+        import torch
+
+        start = np.full((len(batch), len(self.slots)), MASK)
+        if self.categories == "given":
+            given = self.space.n_categories
+            start[:, :given] = self.space.item_codes[batch.targets, :given]
+        return Canvas(
+            start=torch.as_tensor(start, device=self.device),
+            sizes=canvas_sizes(self.space, self.slots),
+            n_categories=self.space.n_categories if len(self.slots) == self.space.n_slots else 0,
+            items=self._catalogue,
+            users=torch.as_tensor(batch.histories.users, device=self.device),
+            seed=self.seed,
+            constraint=self._constraint,
+        )
+
+    def _rows(self, ranking: Ranking, users: Int) -> pa.Table:
+        indices = ranking.codes.cpu().numpy()
+        codes = self.space.to_numbers(indices, self.slots)
+        items: NDArray[Any] | None = None
+        if ranking.items is not None:
+            items = self._item_ids[ranking.items.cpu().numpy()]
+        elif self.names_items:
+            item = self.space.find(indices)
+            items = self._item_ids[item].astype(object)
+            items[item < 0] = None
+        return rankings_table(users, codes, ranking.scores.cpu().numpy(), ranking.lengths.cpu().numpy(), items)

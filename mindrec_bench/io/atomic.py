@@ -1,0 +1,108 @@
+"""Files that are whole or absent: atomic writes and the removal of finished folders."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ..errors import MrbenchError
+from .hashing import to_jsonable
+
+TEMPORARY = ".tmp"
+"""Ending of files that are not whole yet."""
+
+
+Notify = Callable[[str], None]
+
+
+@contextmanager
+def explain_write_errors(path: Path, option: str = "--runs-dir") -> Iterator[None]:
+    """Turn a failed write into one sentence.
+
+    Args:
+        path: what is written.
+        option: of the command line, which chooses another folder.
+
+    Raises:
+        MrbenchError: the disk is full, or `path` can't be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise MrbenchError(
+                f"the disk is full, so {path} could not be written; free some space and repeat the command, "
+                "which continues from what is done"
+            ) from error
+        raise MrbenchError(
+            f"can't write {path}: {error.strerror or error}; choose a folder that can be written with {option}"
+        ) from error
+
+
+def atomic_write(path: Path, write: Callable[[BinaryIO], object], *, option: str = "--runs-dir") -> None:
+    """Write a file under a temporary name, bring it to the disk, and rename it into place.
+
+    Args:
+        path: the final name; its folder is made where it is missing.
+        write: puts the content into the open file it is given.
+        option: as `explain_write_errors`.
+
+    Raises:
+        MrbenchError: the disk is full or the folder can't be written; nothing is left behind.
+    """
+    with explain_write_errors(path, option):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}{TEMPORARY}")  # one name: what a killed process left is overwritten
+        try:
+            with open(temporary, "wb") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+            _sync_folder(path.parent)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring a rename to the disk; some systems can't sync a folder, which costs durability only."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write indented JSON atomically; inf and nan, which JSON lacks, become null.
+
+    Raises:
+        MrbenchError: as `atomic_write`.
+    """
+    text = json.dumps(to_jsonable(value), indent=2, ensure_ascii=False) + "\n"
+    atomic_write(path, lambda file: file.write(text.encode()))
+
+
+def remove_folder(folder: Path, *, first: str) -> None:
+    """Delete a folder, its mark of being finished first, so that a kill in between leaves nothing that looks whole.
+
+    Args:
+        folder: may be missing.
+        first: the name of the file that marks it as finished.
+
+    Raises:
+        MrbenchError: it can't be deleted.
+    """
+    if folder.exists():
+        with explain_write_errors(folder):
+            (folder / first).unlink(missing_ok=True)
+            shutil.rmtree(folder)

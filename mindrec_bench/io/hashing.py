@@ -1,0 +1,40 @@
+"""Hashes of files and of values, by one canonical JSON text for equal values."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file's content, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def to_jsonable(value: Any) -> Any:
+    """The same value in JSON's types: tuples become lists, NumPy scalars numbers, inf and nan (not in JSON) null."""
+    if isinstance(value, dict):
+        return {str(key): to_jsonable(part) for key, part in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [to_jsonable(part) for part in value]
+    if isinstance(value, np.generic):
+        return to_jsonable(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def canonical_json(value: Any) -> str:
+    """One JSON text for equal values, whatever the order of their keys."""
+    return json.dumps(to_jsonable(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def short_hash(value: Any) -> str:
+    """The first 12 hex digits of the SHA-256 of the canonical JSON."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:12]

@@ -1,0 +1,56 @@
+"""Audit findings for a terminal (`mrbench audit`) and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import groupby
+from typing import Any
+
+from .checks import Finding
+
+CHECKS = {
+    "statistics": "Data set statistics against the public files",
+    "counts": "HR x users is a whole number of users and does not fall with k",
+    "ndcg": "NDCG@k is possible given the hits between the cut-offs",
+    "ttr": "TTR is within the codes that there are",
+    "entropy": "Entropy is within the logarithm of the codes that there are",
+    "same-row": "Rows of different tables that hold the same values",
+    "improvement": "The claimed average improvement",
+    "mcnemar": "Range of the exact McNemar p over all overlaps of the hits",
+}
+"""What each kind of finding is about, in the order shown."""
+
+QUIET = ("counts", "ndcg", "entropy", "statistics")
+"""Checks whose passes are counted and not listed."""
+
+
+def to_text(findings: Sequence[Finding], *, everything: bool = False) -> str:
+    """A block for each kind of check: how many passed, then its findings in one sentence each.
+
+    Args:
+        findings: of any number of tables or runs.
+        everything: list the passed checks of `QUIET` too.
+    """
+    blocks = []
+    for kind, title in CHECKS.items():
+        of_kind = [finding for finding in findings if finding.id == kind]
+        if of_kind:
+            problems = sum(finding.problem for finding in of_kind)
+            outcome = f"{len(of_kind)} checked, {problems} not possible or not equal" if kind != "mcnemar" else ""
+            listed = [f for f in of_kind if f.problem or everything or kind not in QUIET]
+            blocks.append("\n".join([f"{title}{f': {outcome}' if outcome else ''}", *_listed(listed)]))
+    return "\n\n".join(blocks)
+
+
+def _listed(findings: Sequence[Finding]) -> list[str]:
+    lines = []
+    for subject, group in groupby(findings, key=lambda finding: finding.subject):
+        lines.append(f"  {subject}")
+        lines += [f"    {'! ' if finding.problem else ''}{finding.sentence}" for finding in group]
+    return lines
+
+
+def as_objects(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    """The findings in JSON's types."""
+    return [asdict(finding) for finding in findings]

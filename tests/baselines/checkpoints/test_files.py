@@ -1,0 +1,172 @@
+"""Checkpoints on this machine: found, identified, downloaded, and refused when they are broken."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+
+import huggingface_hub
+import pytest
+from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError
+
+from mindrec_baselines.checkpoints import files
+from mindrec_baselines.checkpoints.files import find, identity, open_checkpoint, tokenizer_folder, weight_files
+from mindrec_bench.errors import DataError
+
+from ..made_checkpoints import write_checkpoint, write_weights
+
+NAME, COMMIT = "some-org/some-model", "0123abcd" * 5
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """Any attempt to open a connection fails the test."""
+
+    def refuse(*given, **more):
+        pytest.fail("the network was used")
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """The hub's cache with one checkpoint in it, as `snapshot_download` finds it; returns its folder."""
+    folder = tmp_path / "hub" / "snapshots" / COMMIT
+    write_checkpoint(folder, "llada", shards=2)
+
+    def local(repository, *, revision=None, local_files_only=False, **more):
+        assert local_files_only, "a download"
+        if repository != NAME or revision not in (None, "main", COMMIT):
+            raise LocalEntryNotFoundError("not here")
+        return str(folder)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", local)
+    return folder
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_a_folder_is_read(tmp_path, no_network, shards):
+    tensors = write_checkpoint(tmp_path, "llama", shards=shards)
+    checkpoint = open_checkpoint(str(tmp_path), pytest.fail)
+    assert checkpoint.shapes == {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    assert len(set(checkpoint.files.values())) == shards
+    assert checkpoint.config["model_type"] == "llama"
+    assert tokenizer_folder(str(tmp_path), pytest.fail) == tmp_path
+
+
+def test_a_hub_id_in_the_cache_needs_no_network(cache, no_network):
+    assert find(NAME) == cache
+    assert open_checkpoint(NAME, pytest.fail).folder == cache
+    assert identity(NAME) == identity(f"{NAME}@main") == f"{NAME}@{COMMIT}"
+
+
+def test_a_download_that_was_broken_off_is_no_checkpoint(cache, no_network):
+    (cache / "model-00002-of-00002.safetensors").unlink()
+    assert find(NAME) is None
+    assert find(NAME, weights=False) == cache
+
+
+def test_a_missing_one_is_downloaded_with_safetensors_only(tmp_path, monkeypatch):
+    asked = []
+
+    def download(repository, *, revision=None, local_files_only=False, **options):
+        if local_files_only:
+            raise LocalEntryNotFoundError("not here")
+        asked.append((repository, revision, options["allow_patterns"]))
+        write_checkpoint(tmp_path / "came", "llama")
+        return str(tmp_path / "came")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    lines = []
+    assert open_checkpoint(f"{NAME}@v2", lines.append).folder == tmp_path / "came"
+    ((repository, revision, patterns),) = asked
+    assert (repository, revision) == (NAME, "v2")
+    assert set(patterns) == {"*.json", "*.jinja", "*.safetensors"}
+    assert lines == [f"downloading {NAME}@v2 from the hub (what is there already is kept)"]
+    tokenizer_folder(f"{NAME}@v2", lines.append)
+    assert asked[1][2] == ["*.json", "*.jinja"]
+
+
+def test_offline_is_said_at_once(monkeypatch, tmp_path, no_network):
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    for ask in (identity, lambda name: open_checkpoint(name, lambda line: None)):
+        with pytest.raises(DataError, match=r"'some-org/some-model' is not on this machine .*HF_HUB_OFFLINE is set"):
+            ask(NAME)
+
+
+def test_a_licence_that_is_not_accepted(cache, monkeypatch):
+    class Api:
+        def model_info(self, *given, **more):
+            raise GatedRepoError.__new__(GatedRepoError)
+
+    monkeypatch.setattr(huggingface_hub, "HfApi", Api)
+    with pytest.raises(DataError, match=r"accept its licence at https://huggingface\.co/other/model and set HF_TOKEN"):
+        identity("other/model")
+
+
+@pytest.mark.parametrize("name", ["nowhere", "a/b/c", "/no/such/folder", "org/name:x"])
+def test_neither_a_folder_nor_a_hub_id(name):
+    with pytest.raises(DataError, match="neither a folder nor a hub id such as ORG/NAME"):
+        find(name)
+
+
+def test_what_is_missing_is_named(tmp_path):
+    write_checkpoint(tmp_path, "llama", shards=2)
+    (tmp_path / "model-00001-of-00002.safetensors").unlink()
+    with pytest.raises(DataError, match=r"lacks model-00001-of-00002\.safetensors in"):
+        find(str(tmp_path))
+    (tmp_path / "model.safetensors.index.json").unlink()
+    (tmp_path / "pytorch_model.bin").write_bytes(b"a pickle")
+    with pytest.raises(DataError, match=r"lacks model\.safetensors in .*safetensors files only"):
+        weight_files(tmp_path, "x")
+
+
+def test_an_index_may_not_leave_the_folder(tmp_path):
+    write_checkpoint(tmp_path / "one", "llama", shards=1)
+    other = tmp_path / "two"
+    other.mkdir()
+    index = {"weight_map": {"lm_head.weight": "../one/model.safetensors"}}
+    (other / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(DataError, match="lacks"):
+        weight_files(other, "x")
+
+
+@pytest.mark.parametrize(("file", "content"), [("config.json", b"{"), ("model.safetensors", b"not safetensors")])
+def test_what_is_broken_is_named(tmp_path, file, content):
+    write_checkpoint(tmp_path, "llama", shards=1)
+    (tmp_path / file).write_bytes(content)
+    with pytest.raises(DataError, match=rf"{file} of the checkpoint .* broken"):
+        open_checkpoint(str(tmp_path), pytest.fail)
+
+
+def test_a_folders_identity_is_its_content(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    write_checkpoint(first, "llama")
+    tensors = write_checkpoint(second, "llama")
+    assert identity(str(first)) == identity(str(second))
+    assert identity(str(first)).startswith("sha256:")
+    changed = {**tensors, "model.norm.weight": tensors["model.norm.weight"] + 1}
+    for change in (
+        lambda: write_weights(second, changed, 2),
+        lambda: (second / "chat_template.jinja").write_text("{{ messages[0].content }}"),
+        lambda: (second / "config.json").write_text("{}"),
+    ):
+        before = identity(str(second))
+        change()
+        assert identity(str(second)) != before != ""
+
+
+def test_large_files_are_sampled(tmp_path, monkeypatch):
+    write_checkpoint(tmp_path, "llama", shards=1)
+    monkeypatch.setattr(files, "_SAMPLE_BYTES", 64)
+    before = identity(str(tmp_path))
+    path = Path(tmp_path / "model.safetensors")
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    assert identity(str(tmp_path)) != before

@@ -1,0 +1,66 @@
+"""Several processes that train one network."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mindrec_baselines.training import processes, trainer
+from mindrec_bench.core.protocols import Task
+from mindrec_bench.distributed.launcher import launch
+from mindrec_bench.distributed.processes import WorkerContext
+from mindrec_bench.errors import UsageError
+
+BATCH = 64
+
+
+@pytest.fixture
+def jobs(monkeypatch):
+    """The module of jobs, which worker processes find too."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[2])
+    import jobs
+
+    return jobs
+
+
+def test_processes_share_each_batch_and_nothing_else_changes(chain, jobs, tmp_path, monkeypatch) -> None:
+    """Without dropout, and where batches fill the epoch, two processes are one but for the order of sums.
+
+    The validation loss also counts a few examples twice, so that both have as many.
+    """
+    data = next(data for data in map(chain, range(40, 300)) if len(data.train_examples()) % BATCH == 0)
+    names = ("name", "users", "offsets", "items", "item_ids", "sids", "categories", "fingerprint")
+    values = {name: getattr(data, name) for name in names}
+    options = {"epochs": 2, "batch": BATCH, "dropout": 0.0}
+    monkeypatch.setattr(jobs.Llada, "_collate", jobs.Llada._collate)  # the job changes it
+    alone = jobs.train(WorkerContext(), print, values, tmp_path / "1", options)
+    both = launch(jobs.train, 2, (values, tmp_path / "2", options), notify=print, progress=print)
+    whole, *halves = (
+        json.loads((tmp_path / name).read_text()) for name in ("1/keys-0.json", "2/keys-0.json", "2/keys-1.json")
+    )
+    assert [first + second for first, second in zip(*halves, strict=True)] == whole
+    assert {len(half) for process in halves for half in process} == {BATCH // 2}
+    assert (both.steps, both.epochs, both.parameters) == (alone.steps, alone.epochs, alone.parameters)
+    assert both.valid_loss == pytest.approx(alone.valid_loss, rel=5e-3)
+    assert alone.valid_loss[1] < alone.valid_loss[0]
+    left = {path.name for path in (tmp_path / "2").iterdir()}
+    assert left == {"model.json", "weights.safetensors", "keys-0.json", "keys-1.json"}
+
+
+def test_a_batch_must_be_shared_evenly(chain, tmp_path, monkeypatch) -> None:
+    data, recipe = chain(), trainer.Recipe(lr=0.1, epochs=1, batch=6, patience=1)
+    task = Task(data, data.space(categories=False), size="tiny")
+    for size, share in ((1, 6), (2, 3), (3, 2), (6, 1)):
+        monkeypatch.setattr(processes, "size", lambda size=size: size)
+        assert trainer._arguments(recipe, task, tmp_path).per_device_train_batch_size == share
+    for size in (4, 12):
+        monkeypatch.setattr(processes, "size", lambda size=size: size)
+        with pytest.raises(UsageError, match=f"{size} processes can't share a batch of 6 evenly; give --train-devices"):
+            trainer._arguments(recipe, task, tmp_path)
+
+
+def test_one_process_waits_for_nobody() -> None:
+    processes.meet()
+    assert (processes.rank(), processes.size(), processes.agreed(3.5)) == (0, 1, 3.5)

@@ -1,0 +1,63 @@
+"""Flags from a file: the flags' own names and types, the command line first, and one sentence for each mistake."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from mindrec_bench.cli.config_file import read_config
+from mindrec_bench.cli.main import cli
+from mindrec_bench.errors import UsageError
+
+RUN = cli.commands["run"]
+
+
+def write(folder, text):
+    path = folder / "cell.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_run_from_a_file_and_flags_that_win(tmp_path):
+    path = write(
+        tmp_path,
+        'model = "markov"\ndecoder = "rank-items"\ndata = "arts-sim:users=40,items=50"\nbeam = 3\n'
+        f'exclude-history = true\nusers = 30\nquiet = true\nruns_dir = "{tmp_path / "runs"}"\n',
+    )
+    result = CliRunner().invoke(cli, ["run", "--config", str(path), "--beam", "2", "--json"], catch_exceptions=False)
+    summary = json.loads(result.stdout)
+    assert (summary["model"], summary["decoder"]) == ("markov", "rank-items")
+    assert (summary["beam"], summary["users"], summary["exclude_history"]) == (2, 30, True)
+    assert "--beam 2 --users 30 --exclude-history" in summary["command"]
+
+
+def test_values_become_what_the_flags_take(tmp_path):
+    values = read_config(write(tmp_path, 'users = "all"\nmax-minutes = 3\nno-wait = true\n'), RUN)
+    assert values == {"users": None, "max_minutes": 3.0, "no_wait": True}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("beams = 3", r"unknown key 'beams' in .*cell.toml \(did you mean 'beam'\?\); allowed: batch-size, beam,"),
+        ('config = "other.toml"', "unknown key 'config'"),
+        ("max-minutes = 1\nmax_minutes = 2", "the key 'max_minutes' stands twice"),
+        ('beam = "ten"', "'beam' in .* is 'ten': 'ten' is not a valid int"),
+        ('constrain = "items"', "'constrain' in .* is 'items': 'items' is not one of 'slots', 'catalogue'"),
+        ("beam = true", "'beam' in .* is True; it must be one plain value"),
+        ('quiet = "yes"', "'quiet' in .* is 'yes'; it must be true or false"),
+        ("[run]\nbeam = 3", "unknown key 'run'"),
+        ("beam = [3]", r"'beam' in .* is \[3\]; it must be one plain value"),
+        ("beam = = 3", "not valid TOML"),
+    ],
+)
+def test_a_wrong_file_is_refused_in_one_sentence(tmp_path, text, words):
+    with pytest.raises(UsageError, match=words):
+        read_config(write(tmp_path, text), RUN, hidden="config")
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(UsageError, match=r"nothing.toml can't be read \(No such file or directory\)"):
+        read_config(tmp_path / "nothing.toml", RUN)

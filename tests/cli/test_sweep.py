@@ -1,0 +1,106 @@
+"""`mrbench sweep` as a user runs it: on processes, on a Dask cluster, stopped in the middle and taken up again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from mindrec_bench.distributed.processes import VARIABLES
+
+GRID = """
+[run]
+decoder = "dbs-dedup"
+data = "arts-sim:users=40,items=50"
+beam = 3
+[[grid]]
+model = "markov"
+seed = {seeds}
+categories = ["none", "generate"]
+"""
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    """sweep("--jobs", "2", seeds=[0]): a started `mrbench sweep` on a grid of 2 cells a seed, and as many again."""
+
+    def start(*words, seeds):
+        file = tmp_path / "grid.toml"
+        file.write_text(GRID.format(seeds=list(seeds)), encoding="utf-8")
+        command = [sys.executable, "-m", "mindrec_bench", "sweep", str(file), "--json", "-q", *words]
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        return subprocess.Popen(command, cwd=tmp_path, stdout=-1, stderr=-1, text=True, env=environment)
+
+    return start
+
+
+def result(process):
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    return json.loads(out)
+
+
+def test_local_processes_and_a_second_start(sweep):
+    first = result(sweep("--jobs", "2", seeds=[0]))
+    assert [choice["competed"] for choice in first["chosen"]] == [1, 1]
+    assert all(choice["test"]["hr@10"] is not None for choice in first["chosen"])
+    assert not any(cell["reused"] for cell in first["cells"])
+    second = result(sweep(seeds=[0]))
+    assert all(cell["reused"] for cell in second["cells"])
+    assert second["chosen"] == first["chosen"]
+
+
+def test_torchrun_is_refused(sweep, monkeypatch):
+    for name, value in zip(VARIABLES, ("0", "2", "0", "2"), strict=True):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    monkeypatch.setenv("MASTER_PORT", "1")
+    process = sweep(seeds=[0])
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "start it without torchrun" in err
+
+
+def test_dask_needs_an_address(sweep):
+    process = sweep("--executor", "dask", seeds=[0])
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "--scheduler ADDRESS go together" in err
+
+
+def test_where_no_dask_scheduler_answers_only_the_error_is_printed(sweep):
+    pytest.importorskip("distributed", reason="Dask is not installed (extra 'dask')")
+    process = sweep("--executor", "dask", "--scheduler", "nowhere", seeds=[0])
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (2, "")
+    assert "no Dask scheduler answers at nowhere" in err
+
+
+def test_a_dask_sweep_that_is_killed_is_finished_by_a_second_start(sweep, tmp_path):
+    distributed = pytest.importorskip("distributed", reason="Dask is not installed (extra 'dask')")
+    seeds = range(4)
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
+        words = ("--executor", "dask", "--scheduler", cluster.scheduler_address)
+        first = sweep(*words, seeds=seeds)
+        finished = wait_for(lambda: list((tmp_path / "runs").rglob("summary.json")), first)
+        first.send_signal(signal.SIGKILL)
+        first.communicate()
+        second = result(sweep(*words, seeds=seeds))
+    reused = sum(cell["reused"] for cell in second["cells"])
+    assert len(finished) <= reused
+    assert (len(second["cells"]), second["failed"], second["remaining"]) == (16, 0, 0)
+
+
+def wait_for(found, process, seconds=90):
+    """What is found at last, while the process runs."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and process.poll() is None:
+        if files := found():
+            return files
+        time.sleep(0.02)
+    raise AssertionError(f"nothing was found in {seconds} s, or the process ended")

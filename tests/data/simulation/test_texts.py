@@ -1,0 +1,92 @@
+"""Titles and descriptions of simulated items: unique, deterministic, and alike where the items are alike."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mindrec_bench.core.dataset import ItemTexts
+from mindrec_bench.data.category_tree import split_names
+from mindrec_bench.data.simulation.arts_sim import ArtsSim
+from mindrec_bench.data.simulation.items import SimulatedItems, prefixes
+from mindrec_bench.data.simulation.texts import make_texts
+
+
+@pytest.fixture(scope="module")
+def catalogue() -> SimulatedItems:
+    return SimulatedItems.make(400, np.random.default_rng(5))
+
+
+@pytest.fixture(scope="module")
+def texts(catalogue: SimulatedItems) -> ItemTexts:
+    return make_texts(catalogue, np.random.default_rng(6))
+
+
+def overlap(lines: tuple[str, ...]) -> np.ndarray:
+    """Jaccard similarity of the sets of words. Shape: (N, N)"""
+    bags = [set(line.lower().rstrip(".").split()) for line in lines]
+    words = {word: column for column, word in enumerate(sorted(set().union(*bags)))}
+    has = np.zeros((len(bags), len(words)))
+    for row, bag in enumerate(bags):
+        has[row, [words[word] for word in bag]] = 1
+    both = has @ has.T
+    return both / (has.sum(axis=1)[:, None] + has.sum(axis=1) - both)
+
+
+def test_every_item_has_a_title_and_a_description_of_its_own(texts: ItemTexts) -> None:
+    assert texts.named == len(set(texts.title)) == len(set(texts.description)) == 400
+    assert set(texts.brand) == {""}
+    assert len({title.split()[0] for title in texts.title}) == 400
+
+
+def test_category_names_are_the_tree(texts: ItemTexts, catalogue: SimulatedItems) -> None:
+    """A name a node: as many distinct names as nodes, and equal names exactly for equal nodes."""
+    paths = np.array([split_names(path) for path in texts.categories])
+    assert paths.shape == (400, 4)
+    for names, nodes in zip(paths[:, 1:].T, prefixes(catalogue.categories).T, strict=True):
+        pairs = set(zip(names.tolist(), nodes.tolist(), strict=True))
+        assert len(pairs) == len({name for name, _ in pairs}) == len({node for _, node in pairs})
+    assert len(np.unique(paths[:, 1:])) == sum(level.max() + 1 for level in prefixes(catalogue.categories).T)
+
+
+@pytest.mark.parametrize("field", ["title", "description"])
+def test_items_that_are_alike_share_words(texts: ItemTexts, catalogue: SimulatedItems, field: str) -> None:
+    shared = overlap(getattr(texts, field))
+    near = catalogue.vectors @ catalogue.vectors.T
+    np.fill_diagonal(near, -1)
+    nearest = near.argmax(axis=1)
+    other = ~np.eye(400, dtype=bool)
+    assert shared[np.arange(400), nearest].mean() > 2 * shared[other].mean()
+    assert np.corrcoef(shared[other], near[other])[0, 1] > 0.3
+
+
+def test_words_tell_more_than_the_category(texts: ItemTexts, catalogue: SimulatedItems) -> None:
+    """Inside a leaf of the tree, nearer items still share more words."""
+    shared, near = overlap(texts.description), catalogue.vectors @ catalogue.vectors.T
+    leaf = prefixes(catalogue.categories)[:, -1]
+    pairs = np.triu(leaf[:, None] == leaf, k=1)
+    assert pairs.sum() > 100
+    assert np.corrcoef(shared[pairs], near[pairs])[0, 1] > 0.1
+
+
+def test_the_seed_alone_chooses_the_words() -> None:
+    def load(seed: int, users: int) -> ItemTexts | None:
+        return ArtsSim(users=users, items=60, seed=seed).load(None, users=None, notify=print).texts
+
+    first, again, other = load(0, 5), load(0, 9), load(1, 5)
+    assert first is not None
+    assert again is not None
+    assert other is not None
+    assert first.title == again.title
+    assert first.description == again.description
+    assert not set(first.title) & set(other.title)
+
+
+def test_the_largest_catalogue_has_words_enough() -> None:
+    n_items = 100_000
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((n_items, 16))
+    codes = rng.integers(0, (12, 16, 15), size=(n_items, 3))
+    none = np.zeros(0)
+    texts = make_texts(SimulatedItems(codes, vectors, none, none.astype(int)), rng)
+    assert len(set(texts.title)) == n_items

@@ -1,0 +1,133 @@
+"""What `--data` accepts."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from mindrec_bench.data import sources
+from mindrec_bench.data.sources import Arts, FolderSource, Games, Instruments, download, resolve
+from mindrec_bench.errors import DataError, UsageError
+
+
+@pytest.mark.parametrize(
+    ("spec", "name", "source"),
+    [
+        ("arts", "arts", Arts()),
+        ("Arts", "arts", Arts(levels=3)),
+        ("GAMES", "games", Games(levels=2)),
+        ("Instruments:levels=1", "instruments", Instruments(levels=1)),
+    ],
+)
+def test_known_names_in_any_case(spec: str, name: str, source: object) -> None:
+    assert resolve(spec) == (name, source)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("artz", r"unknown data 'artz' \(did you mean 'arts'\?\); known: .*games.*; or give the path of a folder"),
+        ("Gamess:levels=2", r"unknown data 'Gamess' \(did you mean 'games'\?\)"),
+        ("", "unknown data ''"),
+        ("arts:level=2", r"'arts' has no option 'level' \(did you mean 'levels'\?\)"),
+        ("arts:levels=two", "must be a whole number"),
+        ("arts:levels=0", "levels is 0; allowed: 1 or more"),
+        ("./x/Shop:users=3", "'Shop' has no option 'users'"),
+        ("./x/Shop:levels=-1", "levels is -1; allowed: 1 or more"),
+    ],
+)
+def test_refused(spec: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=message):
+        resolve(spec)
+
+
+@pytest.mark.parametrize("tail", ["", os.sep])
+def test_path_of_a_folder(write_folder, tail: str) -> None:
+    folder = write_folder()
+    name, source = resolve(f"{folder}{tail}")
+    assert name == "Shop"
+    data = source.load(None, users=2, notify=pytest.fail)
+    assert (data.name, data.n_users) == ("Shop", 2)
+
+
+def test_name_of_a_folder_below(write_folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(write_folder().parent)
+    assert resolve("Shop") == ("Shop", FolderSource("Shop"))
+    assert resolve("Shop:levels=2") == ("Shop", FolderSource("Shop", levels=2))
+
+
+def test_a_known_name_comes_before_a_folder_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("arts").mkdir()
+    assert resolve("arts") == ("arts", Arts())
+    assert resolve("./arts") == ("arts", FolderSource("./arts"))
+
+
+def test_a_path_may_hold_the_marks_of_options(write_folder) -> None:
+    folder = write_folder("a:b,c=d")
+    assert resolve(str(folder)) == ("a:b,c=d", FolderSource(str(folder)))
+
+
+def test_a_file_is_to_be_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("sales.csv").write_text("")
+    with pytest.raises(UsageError, match=r"'sales.csv' is a file; .*`mrbench data import sales.csv --name NAME`"):
+        resolve("sales.csv")
+    with pytest.raises(DataError, match=r"sales.csv is a file; .*`mrbench data import .*sales.csv --name NAME`"):
+        resolve(f".{os.sep}sales.csv")[1].load(None, users=None, notify=print)
+
+
+def test_missing_folder(tmp_path: Path) -> None:
+    _, source = resolve(str(tmp_path / "absent"))
+    with pytest.raises(DataError, match=r"there is no folder .*absent"):
+        source.load(None, users=None, notify=print)
+
+
+@pytest.mark.parametrize(("name", "levels"), [("Games", 2), ("Arts", 3), ("Shop", 3)])
+def test_levels_of_a_folder_follow_its_name(write_folder, name: str, levels: int) -> None:
+    folder = write_folder(name, item={"1": {"categories": "R,A,B,C,D"}})
+    data = FolderSource(str(folder)).load(None, users=None, notify=print)
+    assert data.categories is not None
+    assert data.categories.shape[1] == levels
+    assert FolderSource(str(folder), levels=1).load(None, users=None, notify=print).categories.shape[1] == 1
+
+
+def test_known_data_by_name_and_by_path_are_the_same(write_folder) -> None:
+    folder = write_folder("Games", item={"1": {"categories": "R,A,B"}})
+    by_name = Games().load(folder.parent, users=2, notify=pytest.fail)
+    by_path = FolderSource(str(folder)).load(None, users=2, notify=pytest.fail)
+    assert by_name.fingerprint == by_path.fingerprint
+    assert by_name.name == by_path.name == "Games"
+
+
+def test_missing_known_data_is_fetched(write_folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def fetch(name: str, *, data_dir: Path | None, notify: object) -> Path:
+        asked.append((name, data_dir))
+        return write_folder("Arts")
+
+    monkeypatch.setattr(sources, "fetch", fetch)
+    assert Arts().load(tmp_path / "empty", users=None, notify=print).n_users == 3
+    assert asked == [("Arts", tmp_path / "empty")]
+
+
+@pytest.mark.parametrize("spec", ["arts-sim", "./somewhere/Shop"])
+def test_nothing_to_download(spec: str) -> None:
+    with pytest.raises(UsageError, match=r"nothing to download for .*; these can be: arts, games, instruments"):
+        download(spec, data_dir=None, notify=print)
+
+
+def test_real_data_by_any_spelling(real_data: Path) -> None:
+    _, source = resolve("InstruMents")
+    data = source.load(real_data, users=100, notify=pytest.fail)
+    assert data.category_notes == ("categories of 3,672 of 9,922 items are imputed",)
+    sources = [
+        fields["categories_source"]
+        for fields in json.loads((real_data / "Instruments/Instruments.item.json").read_text()).values()
+    ]
+    assert sources.count("imputed") == 3_672

@@ -1,0 +1,81 @@
+"""Worker processes: what they hand on, and how their end becomes one sentence."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from mindrec_bench.distributed.launcher import launch
+from mindrec_bench.errors import DataError, MrbenchError
+
+
+@pytest.fixture
+def jobs(monkeypatch):
+    """The module of jobs, which the workers find too."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[1])
+    import jobs
+
+    yield jobs
+    assert multiprocessing.active_children() == [], "no worker outlives the call"
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_workers_work_together_and_the_first_ones_result_counts(jobs, size):
+    told, users = [], []
+    result = launch(jobs.add_up, size, (10,), notify=told.append, progress=users.append)
+    assert result == (10 + sum(range(size)), 0, torch.get_num_threads())
+    assert sorted(told) == [f"process {rank}" for rank in range(size)]
+    assert sorted(users) == list(range(size))
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "error", "words"),
+    [
+        (
+            "killed",
+            2,
+            MrbenchError,
+            "process 1 of 2 was killed by signal 9, as .* memory.*; the same command continues",
+        ),
+        ("exit", 1, MrbenchError, "process 0 of 1 ended with exit code 7; the same command continues"),
+        ("bug", 2, MrbenchError, r"process 1 of 2 failed \(ZeroDivisionError: three by zero\); the same command"),
+        ("data", 1, DataError, "^the data is broken; mend it"),
+    ],
+)
+def test_one_that_fails_ends_all_with_one_sentence(jobs, kind, size, error, words):
+    """Also where the others wait for it in a collective, and lose their connection."""
+    with pytest.raises(MrbenchError, match=words) as caught:
+        launch(jobs.fail, size, (kind, size - 1), notify=print, progress=print)
+    assert type(caught.value) is error
+    assert "\n" not in str(caught.value)
+    if kind in ("bug", "data"):
+        assert "jobs.py" in caught.value.__notes__[0], "--debug shows the worker's traceback"
+
+
+PARENT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import jobs
+from mindrec_bench.distributed.launcher import launch
+if __name__ == "__main__":
+    launch(jobs.sleep, 1, (), notify=lambda line: print(line, flush=True), progress=print)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="asks Linux which processes there are")
+def test_workers_end_with_a_killed_parent(tmp_path):
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    command = [sys.executable, script, Path(__file__).parents[1]]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        worker = int(parent.stdout.readline())
+        parent.send_signal(signal.SIGKILL)
+    while Path(f"/proc/{worker}").exists():  # a hang here is a failure by pytest's time limit
+        time.sleep(0.05)

@@ -1,0 +1,79 @@
+"""Processes that torchrun started: the same answer as from one, printed once."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mindrec_bench.distributed import torchrun
+from mindrec_bench.distributed.processes import VARIABLES, ProcessInfo
+from mindrec_bench.errors import UsageError
+from mindrec_bench.experiment.config import ExperimentConfig
+from mindrec_bench.experiment.dry_run import dry_run
+from mindrec_bench.experiment.run import ExecutionOptions, run_experiment
+
+DATA = "arts-sim:users=600,items=50"
+"""Two shards of users."""
+
+
+def test_two_processes_of_torchrun_give_one_answer(tmp_path):
+    start = ("torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "mindrec_bench")
+    question = ("-m", "markov", "-d", "bs", "--data", DATA, "--beam", "2", "--json", "--runs-dir", tmp_path / "two")
+    done = subprocess.run(
+        [sys.executable, "-m", *start, "run", *question],
+        capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    two = json.loads(done.stdout)
+    one = run_experiment(
+        ExperimentConfig("markov", "bs", DATA, beam=2), ExecutionOptions(runs_dir=tmp_path / "one", device="cpu")
+    ).summary
+    for name in ("rankings.parquet", "metrics.parquet"):
+        assert Path(two["path"], name).read_bytes() == Path(one["path"], name).read_bytes()
+    assert two["run"] == one["run"]
+    assert (two["timings"]["processes"], one["timings"]["processes"]) == (2, 1)
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """started(rank, size): as if torchrun had."""
+
+    def start(rank, size):
+        for name, value in zip(VARIABLES, (rank, size, rank, size), strict=True):
+            monkeypatch.setenv(name, str(value))
+        monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+        monkeypatch.setenv("MASTER_PORT", "1")
+
+    return start
+
+
+def test_its_variables_say_which_process_this_is(started, monkeypatch):
+    assert torchrun.process_from_env() is None
+    assert torchrun.is_first()
+    started(1, 3)
+    assert torchrun.process_from_env() == ProcessInfo(1, 3, 1, 3)
+    assert not torchrun.is_first()
+    started(0, 1)
+    assert torchrun.process_from_env() is None, "one process needs nobody"
+    started(0, 3)
+    assert torchrun.is_first()
+    monkeypatch.delenv("MASTER_ADDR")
+    assert torchrun.process_from_env() is None, "something else set the others"
+
+
+@pytest.mark.parametrize("ask", [run_experiment, dry_run])
+def test_another_number_of_devices_is_refused(started, tmp_path, ask):
+    started(0, 3)
+    with pytest.raises(UsageError, match="--devices is 2, and torchrun started 3 processes; leave it out"):
+        ask(ExperimentConfig("markov", "bs", DATA), ExecutionOptions(runs_dir=tmp_path, devices=2))
+
+
+def test_another_number_of_training_processes_is_refused():
+    troupe = torchrun.TorchrunGroup(ProcessInfo(0, 3, 0, 3), store=None)
+    with pytest.raises(UsageError, match=r"training by 2 processes was asked for, and torchrun started 3; start 2, or"):
+        troupe.each(print, "train", 2, (), progress=print)

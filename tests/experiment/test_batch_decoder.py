@@ -1,0 +1,155 @@
+"""Decoding in batches: which canvas a decoder gets, what is counted, and what becomes a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import torch
+
+from mindrec_bench.core.code_space import MASK, CodeSpace
+from mindrec_bench.core.dataset import Examples, Histories
+from mindrec_bench.core.protocols import Ranking
+from mindrec_bench.experiment.batch_decoder import BatchDecoder, Meter, MeteredContext
+
+CATEGORIES = np.array([[3, 1], [3, 2], [5, 1]])
+SIDS = np.array([[10, 0], [10, 7], [20, 7]])
+SPACE = CodeSpace.build(SIDS, CATEGORIES)
+USERS = np.array([4, 8, 15, 16, 23])
+EXAMPLES = Examples(Histories(np.full((5, 3), -1), USERS), np.array([0, 1, 2, 0, 1]))
+
+
+class Silent:
+    """A model and its context."""
+
+    def __init__(self):
+        self.seen = []
+
+    def begin(self, histories, slots):
+        self.seen.append((histories.users.tolist(), slots))
+        return self
+
+    def log_probs(self, *question):
+        return torch.zeros(1)
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """Ranks item (user id mod 3) for a user, and nothing for user 15; asks the context twice; keeps its canvases."""
+
+    canvases: list
+    with_items: bool = False
+    needs = "denoiser"
+
+    def decode(self, context, canvas, *, beam):
+        self.canvases.append(canvas)
+        context.log_probs(canvas.start, (0,))
+        context.log_probs(canvas.start, (0,))
+        n = len(canvas.users)
+        lengths = (canvas.users != 15).long()
+        items = torch.full((n, beam), -1)
+        items[:, 0] = torch.where(lengths > 0, canvas.users % 3, -1)
+        codes = torch.where(items[:, :, None] >= 0, canvas.items[items], MASK)
+        scores = torch.full((n, beam), -torch.inf, dtype=torch.float64)
+        scores[:, 0] = torch.where(lengths > 0, -canvas.users.double(), -torch.inf)
+        return Ranking(codes, scores, lengths, items if self.with_items else None)
+
+
+def make(categories="generate", **changes):
+    space = changes.pop("space", SPACE)
+    decoder = BatchDecoder(
+        model=Silent(),
+        decoder=Recorder([]),
+        space=space,
+        categories=categories,
+        item_ids=["7", "70", "700"],
+        beam=2,
+        seed=9,
+        device="cpu",
+        batch_size=2,
+    )
+    return replace(decoder, **changes)
+
+
+def decode(users):
+    meter = Meter()
+    return list(users.batches(EXAMPLES, meter)), meter
+
+
+def test_batches_and_what_they_cost():
+    users = make()
+    parts, meter = decode(users)
+    assert [count for _, count in parts] == [2, 2, 1]
+    assert [seen for seen, _ in users.model.seen] == [[4, 8], [15, 16], [23]]
+    assert meter.passes == 6
+    assert len(meter.batch_seconds) == 3
+    assert min(meter.batch_seconds) > 0
+
+
+def test_rows_hold_numbers_as_in_the_files():
+    rows = [row for table, _ in decode(make())[0] for row in table.to_pylist()]
+    assert [row["user"] for row in rows] == [4, 8, 16, 23], "a user without results has no rows"
+    assert [row["codes"] for row in rows] == [[3, 2, 10, 7], [5, 1, 20, 7], [3, 2, 10, 7], [5, 1, 20, 7]]
+    assert [row["score"] for row in rows] == [-4, -8, -16, -23]
+    assert {row["rank"] for row in rows} == {1}
+    assert {row["item"] for row in rows} == {None}
+
+
+def test_items_are_named_by_their_ids_in_the_files():
+    tables = [table for table, _ in decode(make(decoder=Recorder([], with_items=True)))[0]]
+    assert [item for table in tables for item in table["item"].to_pylist()] == ["70", "700", "70", "700"]
+
+
+@pytest.mark.parametrize(
+    ("categories", "slots", "n_categories", "start"),
+    [
+        ("generate", (0, 1, 2, 3), 2, [[MASK] * 4, [MASK] * 4]),
+        ("history", (2, 3), 0, [[MASK] * 2, [MASK] * 2]),
+        ("given", (0, 1, 2, 3), 2, [[0, 0, MASK, MASK], [0, 1, MASK, MASK]]),
+    ],
+)
+def test_the_canvas(categories, slots, n_categories, start):
+    users = make(categories)
+    decode(users)
+    canvas = users.decoder.canvases[0]
+    assert users.model.seen[0] == ([4, 8], slots)
+    assert canvas.start.tolist() == start
+    assert canvas.n_categories == n_categories
+    assert canvas.sizes == tuple(SPACE.sizes[slot] for slot in slots)
+    assert canvas.items.tolist() == SPACE.item_codes[:, list(slots)].tolist()
+    assert canvas.users.tolist() == [4, 8]
+    assert canvas.seed == 9
+
+
+def test_without_categories_the_canvas_is_the_sid():
+    space = CodeSpace.build(SIDS)
+    users = make("none", space=space)
+    decode(users)
+    canvas = users.decoder.canvases[0]
+    assert (canvas.n_categories, canvas.sizes, users.slots) == (0, space.sizes, (0, 1))
+    assert (canvas.start == MASK).all()
+
+
+def test_no_gradients_are_kept():
+    class Watching(Recorder):
+        def decode(self, context, canvas, *, beam):
+            assert torch.is_inference_mode_enabled()
+            return super().decode(context, canvas, beam=beam)
+
+    decode(make(decoder=Watching([])))
+
+
+def test_every_question_counts():
+    class Causal:
+        def next_log_probs(self, prefix):
+            return prefix + 1
+
+        def log_probs(self):
+            return "all items"
+
+    meter = Meter()
+    context = MeteredContext(Causal(), meter)
+    assert context.next_log_probs(1) == 2
+    assert context.log_probs() == "all items"
+    assert meter.passes == 2

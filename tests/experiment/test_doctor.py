@@ -1,0 +1,87 @@
+"""What `mrbench doctor` finds, and that nothing that is missing makes it fail."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from mindrec_bench.cli.main import cli
+from mindrec_bench.errors import UsageError
+from mindrec_bench.experiment import doctor
+from mindrec_bench.plugins import registry
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch, tmp_path):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "no-cache"))
+    monkeypatch.delenv("MRBENCH_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+
+
+def found(data_dir=None):
+    return {(line.part, line.name): line for line in doctor.examine(data_dir)}
+
+
+def test_everything_is_looked_at():
+    lines = found()
+    assert {part for part, _ in lines} == {"packages", "devices", "data", "hub", "models"}
+    assert {name for part, name in lines if part == "models"} == set(registry.names("model"))
+    assert {name for part, name in lines if part == "data"} == set(registry.names("data"))
+    assert lines["models", "llada"].words.startswith("ready; --size auto on real data is small (auto:")
+    assert lines["models", "markov"].words == "ready; nothing to train"
+
+
+def test_data_is_found_where_it_lies(tmp_path):
+    (tmp_path / "root" / "Arts").mkdir(parents=True)
+    lines = found(tmp_path / "root")
+    assert lines["data", "arts"].words == str(tmp_path / "root" / "Arts")
+    assert lines["data", "games"] == (
+        "data", "games", False, "not on this machine; `mrbench data fetch games` downloads it"
+    )  # fmt: skip
+
+
+def test_what_is_missing_is_a_line(monkeypatch):
+    monkeypatch.setattr(doctor, "find_spec", lambda name: None)
+    monkeypatch.setattr(doctor, "package_version", lambda name: None)
+    monkeypatch.setattr(
+        "mindrec_baselines.recbole_backend.family.RecBoleFamily.missing_requirements",
+        staticmethod(lambda: "no RecBole"),
+    )
+    lines = found()
+    assert lines["packages", "torch"][2:] == (False, "not installed, and needed")
+    assert lines["packages", "bitsandbytes"][2:] == (False, "not installed; for published LLMs in 8 bits")
+    assert lines["models", "sasrec"][2:] == (False, "no RecBole")
+    assert lines["hub", "weights"].ok is False
+
+
+def test_a_broken_plugin_is_a_line(monkeypatch):
+    load = registry.load
+
+    def broken(kind, name):
+        if name == "tiger":
+            raise UsageError("tiger can't be imported")
+        return load(kind, name)
+
+    monkeypatch.setattr(registry, "load", broken)
+    assert found()["models", "tiger"][2:] == (False, "tiger can't be imported")
+
+
+def test_a_hub_that_does_not_answer(monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    line = found()["hub", "http://127.0.0.1:9"]
+    assert not line.ok
+    assert "can't be reached" in line.words
+
+
+def test_the_command_ends_with_0():
+    result = CliRunner().invoke(cli, ["doctor"], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert "\nmodels\n" in result.stdout
+    assert any(line.startswith("  - ") for line in result.stdout.splitlines())
+    objects = json.loads(CliRunner().invoke(cli, ["doctor", "--json"]).stdout)
+    assert set(objects[0]) == {"part", "name", "ok", "words"}

@@ -1,0 +1,172 @@
+"""Exported runs give other tools the numbers we have."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from mindrec_bench.data.simulation.arts_sim import ArtsSim
+from mindrec_bench.errors import DataError, MrbenchError
+from mindrec_bench.experiment.config import ExperimentConfig
+from mindrec_bench.experiment.run import ExecutionOptions, run_experiment
+from mindrec_bench.interchange.export import export_run
+from mindrec_bench.interchange.score import ExternalRankings, score_file
+
+USERS = 60
+DATA = f"arts-sim:users={USERS},items=50"
+KS = (1, 3, 5, 10)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Rankings of items, of codes with duplicates, and ones from elsewhere with short lists and users without any."""
+    root = tmp_path_factory.mktemp("runs")
+    setup = ExecutionOptions(runs_dir=root, device="cpu")
+    found = {
+        "items": run_experiment(ExperimentConfig("markov", "rank-items", DATA), setup).summary,
+        "duplicates": run_experiment(ExperimentConfig("markov", "bs", DATA), setup).summary,
+        "some users": run_experiment(ExperimentConfig("markov", "bs", DATA, eval_users=30, beam=4), setup).summary,
+    }
+    assert found["duplicates"]["metrics"]["duplicates"] > 0.05
+    own = pq.read_table(Path(found["items"]["path"]) / "rankings.parquet")
+    keep = (own["user"].to_numpy() % 3 > 0) & (own["rank"].to_numpy() <= 1 + own["user"].to_numpy() % 10)
+    pq.write_table(own.filter(keep), root / "file.parquet")
+    given = ExternalRankings(root / "file.parquet", "mine", DATA, allow_missing=True)
+    found["gaps"] = score_file(given, runs_dir=root)
+    assert found["gaps"]["missing_users"] == 20
+    return found
+
+
+RUNS = pytest.mark.parametrize("name", ["items", "duplicates", "some users", "gaps"])
+FORMATS = pytest.mark.parametrize("form", ["trec", "ranx", "parquet"])
+
+
+def export(run, form, folder):
+    return export_run(run, form, folder, notify=pytest.fail)
+
+
+def read(path):
+    """Any of the formats as query -> document -> score, as the formats' definitions say."""
+    found = defaultdict(dict)
+    if path.suffix == ".json":
+        return json.loads(path.read_text())
+    if path.suffix == ".parquet":
+        rows = [tuple(row.values()) for row in pq.read_table(path).to_pylist()]
+    else:
+        fields = [line.split() for line in path.read_text().splitlines()]
+        assert {len(line) for line in fields} == {6 if ".run." in path.name else 4}
+        rows = [(line[0], line[2], float(line[4 if ".run." in path.name else 3])) for line in fields]
+    for query, document, score in rows:
+        assert document not in found[query], "trec_eval refuses a document that is named twice"
+        found[query][document] = score
+    return dict(found)
+
+
+def evaluate(results, qrels):
+    """HR@k and NDCG@k by their definitions, from scores alone, averaged over the queries of the qrels."""
+    values = defaultdict(list)
+    for query, relevant in qrels.items():
+        ranked = sorted(results[query], key=results[query].get, reverse=True)
+        for k in KS:
+            gains = [relevant.get(document, 0) / math.log2(at + 2) for at, document in enumerate(ranked[:k])]
+            ideal = sum(1 / math.log2(at + 2) for at in range(min(k, len(relevant))))
+            values[f"hr@{k}"].append(float(any(gains)))
+            values[f"ndcg@{k}"].append(sum(gains) / ideal)
+    return {name: np.mean(column) for name, column in values.items()}
+
+
+@RUNS
+@FORMATS
+def test_an_independent_computation_finds_our_numbers(runs, name, form, tmp_path):
+    run = runs[name]
+    results, qrels = (read(path) for path in export(run, form, tmp_path))
+    assert set(results) == set(qrels)
+    assert len(qrels) == (run["eval_users"] or run["users"])
+    assert {len(documents) for documents in qrels.values()} == {1}
+    ours = {metric: run["metrics"][metric] for metric in evaluate(results, qrels)}
+    assert evaluate(results, qrels) == pytest.approx(ours, abs=1e-12)
+    assert ours["hr@10"] > 0
+
+
+@RUNS
+@FORMATS
+def test_scores_fall_strictly_even_as_single_precision(runs, name, form, tmp_path):
+    results = read(export(runs[name], form, tmp_path)[0])
+    for documents in results.values():
+        assert (np.diff(np.array(list(documents.values()), dtype=np.float32)) < 0).all()
+
+
+@RUNS
+@FORMATS
+def test_ranx_agrees(runs, name, form, tmp_path):
+    ranx = pytest.importorskip("ranx", reason="ranx is not installed: pip install 'mindrec-bench[ranx]'")
+    results, qrels = export(runs[name], form, tmp_path)
+
+    def load(kind, path):
+        if form == "parquet":  # ranx 0.3.21 takes texts as objects only, which pandas 3 no longer makes of them
+            return kind.from_df(pq.read_table(path).to_pandas().astype({"q_id": object, "doc_id": object}))
+        return kind.from_file(str(path))
+
+    names = {f"{theirs}@{k}": f"{ours}@{k}" for theirs, ours in (("hit_rate", "hr"), ("ndcg", "ndcg")) for k in KS}
+    found = ranx.evaluate(load(ranx.Qrels, qrels), load(ranx.Run, results), list(names))
+    ours = {theirs: runs[name]["metrics"][metric] for theirs, metric in names.items()}
+    assert found == pytest.approx(ours, abs=1e-12)
+
+
+def test_documents_are_sids(runs, tmp_path):
+    data = ArtsSim(users=USERS, items=50).load(None, users=None, notify=pytest.fail)
+    results, qrels = (read(path) for path in export(runs["items"], "ranx", tmp_path))
+    for user, target in zip(data.users.tolist(), data.test().targets.tolist(), strict=True):
+        assert list(qrels[str(user)]) == ["-".join(map(str, data.sids[target].tolist()))]
+    stored = pq.read_table(Path(runs["items"]["path"]) / "rankings.parquet").slice(0, 1)
+    assert next(iter(results["0"])) == "-".join(map(str, stored["codes"].to_pylist()[0][-4:]))
+
+
+def test_repeats_and_users_without_results(runs, tmp_path):
+    results = read(export(runs["duplicates"], "ranx", tmp_path)[0])
+    repeated = [document for documents in results.values() for document in documents if "#" in document]
+    run = runs["duplicates"]
+    assert len(repeated) == round(run["metrics"]["duplicates"] * sum(map(len, results.values())))
+    for documents in results.values():
+        names = list(documents)
+        for at, name in enumerate(names):
+            sid, _, times = name.partition("#")
+            assert sum(other.partition("#")[0] == sid for other in names[: at + 1]) == int(times or 1)
+    gaps = read(export(runs["gaps"], "ranx", tmp_path)[0])
+    assert [query for query, documents in gaps.items() if list(documents) == ["none"]] == [
+        str(user) for user in range(0, USERS, 3)
+    ]
+
+
+def test_trec_lines(runs, tmp_path):
+    run = runs["items"]
+    results, qrels = export(run, "trec", tmp_path)
+    assert (results.name, qrels.name) == (f"{run['run']}.run.trec", f"{run['run']}.qrels.trec")
+    first, second = (line.split() for line in results.read_text().splitlines()[:2])
+    assert first[:2] == ["0", "Q0"]
+    assert [first[3:], second[3:]] == [[str(n), str(11 - n), f"markov/rank-items/{run['run']}"] for n in (1, 2)]
+    assert qrels.read_text().splitlines()[0].split()[::3] == ["0", "1"]
+
+
+@FORMATS
+def test_the_same_run_gives_the_same_bytes(runs, form, tmp_path):
+    first, second = (export(runs["duplicates"], form, tmp_path / name) for name in "ab")
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+
+
+def test_data_that_has_changed_is_refused(runs, tmp_path):
+    run = {**runs["items"], "data": f"arts-sim:users={USERS},items=51"}
+    with pytest.raises(DataError, match=rf"has changed since run {run['run']}; repeat it: mrbench run"):
+        export(run, "trec", tmp_path)
+
+
+def test_a_folder_that_can_not_be_written(runs, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(MrbenchError, match="choose a folder that can be written with --out"):
+        export(runs["items"], "trec", tmp_path / "file")

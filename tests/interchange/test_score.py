@@ -1,0 +1,290 @@
+"""Rankings made elsewhere: they get the same numbers as our own, and everything wrong with a file is named at once."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pyarrow import csv
+
+from mindrec_bench.data.simulation.arts_sim import ArtsSim
+from mindrec_bench.errors import DataError, UsageError
+from mindrec_bench.experiment.config import ExperimentConfig
+from mindrec_bench.experiment.run import ExecutionOptions, run_experiment
+from mindrec_bench.interchange.score import ExternalRankings, score_file
+from mindrec_bench.metrics.search_error import SEARCH_METRICS
+from mindrec_bench.report.compare import compare_runs, to_text
+from mindrec_bench.report.run_text import result_text
+from mindrec_bench.report.table_spec_io import parse_table
+from mindrec_bench.report.tables.build import build_table
+from mindrec_bench.store.runs import find_runs, resolve_run
+
+USERS = 60
+DATA = f"arts-sim:users={USERS},items=50"
+B = 3
+
+
+@pytest.fixture(scope="module")
+def data():
+    return ArtsSim(users=USERS, items=50).load(None, users=None, notify=pytest.fail)
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """A run of our own, to be scored again from its rankings, and its rankings."""
+    root = tmp_path_factory.mktemp("own")
+    summary = run_experiment(
+        ExperimentConfig("markov", "rank-items", DATA, beam=B), ExecutionOptions(runs_dir=root, device="cpu")
+    ).summary
+    return summary, pq.ParquetFile(Path(summary["path"]) / "rankings.parquet").read()
+
+
+@pytest.fixture
+def score(tmp_path):
+    """score(table, name="mine", suffix=".parquet", **fields): the summary of these rankings."""
+
+    def run(table, name="mine", suffix=".parquet", **fields):
+        path = tmp_path / f"file{suffix}"
+        (pq.write_table if suffix == ".parquet" else csv.write_csv)(table, path)
+        given = ExternalRankings(path, name, **{"data": DATA, **fields})
+        return score_file(given, runs_dir=tmp_path / "runs", notify=run.notices.append)
+
+    run.notices = []
+    return run
+
+
+def lists(users=USERS, **columns):
+    """Rankings of item 0, 1, 2 for each user, with some columns changed; None leaves a column out."""
+    size = users * B
+    table = {
+        "user": np.repeat(np.arange(users), B),
+        "rank": np.tile(np.arange(1, B + 1), users),
+        "item": np.tile(["0", "1", "2"], users),
+    }
+    table |= {name: value(size) if callable(value) else value for name, value in columns.items()}
+    return pa.table({name: value for name, value in table.items() if value is not None})
+
+
+def changed(column, at, value):
+    """One entry of a column of `lists()` changed."""
+    values = lists()[column].to_pylist()
+    values[at] = value
+    return values
+
+
+METRICS = ("hr@1", "hr@3", "ndcg@3", "entropy", "ttr", "valid", "duplicates", "coverage", "popularity")
+
+
+def as_codes(table):
+    return table.select(["user", "rank", "codes", "score"])
+
+
+def as_texts(table):
+    """Codes like <a_11>, the category codes left out."""
+    lists = [codes[-4:] for codes in table["codes"].to_pylist()]
+    texts = [[f"<{letter}_{number}>" for letter, number in zip("abcd", codes, strict=True)] for codes in lists]
+    return table.select(["user", "rank"]).append_column("codes", pa.array(texts))
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        lambda t: t,
+        lambda t: t.select(["user", "rank", "item"]),
+        lambda t: t.select(["user", "rank", "item"]).set_column(0, "user", t["user"].cast(pa.string())),
+        lambda t: t.take(np.random.default_rng(0).permutation(len(t))),
+        as_codes,
+        as_texts,
+        lambda t: as_codes(t).append_column("item", pa.nulls(len(t))),
+    ],
+    ids=["stored", "items", "users as text", "any order", "codes", "codes as text", "empty items"],
+)
+def test_our_own_rankings_score_as_our_own_run(own, score, shape):
+    summary, table = own
+    scored = score(shape(table))
+    assert {name: scored["metrics"][name] for name in METRICS} == {name: summary["metrics"][name] for name in METRICS}
+    assert scored["optimum"] == summary["optimum"]
+    assert (scored["beam"], scored["users"], scored["users_asked"]) == (B, USERS, 5000)
+    assert scored["slots"]["sid_codes"] == summary["slots"]["sid_codes"]
+    a, b = (pq.read_table(Path(run["path"]) / "metrics.parquet") for run in (summary, scored))
+    assert a.select(b.column_names).equals(b)
+    assert set(a.column_names) - set(b.column_names) <= set(SEARCH_METRICS), "what no ranking alone can tell"
+
+
+def test_csv(own, score):
+    summary, table = own
+    texts = [" ".join(map(str, codes)) for codes in table["codes"].to_pylist()]
+    rows = table.select(["user", "rank", "item", "score"])
+    items, codes = (score(t, suffix=".csv") for t in (rows, rows.drop_columns("item").append_column("codes", [texts])))
+    assert items["metrics"] == codes["metrics"] == summary["metrics"]
+
+
+def test_where_it_lies_and_what_it_says(own, score, tmp_path):
+    scored = score(own[1], name="my-model", seed=7)
+    assert Path(scored["path"]) == tmp_path / "runs" / "arts-sim" / "my-model" / "external" / scored["run"]
+    assert {path.name for path in Path(scored["path"]).iterdir()} >= {
+        "spec.json", "rankings.parquet", "metrics.parquet", "summary.json",
+    }  # fmt: skip
+    stored = pq.read_table(Path(scored["path"]) / "rankings.parquet")
+    assert stored["item"].equals(own[1]["item"])
+    assert {len(codes) for codes in stored["codes"].to_pylist()} == {4}
+    assert shlex.split(scored["command"]) == [
+        "mrbench", "score", str(tmp_path / "file.parquet"), "--name", "my-model", "--data", DATA, "--seed", "7",
+    ]  # fmt: skip
+    assert resolve_run(tmp_path / "runs", scored["run"])["model"] == "my-model"
+    assert "my-model x external on arts-sim" in result_text(scored)
+
+
+def test_the_content_is_the_identity(own, score):
+    table = own[1]
+    first, again = score(table), score(table)
+    assert again == first
+    assert score.notices == ["these rankings are scored already"]
+    assert score(table.slice(0, len(table) - 1))["run"] != first["run"] != score(table, seed=1)["run"]
+
+
+def test_users_left_out_are_refused_or_count_as_misses(own, score):
+    table = own[1].slice(6 * B)
+    with pytest.raises(DataError, match=r"6 of 60 users without rows, .*--allow-missing .* \(first: 0, 1, 2\)"):
+        score(table)
+    scored = score(table, allow_missing=True)
+    whole = score(own[1])
+    per_user = [pq.read_table(Path(run["path"]) / "metrics.parquet")["hr@3"].to_numpy() for run in (whole, scored)]
+    assert per_user[1].tolist() == [0.0] * 6 + per_user[0][6:].tolist()
+    assert scored["missing_users"] == 6
+    assert any("6 of 60 users have no rankings" in note for note in scored["notes"])
+
+
+def test_eval_users_and_users(own, score):
+    some = own[1].slice(0, 7 * B)
+    scored = score(some, eval_users=7)
+    assert (scored["eval_users"], scored["users"]) == (7, USERS)
+    with pytest.raises(DataError, match=r"159 rows of users that are not evaluated \(first: 7, 8, 9\)"):
+        score(own[1], eval_users=7)
+    assert score(some, users=7)["users"] == 7
+
+
+def test_shorter_lists_than_the_beam(own, score):
+    assert score(own[1], beam=10)["beam"] == 10
+    with pytest.raises(DataError, match="60 rows beyond rank 2, the beam"):
+        score(own[1], beam=2)
+
+
+def test_scores_are_kept(own, score):
+    stored = pq.read_table(Path(score(own[1])["path"]) / "rankings.parquet")
+    assert stored["score"].equals(own[1]["score"])
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"user": lambda n: np.full(n, 99)}, r"180 rows of users that are not evaluated \(first: 99\)"),
+        ({"user": lambda n: ["x"] * n}, "the column user must hold whole numbers, not string"),
+        ({"user": changed("user", 5, None)}, r"1 rows without user \(first: 6\)"),
+        ({"rank": changed("rank", 4, 1)}, r"1 ranks that stand twice, of users \(first: 1\); 1 gaps .* \(first: 1\)"),
+        ({"rank": changed("rank", 3, 0)}, r"1 ranks below 1 \(first: 0\)"),
+        ({"rank": changed("rank", 5, 4)}, r"1 gaps in the ranks from 1 on, of users \(first: 1\)"),
+        ({"rank": lambda n: np.tile([2, 3, 4], n // 3)}, r"60 gaps in the ranks from 1 on, of users \(first: 0, 1"),
+        ({"rank": lambda n: np.full(n, 1.5)}, "the column rank must hold whole numbers, not double"),
+        ({"item": changed("item", 7, "hat")}, r"1 rows with unknown items \(first: hat\)"),
+        ({"item": changed("item", 7, None)}, r"1 rows without item \(first: 8\)"),
+        ({"item": lambda n: [["0"]] * n}, "the column item must hold item ids, not list"),
+        ({"score": lambda n: np.tile([3.0, 1.0, 2.0], n // 3)}, r"60 scores that rise with the rank, of users"),
+        ({"score": lambda n: [float("nan")] + [0.0] * (n - 1)}, r"1 scores that are no numbers, in rows \(first: 1\)"),
+        ({"score": lambda n: ["high"] * n}, "the column score must hold numbers, not string"),
+        ({"item": None, "codes": lambda n: [[1, 2]] * n}, r"180 rows that do not have 4 or 7 codes, of lengths"),
+        ({"item": None, "codes": lambda n: [[9999, 0, 0, 0]] * n}, r"codes that no item has there \(first: 9999 in"),
+        ({"item": None, "codes": lambda n: ["<a_1> x y <d_2>"] * n}, r"numbers nor like <a_11> \(first: x, y\)"),
+        ({"item": None, "codes": lambda n: [[1, None, 3, 4]] * n}, r"\(first: an empty one\)"),
+        ({"item": None, "codes": lambda n: np.arange(n)}, "the column codes must hold lists of codes, not int64"),
+    ],
+)  # fmt: skip
+def test_what_is_refused(score, columns, message):
+    with pytest.raises(DataError, match=rf"file\.parquet can't be scored: .*{message}"):
+        score(lists(**columns))
+
+
+def test_an_item_and_other_codes(score, data):
+    wrong = [data.sids[1].tolist()] * (USERS * B)
+    with pytest.raises(DataError, match="120 rows whose item has other codes"):
+        score(lists(codes=wrong))
+
+
+def test_all_problems_are_named_at_once(score):
+    table = lists(
+        user=changed("user", 0, 99),
+        rank=changed("rank", 4, 3),
+        item=changed("item", 9, "hat"),
+        score=np.arange(USERS * B),
+    )
+    with pytest.raises(DataError) as refused:
+        score(table)
+    for problem in ("users that are not evaluated", "ranks that stand twice", "unknown items", "scores that rise"):
+        assert str(refused.value).count(problem) == 1
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (lists(user=None), "has no column user; it needs"),
+        (lists(item=None, rank=None), "has no column rank and no column item or codes"),
+        (lists().slice(0, 0), "has no rows"),
+        (pa.concat_tables([lists()]).append_column("rank", lists()["rank"]), "has several columns called rank"),
+    ],
+)
+def test_files_without_what_is_needed(score, table, message):
+    with pytest.raises(DataError, match=message):
+        score(table)
+
+
+def test_files_that_are_none(tmp_path):
+    (tmp_path / "x.parquet").write_text("no")
+    for name, message in (("x.parquet", "can't be read as parquet"), ("y.csv", "there is no file"), ("..", "no file")):
+        with pytest.raises(DataError, match=message):
+            score_file(ExternalRankings(tmp_path / name, "mine", DATA))
+    (tmp_path / "x.txt").write_text("no")
+    with pytest.raises(DataError, match=r"is neither \.parquet nor \.csv"):
+        score_file(ExternalRankings(tmp_path / "x.txt", "mine", DATA))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"name": "../up"}, "--name is '../up'"),
+        ({"name": "a:b"}, "--name is 'a:b'"),
+        ({"name": "markov"}, "a model that mrbench runs itself"),
+        ({"beam": 0}, "--beam is 0"),
+        ({"users": 0}, "--users is 0"),
+        ({"seed": -1}, "--seed is -1"),
+        ({"data": "artz"}, "did you mean 'arts'"),
+    ],
+)
+def test_wrong_questions(score, fields, message):
+    with pytest.raises(UsageError, match=message):
+        score(lists(), **fields)
+
+
+def test_it_enters_tables_and_comparisons(own, score, tmp_path):
+    ours = run_experiment(
+        ExperimentConfig("pop", "rank-items", DATA, beam=B), ExecutionOptions(runs_dir=tmp_path / "runs", device="cpu")
+    ).summary
+    scored = score(own[1], name="my-model")
+    spec = parse_table(
+        f'title = "t"\ndata = ["{DATA}"]\nmetrics = ["hr@3", "entropy"]\nbeam = {B}\nreference = "pop"\n'
+        '[[rows]]\nlabel = "pop"\nmodel = "pop"\ndecoder = "rank-items"\n'
+        '[[rows]]\nlabel = "mine"\nmodel = "my-model"\ndecoder = "external"\n'
+        '[[rows]]\nlabel = "other"\nmodel = "other-model"\ndecoder = "external"\n',
+        "t",
+        "t.toml",
+    )
+    table = build_table(spec, find_runs(tmp_path / "runs", pytest.fail), resamples=100)
+    cells = table.rows[1].cells
+    assert [cell.value for cell in cells] == pytest.approx([scored["metrics"][m] for m in ("hr@3", "entropy")])
+    assert all(cell.comparison for cell in cells)
+    assert table.rows[2].missing[DATA] == (f"mrbench score FILE --name other-model --data {DATA} --beam {B}",)
+    assert scored["run"] in to_text(compare_runs([ours, scored], resamples=100))

@@ -1,0 +1,41 @@
+"""Broken files are named, with the place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mindrec_bench.errors import DataError
+from mindrec_bench.io.json_files import read_object
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"0": [1,\n2,\n}', r"broken\.json is not valid JSON at line 3, column 1"),
+        (b"", r"broken\.json is not valid JSON at line 1"),
+        (b'{"0": [1], "1": [2], "0": [3]}', r"the key '0' stands twice in .*broken\.json"),
+        (b'{"0": {"title": "a", "title": "b"}}', r"the key 'title' stands twice"),
+        (b"[1, 2]", r"broken\.json must hold a JSON object, .* not a list"),
+        (b'{"0": "\xff"}', r"broken\.json is not UTF-8 text \(byte 7\)"),
+        (b"[" * 200_000, r"broken\.json is not JSON that can be read"),
+    ],
+    ids=["syntax", "empty", "key-twice", "inner-key-twice", "list", "encoding", "nested"],
+)
+def test_broken_files(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "broken.json"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        read_object(path)
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"absent\.json can't be read \(No such file"):
+        read_object(tmp_path / "absent.json")
+
+
+def test_file_order_and_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "good.json"
+    path.write_bytes(b'\xef\xbb\xbf{"10": 1, "2": 2}')
+    assert list(read_object(path)) == ["10", "2"]

@@ -1,0 +1,192 @@
+"""`NAME:key=value,...`: what is taken, what is refused, and that a label can be given again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pytest
+
+from mindrec_bench.errors import UsageError
+from mindrec_bench.plugins import options
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An option of every type."""
+
+    count: int = 3
+    rate: float = 0.5
+    shuffle: bool = True
+    mode: Literal["top", "sample"] = "top"
+    blocks: Literal[1, 2, 4] = 1
+    words: str = ""
+    limit: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ValueError(f"count is {self.count}; it must be 1 or more")
+
+
+@dataclass(frozen=True)
+class Bare:
+    """No options."""
+
+
+@dataclass(frozen=True)
+class Limited:
+    limit: int | None = 5
+
+
+@dataclass(frozen=True)
+class Needy:
+    """An option without a default."""
+
+    model: str
+
+
+def make(text: str) -> Sample:
+    return options.build(Sample, *options.parse(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "raw"),
+    [
+        ("bs", "bs", {}),
+        ("bs:", "bs", {}),
+        ("bs:a=1", "bs", {"a": "1"}),
+        ("bs:a=1,b=x=y", "bs", {"a": "1", "b": "x=y"}),
+        ("bs:a=,", "bs", {"a": ""}),
+        (" bs : a = 1 , b = 2 ", "bs", {"a": "1", "b": "2"}),
+    ],
+)
+def test_parse(text, name, raw):
+    assert options.parse(text) == (name, raw)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("bs:fast", r"'fast' in 'bs:fast' is not an option; write bs:key=value"),
+        ("bs:=1", r"'=1' in 'bs:=1' is not an option"),
+        ("bs: =1", r"' =1' in 'bs: =1' is not an option"),
+        ("bs:a=1,a=2", r"option 'a' stands twice in 'bs:a=1,a=2'; give it once"),
+        ("bs:a=1, a=2", r"option 'a' stands twice"),
+    ],
+)
+def test_parse_refuses(text, message):
+    with pytest.raises(UsageError, match=message):
+        options.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("s", Sample()),
+        ("s:count=7,rate=7e-5", Sample(count=7, rate=7e-5)),
+        ("s:shuffle=no", Sample(shuffle=False)),
+        ("s:shuffle=False", Sample(shuffle=False)),
+        ("s:shuffle=1", Sample(shuffle=True)),
+        ("s:mode=sample,blocks=4", Sample(mode="sample", blocks=4)),
+        ("s:words=a=b", Sample(words="a=b")),
+        ("s:limit=2", Sample(limit=2.0)),
+        ("s:limit=none", Sample()),
+    ],
+)
+def test_build(text, expected):
+    built = make(text)
+    assert built == expected
+    assert [type(value) for value in vars(built).values()] == [type(value) for value in vars(expected).values()]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("s:cuont=1", r"'s' has no option 'cuont' \(did you mean 'count'\?\); it takes count, rate, shuffle, mode"),
+        ("s:count=x", r"option 'count' of 's' is 'x'; it must be a whole number"),
+        ("s:count=1.5", r"option 'count' of 's' is '1.5'; it must be a whole number"),
+        ("s:count=1" + 400 * "0", r"it must be a whole number"),
+        ("s:rate=fast", r"option 'rate' of 's' is 'fast'; it must be a number"),
+        ("s:rate=nan", r"option 'rate' of 's' is 'nan'; it must be a number"),
+        ("s:rate=inf", r"option 'rate' of 's' is 'inf'; it must be a number"),
+        ("s:shuffle=maybe", r"option 'shuffle' of 's' is 'maybe'; allowed: yes, no"),
+        ("s:mode=smaple", r"option 'mode' of 's' is 'smaple' \(did you mean 'sample'\?\); allowed: top, sample"),
+        ("s:blocks=3", r"option 'blocks' of 's' is '3'; allowed: 1, 2, 4"),
+        ("s:limit=x", r"option 'limit' of 's' is 'x'; it must be a number"),
+        ("s:count=0", r"'s': count is 0; it must be 1 or more"),
+    ],
+)
+def test_build_refuses(text, message):
+    with pytest.raises(UsageError, match=message):
+        make(text)
+
+
+def test_a_class_without_options_says_so():
+    with pytest.raises(UsageError, match="'bare' has no option 'a'; it takes no options"):
+        options.build(Bare, "bare", {"a": "1"})
+
+
+def test_an_option_without_default_must_be_given():
+    with pytest.raises(UsageError, match=r"'needy' needs the option 'model'; write needy:model=\.\.\.$"):
+        options.build(Needy, "needy", {})
+    assert options.build(Needy, "needy", {"model": "GRU4Rec"}) == Needy("GRU4Rec")
+
+
+def test_as_dict_holds_defaults_too():
+    assert options.as_dict(Sample(count=9)) == {
+        "count": 9, "rate": 0.5, "shuffle": True, "mode": "top", "blocks": 1, "words": "", "limit": None,
+    }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Grown:
+    old: int = 1
+    new: str = field(default="a", metadata=options.LATER)
+    answers: int = field(default=0, metadata=options.ANSWERS)
+
+
+@pytest.mark.parametrize(
+    ("instance", "identity", "answering"),
+    [
+        (Grown(), {"old": 1}, ()),
+        (Grown(new="b"), {"old": 1, "new": "b"}, ()),
+        (Grown(old=2, answers=3), {"old": 2, "answers": 3}, ("answers",)),
+    ],
+)
+def test_later_options_leave_older_identities_alone(instance, identity, answering):
+    assert options.as_dict(instance) == identity
+    assert options.answering(instance) == answering
+
+
+@pytest.mark.parametrize(
+    ("instance", "text"),
+    [
+        (Sample(), "s"),
+        (Sample(count=7, shuffle=False), "s:count=7,shuffle=no"),
+        (Sample(rate=1e-05, mode="sample", limit=0.25), "s:rate=1e-05,mode=sample,limit=0.25"),
+    ],
+)
+def test_a_label_names_the_instance(instance, text):
+    assert options.label("s", instance) == text
+    assert make(text) == instance
+
+
+def test_the_label_of_an_option_without_default():
+    assert options.label("needy", Needy("GRU4Rec")) == "needy:model=GRU4Rec"
+
+
+def test_the_label_of_none_where_that_is_not_the_default():
+    label = options.label("s", Limited(limit=None))
+    assert label == "s:limit=none"
+    assert options.build(Limited, *options.parse(label)) == Limited(limit=None)
+
+
+@dataclass(frozen=True)
+class Grown:
+    count: int = 4
+    added: str | None = field(default=None, metadata=options.LATER)
+
+
+def test_an_option_that_came_later_leaves_older_identities_alone():
+    assert options.as_dict(Grown()) == {"count": 4}
+    assert options.as_dict(Grown(added="x")) == {"count": 4, "added": "x"}

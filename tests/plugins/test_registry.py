@@ -1,0 +1,161 @@
+"""The registry: names and pairs, and other people's packages as installed: a `dist-info` folder on the path."""
+
+from __future__ import annotations
+
+import pytest
+
+from mindrec_bench.errors import UsageError
+from mindrec_bench.plugins import registry
+
+DECODER = """
+from dataclasses import dataclass
+
+@dataclass(frozen=True)
+class Greedy:
+    \"\"\"One item, the best.
+
+    More about it.
+    \"\"\"
+
+    needs = "items"
+
+    def decode(self, context, canvas, *, beam):
+        raise NotImplementedError
+"""
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """install(package, module text, "name = module:Class", kind): put a package on the path that registers a name."""
+
+    def add(package: str, text: str, point: str, kind: str = "decoder") -> None:
+        folder = tmp_path / package
+        info = folder / f"{package}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (folder / f"{package}.py").write_text(text)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[{registry.GROUPS[kind]}]\n{point}\n")
+        monkeypatch.syspath_prepend(str(folder))
+        registry._points.cache_clear()
+
+    yield add
+    registry._points.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("kind", "some"),
+    [
+        ("model", {"llada", "markov", "oracle", "pop"}),
+        ("decoder", {"bs", "dbs-dedup", "dbs-penalty", "rank-items"}),
+        ("data", {"arts", "arts-sim", "games", "instruments"}),
+    ],
+)
+def test_built_ins_are_there_sorted_and_say_what_they_are(kind, some):
+    notices = []
+    listed = registry.listed(kind, notices.append)
+    assert [row.name for row in listed] == registry.names(kind) == sorted(registry.names(kind))
+    assert some <= {row.name for row in listed}
+    assert notices == []
+    for row in listed:
+        assert row.summary.endswith("."), row
+        assert "(mindrec-bench)" in row.origin
+        assert (row.capability in registry.ANSWERS) == (kind != "data")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "message"),
+    [
+        ("model", "markof", r"unknown model 'markof' \(did you mean 'markov'\?\); known: .*oracle, pop"),
+        ("decoder", "dbs-penalti", r"unknown decoder 'dbs-penalti' \(did you mean 'dbs-penalty'\?\)"),
+        ("decoder", "zzz", r"unknown decoder 'zzz'; known: .*see `mrbench list`"),
+    ],
+)
+def test_an_unknown_name(kind, name, message):
+    with pytest.raises(UsageError, match=message):
+        registry.load(kind, name)
+
+
+def test_make_takes_options():
+    name, markov = registry.make("model", "markov:decay=0.5")
+    assert (name, markov.decay, markov.mix) == ("markov", 0.5, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("capability", "needs", "fits"),
+    [
+        ("items", "items", True), ("items", "denoiser", True), ("items", "causal", True),
+        ("denoiser", "items", False), ("denoiser", "denoiser", True), ("denoiser", "causal", True),
+        ("causal", "items", False), ("causal", "denoiser", False), ("causal", "causal", True),
+    ],
+)  # fmt: skip
+def test_which_pairs_fit(capability, needs, fits):
+    assert registry.fits(capability, needs) == fits
+    if fits:
+        registry.check_pair("m", capability, "d", needs)
+    else:
+        with pytest.raises(UsageError, match=r"^decoder 'd' can't work with model 'm': it "):
+            registry.check_pair("m", capability, "d", needs)
+
+
+def test_an_impossible_pair_names_the_reason_and_what_fits():
+    with pytest.raises(UsageError) as caught:
+        registry.check_pair("llada", "denoiser", "rank-items", "items")
+    message = str(caught.value)
+    assert "decoder 'rank-items' can't work with model 'llada': it gives probabilities of codes, not a score" in message
+    works = {part.partition(" works with ")[0]: part.partition(" works with ")[2] for part in message.split("; ")}
+    assert {"bs", "dbs-dedup", "dbs-penalty"} <= set(works["'llada'"].split(", "))
+    assert "rank-items" not in works["'llada'"]
+    assert {"markov", "oracle", "pop"} <= set(works["'rank-items'"].split(", "))
+    assert "llada" not in works["'rank-items'"]
+
+
+def test_a_package_of_others_registers_like_a_built_in(install):
+    install("greedy_pack", DECODER, "greedy = greedy_pack:Greedy")
+    (row,) = [row for row in registry.listed("decoder", pytest.fail) if row.name == "greedy"]
+    assert (row.summary, row.capability) == ("One item, the best.", "items")
+    assert row.origin == "greedy_pack:Greedy (greedy_pack)"
+    assert registry.make("decoder", "greedy")[1].needs == "items"
+    with pytest.raises(UsageError, match=r"'rank-items' works with .*markov") as caught:
+        registry.check_pair("llada", "denoiser", "rank-items", "items")
+    assert "greedy" not in str(caught.value)
+
+
+BROKEN = {
+    "syntax": ("class Greedy", "Greedy", r"can't be imported: SyntaxError"),
+    "import": ("import package_that_is_not_there", "Greedy", r"can't be imported: ModuleNotFoundError.*not_there"),
+    "raises": ("1 / 0", "Greedy", r"can't be imported: ZeroDivisionError"),
+    "name": (DECODER, "Greedi", r"can't be imported: AttributeError"),
+    "parts": ("class Greedy: pass", "Greedy", r"does not fit the contract: it lacks needs, decode"),
+    "plain class": (DECODER.replace("@dataclass(frozen=True)", ""), "Greedy", "contract: it is not a dataclass"),
+    "capability": (DECODER.replace('"items"', '"scores"'), "Greedy", "'scores' is no capability; there are items, den"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_package_is_named_and_left_out(install, case):
+    text, cls, message = BROKEN[case]
+    module = f"broken_{case.replace(' ', '_')}"
+    install(module, text, f"greedy = {module}:{cls}")
+    with pytest.raises(UsageError, match=rf"the decoder 'greedy' of {module}:{cls} \({module}\) .*{message}"):
+        registry.load("decoder", "greedy")
+    notices = []
+    names = [row.name for row in registry.listed("decoder", notices.append)]
+    assert "greedy" not in names
+    assert "bs" in names
+    assert len(notices) == 1
+    assert notices[0].startswith(f"left out: the decoder 'greedy' of {module}:{cls}")
+
+
+def test_two_packages_with_one_name_are_refused(install):
+    install("pack_one", DECODER, "greedy = pack_one:Greedy")
+    install("pack_two", DECODER, "greedy = pack_two:Greedy")
+    message = r"two packages register the decoder 'greedy': pack_\w+:Greedy \(pack_\w+\) and pack_.*; uninstall one"
+    with pytest.raises(UsageError, match=message) as caught:
+        registry.names("decoder")
+    assert all(f"{pack}:Greedy ({pack})" in str(caught.value) for pack in ("pack_one", "pack_two"))
+
+
+def test_no_package_takes_the_name_of_a_built_in(install):
+    install("pack_bs", DECODER, "bs = pack_bs:Greedy")
+    with pytest.raises(UsageError, match=r"two packages register the decoder 'bs': .*mindrec_decoders\.bs:BeamSearch"):
+        registry.load("decoder", "bs")

@@ -1,0 +1,233 @@
+"""Golden tables: fixed data in, every format out, compared as text."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mindrec_bench.report.table_spec_io import load_table, parse_table
+from mindrec_bench.report.tables.build import build_table
+from mindrec_bench.report.tables.csv_json import to_csv, to_json
+from mindrec_bench.report.tables.html import to_html
+from mindrec_bench.report.tables.latex import escape, to_latex
+from mindrec_bench.report.tables.markdown import to_github
+from mindrec_bench.report.tables.table import Cell, Row, Table, TtrBound
+from mindrec_bench.report.tables.terminal import to_text
+from mindrec_bench.stats.comparison import Comparison
+
+TEXT = """
+title = "50% & more_or_less"
+data = ["arts"]
+metrics = ["hr@1", "entropy", "ttr"]
+reference = "ours <1>"
+notes = ["a_b costs $5 #1"]
+[[rows]]
+label = "ours <1>"
+model = "markov"
+decoder = "bs"
+published.arts = ["0.0280", "8.738", "-"]
+[[rows]]
+label = "theirs"
+model = "pop"
+decoder = "bs"
+[[rows]]
+label = "missing"
+model = "markov"
+decoder = "dbs-dedup"
+"""
+
+
+@pytest.fixture
+def table() -> Table:
+    spec = parse_table(TEXT, "mine", "mine.toml")
+    worse = Comparison("hr@1", "mcnemar", -0.0086, -0.013, -0.004, 0.0002, 0.0004, 0.0066, -0.05, 10, 53, 4937)
+    close = Comparison("entropy", "swap", 0.012, -0.01, 0.03, 0.3, 0.3, 0.021)
+    rows = (
+        Row(
+            "ours <1>",
+            (Cell(0.0268, "0.0280", (0.0224, 0.0314), None, 1), Cell(8.75, "8.738", None, None, 2), Cell(0.00505)),
+            runs={"arts": ("abc",)},
+        ),
+        Row(
+            "theirs",
+            (Cell(0.0182, None, (0.0146, 0.022), worse, 2), Cell(8.762, None, None, close, 1), Cell(0.00505)),
+            runs={"arts": ("def",)},
+        ),
+        Row("missing", (Cell(), Cell(), Cell()), missing={"arts": ("mrbench run --decoder dbs-dedup",)}),
+    )  # fmt: skip
+    bounds = {"arts": TtrBound(1010, 200_000, {"ours <1>": 200_000, "theirs": 200_000})}
+    return Table(
+        spec,
+        tuple(("arts", m) for m in spec.metrics),
+        rows,
+        {"arts": 5000},
+        {"arts": "ours <1>"},
+        bounds,
+        10_000,
+        "randomisation",
+    )
+
+
+def test_github(table: Table) -> None:
+    assert to_github(table).splitlines()[2:] == [
+        "| | HR@1↑ | Entropy↑ | TTR↑ |",
+        "| --- | ---: | ---: | ---: |",
+        r"| ours \<1\> | **0.0268** | <u>8.750</u> | 0.00505 |",
+        "| *published* | 0.0280 (-0.0012) | 8.738 (+0.012) |  |",
+        r"| theirs | <u>0.0182</u>\* | **8.762** | 0.00505 |",
+        "| *detectable* | ±0.0066 | ±0.021 |  |",
+        "| missing | - | - | - |",
+        "",
+        r"- a\_b costs $5 #1",
+        "- TTR on arts can't exceed 0.00505: 1,010 codes over 200,000 tokens (5,000 users, 10 results of 4 codes).",
+        "- missing on arts: `mrbench run --decoder dbs-dedup`",
+    ]
+
+
+def test_latex(table: Table) -> None:
+    text = to_latex(table)
+    body = text[text.index(r"\begin{tabular}") : text.index(r"\end{tabular}")]
+    assert body.splitlines() == [
+        r"\begin{tabular}{lrrr}",
+        r"\toprule",
+        r" & HR@1$\uparrow$ & Entropy$\uparrow$ & TTR$\uparrow$ \\",
+        r"\midrule",
+        r"ours \textless{}1\textgreater{} & \textbf{0.0268} & \underline{8.750} & 0.00505 \\",
+        r"\quad\textit{\footnotesize published} & {\footnotesize 0.0280 (-0.0012)} & {\footnotesize 8.738 (+0.012)} & "
+        r" \\",
+        r"theirs & \underline{0.0182}$^{*}$ & \textbf{8.762} & 0.00505 \\",
+        r"\quad\textit{\footnotesize detectable} & {\footnotesize $\pm$0.0066} & {\footnotesize $\pm$0.021} &  \\",
+        r"missing & -- & -- & -- \\",
+        r"\bottomrule",
+    ]
+    assert r"\caption{50\% \& more\_or\_less." in text
+    assert "a\\_b costs \\$5 \\#1\\\\\n" in text
+    assert r"mrbench run -{}-decoder dbs-dedup" in text
+    assert r"* differs from `ours \textless{}1\textgreater{}' at 0.05" in text
+
+
+def test_html(table: Table) -> None:
+    text = to_html([table])
+    body = text[text.index("<tbody>") : text.index("</tbody>")]
+    assert body.splitlines()[1:] == [
+        '<tr class="values reference"><th scope="row">ours &lt;1&gt;</th><td><b>0.0268</b></td><td><u>8.750</u></td>'
+        "<td>0.00505</td></tr>",
+        '<tr class="published"><th scope="row">published</th><td>0.0280 (-0.0012)</td><td>8.738 (+0.012)</td>'
+        "<td></td></tr>",
+        '<tr class="values"><th scope="row">theirs</th><td><u>0.0182</u><sup>*</sup></td><td><b>8.762</b></td>'
+        "<td>0.00505</td></tr>",
+        '<tr class="detectable"><th scope="row">detectable</th><td>±0.0066</td><td>±0.021</td><td></td></tr>',
+        '<tr class="values"><th scope="row">missing</th><td>–</td><td>–</td><td>–</td></tr>',
+    ]
+    assert "<li>missing on arts: <code>mrbench run --decoder dbs-dedup</code></li>" in text
+    assert "http" not in text.replace("http-equiv", "")
+
+
+def test_html_is_balanced(table: Table) -> None:
+    open_tags: list[str] = []
+
+    class Checker(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: Any) -> None:
+            if tag != "meta":
+                open_tags.append(tag)
+
+        def handle_endtag(self, tag: str) -> None:
+            assert open_tags.pop() == tag
+
+    Checker().feed(to_html([table, build_table(load_table("table2"), [])]))
+    assert open_tags == []
+
+
+def test_text(table: Table) -> None:
+    lines = to_text(table, width=100).splitlines()
+    start = next(i for i, line in enumerate(lines) if "HR@1↑" in line)
+    assert [line.split() for line in lines[start + 2 : start + 8]] == [
+        ["ours", "<1>", "0.0268", "8.750", "0.00505"],
+        ["published", "0.0280", "(-0.0012)", "8.738", "(+0.012)"],
+        ["theirs", "0.0182*", "8.762", "0.00505"],
+        ["detectable", "±0.0066", "±0.021"],
+        ["missing", "-", "-", "-"],
+        [],
+    ]
+    assert lines[-1] == "- missing on arts: mrbench run --decoder dbs-dedup"
+    assert "\x1b" not in "".join(lines)
+
+
+def test_text_for_a_terminal_has_bold_and_underlined_values(table: Table) -> None:
+    text = to_text(table, colour=True)
+    assert "\x1b[1m0.0268\x1b[0m" in text
+    assert "\x1b[4m8.750\x1b[0m" in text
+
+
+def test_intervals(table: Table) -> None:
+    assert "| **0.0268 [0.0224, 0.0314]** |" in to_github(table, with_intervals=True)
+
+
+def test_csv(table: Table) -> None:
+    rows = list(csv.DictReader(io.StringIO(to_csv(table))))
+    assert len(rows) == 9
+    assert (rows[0]["value"], rows[0]["published"], rows[0]["low"], rows[0]["runs"]) == (
+        "0.0268",
+        "0.0280",
+        "0.0224",
+        "abc",
+    )
+    assert float(rows[0]["difference_from_published"]) == pytest.approx(-0.0012)
+    assert (rows[3]["reference"], rows[3]["test_test"], rows[3]["test_p_holm"]) == ("ours <1>", "mcnemar", "0.0004")
+    assert rows[8]["missing"] == "mrbench run --decoder dbs-dedup"
+
+
+def test_json(table: Table) -> None:
+    found = json.loads(to_json(table))
+    cell = found["rows"][1]["cells"][0]
+    assert (cell["value"], cell["place"], cell["significant"]) == (0.0182, 2, True)
+    assert cell["comparison"]["detectable"] == 0.0066
+    assert found["rows"][2]["missing"] == {"arts": ["mrbench run --decoder dbs-dedup"]}
+
+
+def test_counts_have_thousands_and_show_differences_only() -> None:
+    lines = to_github(build_table(load_table("table1"), [])).splitlines()
+    line = next(line for line in lines if line.startswith("| *published*"))
+    assert "| 24,771 (+1) | 9,921 (+1) | 206,153 |" in line
+    assert "| 204,439 (-153,893) |" in line
+
+
+def test_latex_escapes_everything() -> None:
+    assert escape(r"\a&b%c$d#e_f{g}h~i^j<k>") == (
+        r"\textbackslash{}a\&b\%c\$d\#e\_f\{g\}h\textasciitilde{}i\textasciicircum{}j\textless{}k\textgreater{}"
+    )
+
+
+@pytest.mark.parametrize("render", [to_github, to_latex, to_text, to_csv, to_json, lambda table: to_html([table])])
+def test_the_same_runs_give_the_same_bytes(store_run: Callable[..., Any], render: Callable[[Table], str]) -> None:
+    spec = parse_table(TEXT, "mine", "mine.toml")
+    runs = [store_run("markov", "bs"), store_run("pop", "bs", noise=1)]
+    first, second = (render(build_table(spec, order, resamples=300)) for order in (runs, runs[::-1]))
+    assert first == second
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no TeX: install Debian's texlive-latex-recommended")
+@pytest.mark.parametrize("packages", [("booktabs",), ("booktabs", "graphicx")], ids="+".join)
+def test_latex_compiles(table: Table, tmp_path: Path, packages: tuple[str, ...]) -> None:
+    tables = [table, *(build_table(load_table(name), []) for name in ("table1", "table2", "table6"))]
+    body = "\n".join(to_latex(one) for one in tables)
+    uses = "\n".join(f"\\usepackage{{{package}}}" for package in packages)
+    head = f"\\documentclass{{article}}\n{uses}\n\\begin{{document}}\n"
+    (tmp_path / "t.tex").write_text(f"{head}{body}\n\\end{{document}}\n", encoding="utf-8")
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:]
+    if "graphicx" in packages:
+        assert not re.findall(r"Overfull \\hbox", done.stdout)

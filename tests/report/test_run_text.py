@@ -1,0 +1,108 @@
+"""A run as text: every number it shows is in the summary, and what is not there is not shown."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+from mindrec_bench.report.run_text import result_text
+
+SUMMARY = {
+    "model": "llada:p_mask=0.5", "size": "tiny", "decoder": "dbs-penalty", "data": "arts-sim",
+    "users": 2000, "eval_users": None, "categories": "generate", "constrain": "slots", "beam": 10, "seed": 42,
+    "exclude_history": False,
+    "metrics": {
+        "hr@1": 0.01234, "hr@3": 0.02, "hr@5": 0.03, "hr@10": 0.04, "ndcg@1": 0.01234, "ndcg@3": 0.015,
+        "ndcg@5": 0.018, "ndcg@10": 0.021, "entropy": 8.1234, "ttr": 0.00421, "ttr_bound": 0.00505,
+        "distinct_codes": 842, "valid": 0.987, "duplicates": 0.013, "coverage": 0.25, "popularity": 31.06,
+    },
+    "slots": {"sid_codes": 1010},
+    "timings": {
+        "users_per_second": 1234.4, "forward_passes": 48, "batch_size": 128, "batch_p50": 0.1, "batch_p95": 0.25,
+        "peak_bytes": 512 * 2**20,
+    },
+    "environment": {"device": "cpu"},
+    "fit": None,
+    "notes": [],
+}  # fmt: skip
+
+
+@pytest.fixture
+def summary():
+    return copy.deepcopy(SUMMARY)
+
+
+def test_the_whole_text(summary):
+    assert result_text(summary).splitlines() == [
+        "llada:p_mask=0.5 (tiny) x dbs-penalty on arts-sim, 2,000 users, categories generate, constrain slots, "
+        "beam 10, seed 42",
+        "",
+        "           @1       @3       @5      @10",
+        "HR     0.0123   0.0200   0.0300   0.0400",
+        "NDCG   0.0123   0.0150   0.0180   0.0210",
+        "",
+        "Entropy 8.123 bits, TTR 0.00421 (at most 0.00505; 842 of 1,010 codes)",
+        "real items 98.7%, duplicates 1.3%, catalogue coverage 25.0%, mean popularity 31.1",
+        "decoding: 1,234 users/s on cpu, 48 forward passes, batch of 128: p50 0.100 s, p95 0.250 s, peak 512 MiB",
+    ]
+
+
+def test_slow_decoding_is_not_rounded_to_nothing(summary):
+    summary["timings"]["users_per_second"] = 0.04321
+    assert "decoding: 0.043 users/s on cpu" in result_text(summary)
+
+
+def test_the_best_reachable_stands_below_each_line_and_is_aligned_with_it(summary):
+    summary["optimum"] = {key: 0.5 for key in summary["metrics"] if "@" in key}
+    lines = result_text(summary).splitlines()[2:7]
+    assert [line.split("  ")[0] for line in lines[1:]] == ["HR", "HR, best reachable", "NDCG", "NDCG, best reachable"]
+    assert lines[2].split()[-4:] == ["0.5000"] * 4
+    assert len({len(line) for line in lines}) == 1
+
+
+def test_search_error_stands_below_the_metrics_where_it_is_known(summary):
+    known = {f"{name}@{k}": 0.12345 for name in ("exact", "lost") for k in (1, 3, 5)}
+    lines = result_text(summary | {"search_error": known, "beam": 5}).splitlines()[2:7]
+    assert lines[3].split("  ")[0] == "exact top-k found"
+    assert lines[3].split()[-4:] == ["12.3%", "12.3%", "12.3%", "-"]
+    assert lines[4].split("  ")[0] == "probability lost"
+    assert lines[4].split()[-4:] == ["12.35%", "12.35%", "12.35%", "-"]
+    assert len({len(line) for line in lines}) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"eval_users": 100}, "on arts-sim, the first 100 of 2,000 users, "),
+        ({"size": ""}, "llada:p_mask=0.5 x dbs-penalty"),
+        ({"exclude_history": True}, "seed 42, history excluded"),
+        ({"notes": ["12 users were skipped", "x"]}, "note: 12 users were skipped\nnote: x"),
+    ],
+)
+def test_what_is_shown_where_it_applies(summary, change, line):
+    assert line not in result_text(summary)
+    assert line in result_text(summary | change)
+
+
+def test_one_pass_is_one_pass(summary):
+    summary["timings"]["forward_passes"] = 1
+    assert "on cpu, 1 forward pass, batch of 128" in result_text(summary)
+
+
+@pytest.mark.parametrize("under_trained", [False, True])
+def test_training(summary, under_trained):
+    fit = {"epochs": 2.5, "parameters": 102720, "seconds": 90.0, "under_trained": under_trained}
+    line = result_text(summary | {"fit": fit}).splitlines()[-1]
+    assert line.startswith("training: 2.5 epochs, 102,720 parameters, 1.5 minutes")
+    assert ("under-trained" in line) == under_trained
+
+
+@pytest.mark.parametrize(
+    ("told", "line"),
+    [({"precision": "bf16"}, "1.5 minutes in bf16"), ({"precision": ""}, "1.5 minutes"), ({}, "1.5 minutes")],
+    ids=str,
+)
+def test_the_precision_of_training_where_it_is_known(summary, told, line):
+    fit = {"epochs": 2.5, "parameters": 102720, "seconds": 90.0, "under_trained": False}
+    assert result_text(summary | {"fit": fit | told}).splitlines()[-1].endswith(f" {line}")

@@ -1,0 +1,164 @@
+"""Table files: the installed ones, and what is refused in users' own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mindrec_bench.errors import UsageError
+from mindrec_bench.plugins import registry
+from mindrec_bench.plugins.options import parse
+from mindrec_bench.report.table_spec_io import load_table, names, parse_table
+
+PAPER = [f"fig{i}" for i in (3, 4, 5)] + [f"table{i}" for i in range(1, 7)]
+OURS = ["adaptive", "adaptive-categories", "adaptive-prefix", "attention", "search-error"]
+
+GOOD = """
+title = "mine"
+data = ["arts"]
+metrics = ["hr@1", "ttr"]
+reference = "a"
+[[rows]]
+label = "a"
+model = "markov"
+decoder = "rank-items"
+published.arts = ["0.0280", "-"]
+[[rows]]
+label = "b"
+model = "pop"
+decoder = "bs"
+categories = "none"
+"""
+
+
+def test_the_papers_tables_and_ours_are_installed() -> None:
+    assert names() == sorted([*PAPER, *OURS])
+
+
+@pytest.mark.parametrize("name", [*PAPER, *OURS])
+def test_every_installed_table_loads(name: str) -> None:
+    spec = load_table(name)
+    assert spec.name == name
+    assert spec.paper.split()[1:] == ([name[-1]] if name in PAPER else [])
+    assert spec.kind == ("figure" if name.startswith("fig") else "statistics" if name == "table1" else "table")
+
+
+@pytest.mark.parametrize("name", [name for name in PAPER if name.startswith("table") and name != "table1"])
+def test_accuracy_tables_show_the_baselines_that_learn_nothing(name: str) -> None:
+    rows = {row.model: row for row in load_table(name).rows if not row.published}
+    assert {"markov", "pop"} <= set(rows)
+    assert rows["markov"].decoder == rows["pop"].decoder == "rank-items"
+
+
+def test_rows_the_semantics_ask_for() -> None:
+    assert {"dbs-penalty", "dbs-penalty:variant=released"} <= {row.decoder for row in load_table("table6").rows}
+    without = [row.decoder for row in load_table("table3").rows if row.model == "llada" and row.categories == "none"]
+    assert without == ["dbs-penalty", "dbs-dedup", "dbs-dedup:propose=sample"]
+    assert [row.beam for row in load_table("fig5").rows] == [1, 2, 5, 10, 20]
+
+
+@pytest.mark.parametrize("name", [name for name in PAPER if name != "table1"])
+def test_a_row_said_to_be_unregistered_is_so(name: str) -> None:
+    """Once a model and its decoder are registered, the row's reason must go."""
+    for row in load_table(name).rows:
+        known = all(
+            parse(text)[0] in registry.names(kind) for kind, text in (("model", row.model), ("decoder", row.decoder))
+        )
+        assert not (known and "not registered" in row.reason("")), f"{name}, {row.label}: take `absent` out"
+
+
+def test_a_users_own_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD, encoding="utf-8")
+    spec = load_table(str(path))
+    assert (spec.name, spec.users, spec.seeds, spec.beam, spec.size) == ("mine", 5000, (42,), 10, "auto")
+    assert spec.rows[0].published["arts"] == ("0.0280", "-")
+    assert (
+        spec.command(spec.rows[1], "arts", 42) == "mrbench run --model pop --decoder bs --data arts --categories none"
+    )
+
+
+def test_the_command_says_all_that_differs_from_the_defaults() -> None:
+    text = GOOD.replace('title = "mine"', 'title = "mine"\nusers = "all"\neval_users = 50\nbeam = 5\nseeds = [0, 1]')
+    text += 'constrain = "catalogue"\nexclude_history = true\n'
+    spec = parse_table(text, "mine", "mine.toml")
+    assert spec.users is None
+    assert spec.command(spec.rows[1], "arts", 1, "small") == (
+        "mrbench run --model pop --decoder bs --data arts --size small --categories none --constrain catalogue "
+        "--exclude-history --beam 5 --users all --eval-users 50 --seed 1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('title = "mine"', 'titel = "mine"', r"unknown key 'titel' in mine.toml \(did you mean 'title'\?\)"),
+        ('title = "mine"', "", "mine.toml has no key 'title'"),
+        ('title = "mine"', 'title = "mine"\nusers = "many"', "users in mine.toml is 'many'"),
+        ('title = "mine"', 'title = "mine"\nusers = 0', "users in mine.toml is 0"),
+        ('title = "mine"', 'title = "mine"\nseeds = ["a"]', r"'seeds' in mine.toml is \['a'\]; its entries"),
+        ('title = "mine"', 'title = "mine"\nbeam = true', "'beam' in mine.toml is True; it must be of type int"),
+        (
+            'title = "mine"',
+            'title = "mine"\nkind = "tabel"',
+            r"unknown kind 'tabel' in mine.toml \(did you mean 'table'",
+        ),
+        ('"ttr"', '"tttr"', r"unknown metric 'tttr' in mine.toml \(did you mean 'ttr'\?\)"),
+        ('reference = "a"', 'reference = "c"', "unknown reference 'c'"),
+        ('reference = "a"', 'reference = ["a", "c"]', "unknown reference 'c'"),
+        ('reference = "a"', 'findings = ["tr"]', r"unknown finding 'tr' in mine.toml \(did you mean 'ttr'"),
+        ('reference = "a"', 'findings = ["mcnemar"]', "'mcnemar' in mine.toml needs a row to compare with"),
+        ('label = "b"', 'label = "a"', "two rows of mine.toml are labelled 'a'"),
+        ('label = "b"', 'lable = "b"', r"unknown key 'lable' in row 2 of mine.toml \(did you mean 'label'\?\)"),
+        ('model = "pop"', 'model = "popp"', r"unknown model 'popp' in row 'b' of mine.toml \(did you mean 'pop'\?\)"),
+        ('decoder = "bs"', 'decoder = "sb"', "unknown decoder 'sb' in row 'b' of mine.toml"),
+        ('decoder = "bs"', 'decoder = "bs:width=3"', "row 'b' of mine.toml: 'bs' has no option 'width'"),
+        ('decoder = "bs"', "", "row 'b' of mine.toml has no key 'decoder'"),
+        ('categories = "none"', 'categories = "some"', "unknown categories 'some' in row 'b'"),
+        ('["0.0280", "-"]', '["0.0280"]', "has 1 published values on arts for 2 metrics"),
+        ('["0.0280", "-"]', '[0.028, "-"]', "must be a number in quotes, as printed"),
+        ('["0.0280", "-"]', '["x", "-"]', "must be a number in quotes, as printed"),
+        ("published.arts", "published.games", "unknown data 'games' in row 'a'"),
+        ('["arts"]', "[]", "at least one entry"),
+        ("[[rows]]", "[[rows", "is not valid TOML"),
+    ],
+)
+def test_what_is_refused(old: str, new: str, message: str) -> None:
+    assert old in GOOD
+    with pytest.raises(UsageError, match=message):
+        parse_table(GOOD.replace(old, new), "mine", "mine.toml")
+
+
+def test_a_file_without_rows_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"mine\.toml has no rows"):
+        parse_table('title = "x"\ndata = ["arts"]\nmetrics = ["hr@1"]', "mine", "mine.toml")
+
+
+def test_a_published_only_row_may_name_what_is_not_registered() -> None:
+    text = GOOD.replace('model = "pop"', 'model = "another"\nabsent = "their code is not public"')
+    spec = parse_table(text, "mine", "mine.toml")
+    assert spec.rows[1].reason("arts") == "their code is not public"
+
+
+def test_a_reason_for_one_data_set_only() -> None:
+    spec = load_table("table2")
+    mindrec = next(row for row in spec.rows if row.label == "MindRec")
+    assert mindrec.reason("arts") == ""
+    assert "no categories" in mindrec.reason("games")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("tabel2", r"unknown table 'tabel2' \(did you mean 'table2'\?\)"), ("no.toml", "no table file")],
+)
+def test_unknown_tables(name: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        load_table(name)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(UsageError, match=r"the table .*mine\.toml is not valid TOML, which is UTF-8"):
+        load_table(str(path))

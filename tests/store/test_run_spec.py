@@ -1,0 +1,156 @@
+"""Which questions are the same run, and which share a fitted model."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mindrec_bench.errors import UsageError
+from mindrec_bench.io.hashing import canonical_json, short_hash, to_jsonable
+from mindrec_bench.store.run_spec import DecoderSpec, RunSpec, folder_name
+
+CHANGES = {
+    "data.name": "games",
+    "data.fingerprint": "ffff",
+    "data.users": 4999,
+    "model.name": "other",
+    "model.options": {"p_mask": 0.5, "shuffle": True},
+    "model.size": "small",
+    "model.answering": ("shuffle",),
+    "decoder.name": "dbs-dedup",
+    "decoder.options": {"normalise": "slot"},
+    "categories": "none",
+    "constrain": "catalogue",
+    "beam": 11,
+    "seed": 43,
+    "eval_users": 100,
+    "exclude_history": True,
+    "max_minutes": 30.0,
+    "split": "valid",
+    "train_devices": 2,
+    "contract": 999,
+    "texts": "0123456789ab",
+}
+CHANGES_THE_FIT = {
+    "data.fingerprint", "model.name", "model.options", "model.size", "model.answering", "categories", "seed",
+    "max_minutes", "contract", "train_devices", "texts",
+}  # fmt: skip
+
+
+def changed(spec: RunSpec, field: str) -> RunSpec:
+    part, _, name = field.partition(".")
+    value = CHANGES[field]
+    return replace(spec, **{part: replace(getattr(spec, part), **{name: value}) if name else value})
+
+
+def test_the_list_of_changes_is_complete(run_spec):
+    names = set()
+    for field in dataclasses.fields(run_spec):
+        value = getattr(run_spec, field.name)
+        inner = dataclasses.fields(value) if dataclasses.is_dataclass(value) else ()
+        names |= {f"{field.name}.{part.name}" for part in inner} or {field.name}
+    assert names - {"data.label"} == set(CHANGES)
+
+
+def test_training_by_one_process_leaves_ids_as_they_were(run_spec):
+    """Ids of a time when nothing else could be asked."""
+    values = run_spec.as_dict()
+    del values["data"]["label"], values["split"], values["train_devices"]
+    assert run_spec.id == short_hash(values)
+    assert "train_devices" not in run_spec.fit_spec
+    assert replace(run_spec, train_devices=3).fit_spec == run_spec.fit_spec | {"train_devices": 3}
+    older = run_spec.as_dict()
+    del older["train_devices"]
+    assert RunSpec.from_dict(older) == run_spec
+
+
+@pytest.mark.parametrize("field", CHANGES)
+def test_any_change_is_another_run(run_spec, field):
+    assert changed(run_spec, field).id != run_spec.id
+
+
+@pytest.mark.parametrize("field", CHANGES)
+def test_only_what_training_sees_is_another_fitted_model(run_spec, field):
+    assert (changed(run_spec, field).fit_id != run_spec.fit_id) == (field in CHANGES_THE_FIT)
+
+
+def test_runs_that_read_no_text_are_identified_as_before_there_were_texts(run_spec):
+    """The store holds hours of them."""
+    assert "texts" not in run_spec.as_dict()
+    assert "texts" not in run_spec.fit_spec
+    reading = replace(run_spec, texts="0123456789ab")
+    assert RunSpec.from_dict(reading.as_dict()) == reading
+    assert RunSpec.from_dict(run_spec.as_dict()) == run_spec
+
+
+def test_the_spelling_of_the_data_is_no_part_of_the_question(run_spec):
+    assert replace(run_spec, data=replace(run_spec.data, label="/data/Arts")).id == run_spec.id
+
+
+def test_ids_are_short_hex_and_do_not_depend_on_the_order_of_options(run_spec):
+    options = dict(reversed(run_spec.model.options.items()))
+    assert list(options) != list(run_spec.model.options)
+    assert replace(run_spec, model=replace(run_spec.model, options=options)).id == run_spec.id
+    assert re.fullmatch("[0-9a-f]{12}", run_spec.id)
+    assert re.fullmatch("[0-9a-f]{12}", run_spec.fit_id)
+
+
+@pytest.mark.parametrize("categories", ["history", "generate", "given"])
+def test_settings_that_use_categories_share_a_fitted_model(run_spec, categories):
+    assert replace(run_spec, categories=categories).fit_id == run_spec.fit_id
+
+
+def test_a_limit_given_as_a_whole_number_is_the_same_limit(run_spec):
+    assert replace(run_spec, max_minutes=60).id == replace(run_spec, max_minutes=60.0).id
+
+
+def test_a_spec_survives_json(run_spec):
+    assert RunSpec.from_dict(json.loads(json.dumps(run_spec.as_dict()))) == run_spec
+
+
+@pytest.mark.parametrize("name", ["fit", "FIT", ".fit"])
+def test_no_decoder_may_take_the_folder_of_fitted_models(run_spec, name):
+    with pytest.raises(UsageError, match="folder of fitted models"):
+        replace(run_spec, decoder=DecoderSpec(name, {}))
+
+
+def test_folders(run_spec):
+    assert run_spec.folder(Path("runs")) == Path("runs", "Arts", "llada", "dbs-penalty", run_spec.id)
+    assert run_spec.fit_folder(Path("runs")) == Path("runs", "Arts", "llada", "fit", run_spec.fit_id)
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"), [("Arts", "Arts"), ("../up", "-up"), ("..", "-"), ("", "-"), ("my data/x", "my-data-x")]
+)
+def test_a_name_never_leaves_its_folder(name, folder):
+    assert folder_name(name) == folder
+
+
+def test_plain_turns_numpy_and_not_a_number_into_json():
+    value = {1: (np.float64(0.5), np.int32(2), float("nan"), np.float32("inf")), "b": np.array([True, False])}
+    assert to_jsonable(value) == {"1": [0.5, 2, None, None], "b": [True, False]}
+    assert canonical_json({"b": 1, "a": (1, 2)}) == '{"a":[1,2],"b":1}'
+
+
+def test_an_option_of_answers_is_another_run_of_the_same_fitted_model(run_spec):
+    options = {**run_spec.model.options, "refresh": 2}
+    other = replace(run_spec, model=replace(run_spec.model, options=options, answering=("refresh",)))
+    assert other.id != run_spec.id
+    assert other.fit_spec == run_spec.fit_spec
+    assert RunSpec.from_dict(json.loads(json.dumps(other.as_dict()))) == other
+
+
+STORED = sorted((Path(__file__).parents[2] / "results" / "runs").rglob("spec.json"))
+
+
+def test_stored_results_keep_their_ids():
+    assert len(STORED) > 20
+    for path in STORED:
+        spec = json.loads(path.read_text())
+        assert spec.pop("id") == RunSpec.from_dict(spec).id == path.parent.name
