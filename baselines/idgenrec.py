@@ -18,10 +18,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from mindrec_bench.core.protocols import Capability, FitReport, Task
+from mindrec_bench.core.backbone import FitReport, Task
+from mindrec_bench.core.protocols import Capability
 from mindrec_bench.errors import DataError, UsageError
 
-from .training.trained_backbone import FromScratch, Own, check
+from .training.trained_backbone import SizeDefaults, TrainedBackbone, check
 
 if TYPE_CHECKING:
     from mindrec_bench.core.dataset import ItemTexts
@@ -71,7 +72,7 @@ TOKENIZER, CONFIG = "tokenizer.json", "t5.json"
 
 
 @dataclass(frozen=True)
-class IdGenRec(FromScratch):
+class IdGenRec(TrainedBackbone):
     """IDGenRec: one T5 names each item by a short text, another writes the name of the next; for data with item texts.
 
     Attributes:
@@ -103,10 +104,10 @@ class IdGenRec(FromScratch):
 
     capability: ClassVar[Capability] = "causal"
     sizes: ClassVar[tuple[str, ...]] = ("tiny", "small", PUBLISHED)
-    own: ClassVar[Mapping[str, Own]] = {
-        "tiny": Own(lr=3e-3, epochs=3, batch=128, dropout=0.1, weight_decay=0.01),
-        "small": Own(lr=1e-3, epochs=10, batch=256, dropout=0.1, weight_decay=0.01),
-        PUBLISHED: Own(lr=1e-3, epochs=10, batch=64, dropout=0.1, weight_decay=0.01),
+    size_defaults: ClassVar[Mapping[str, SizeDefaults]] = {
+        "tiny": SizeDefaults(lr=3e-3, epochs=3, batch=128, dropout=0.1, weight_decay=0.01),
+        "small": SizeDefaults(lr=1e-3, epochs=10, batch=256, dropout=0.1, weight_decay=0.01),
+        PUBLISHED: SizeDefaults(lr=1e-3, epochs=10, batch=64, dropout=0.1, weight_decay=0.01),
     }
     cpu_bf16: ClassVar[bool] = True
     data_parallel: ClassVar[bool] = False
@@ -124,8 +125,8 @@ class IdGenRec(FromScratch):
     def auto_size(self, *, simulation: bool, device: str) -> tuple[str, str]:
         """What `--size auto` takes, and why: never a size that needs weights."""
         if simulation:
-            return "tiny", " (auto: the smallest, for a simulation)"
-        return "small", f" (auto: the largest from scratch; {PUBLISHED} needs published weights)"
+            return "tiny", "the smallest, for a simulation"
+        return "small", f"the largest from scratch; {PUBLISHED} needs published weights"
 
     def with_size_defaults(self, size: str) -> Self:
         """The options with the size's own where they are None."""
@@ -135,13 +136,13 @@ class IdGenRec(FromScratch):
         missing = {name: value for name, value in filled.items() if getattr(self, name) is None}
         return replace(super().with_size_defaults(size), **missing)
 
-    def identity(self, size: str) -> dict[str, str]:
+    def file_fingerprints(self, size: str) -> dict[str, str]:
         """What the checkpoints that the options name hold, for the identity of runs; raises what `fit` does."""
-        from .checkpoints.files import MOVED, identity
+        from .checkpoints.files import MOVED, fingerprint
 
         self._check_size(size)
         named = (("checkpoint", self.with_size_defaults(size).checkpoint), ("tagger", self.tagger))
-        return {option: identity(MOVED.get(name, name)) for option, name in named if name is not None}
+        return {option: fingerprint(MOVED.get(name, name)) for option, name in named if name is not None}
 
     def _check_size(self, size: str) -> None:
         if size != PUBLISHED and (self.checkpoint or self.tagger):
@@ -191,7 +192,7 @@ class IdGenRec(FromScratch):
             raise DataError(f"{folder / CONFIG} is missing or damaged; fit the model again with --fresh") from error
         network = build.without_texts(config)
         weights.load(folder, task, network)
-        alternating_training.show_ids(network, ids)
+        alternating_training.set_ids(network, ids)
         return IdModel(network.to(task.device).eval(), id_space(ids))
 
     def _subwords(self, texts: ItemTexts, size: str, folder: Path) -> Subwords:

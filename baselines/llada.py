@@ -14,22 +14,23 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from mindrec_bench.core.backbone import Task
 from mindrec_bench.core.code_space import CodeSpace
 from mindrec_bench.core.dataset import Histories
-from mindrec_bench.core.protocols import Capability, Model, Task
+from mindrec_bench.core.protocols import Capability, Model
 from mindrec_bench.errors import UsageError
-from mindrec_bench.plugins.options import ANSWERS, LATER
+from mindrec_bench.plugins.options import INFERENCE_ONLY, LATER
 
 from .code_lm.sizes import BLOCKS
-from .llm.pretrained import CHECKPOINT, Published, fine_tuned
-from .training.trained_backbone import FromScratch, Own, check
+from .llm.pretrained import CHECKPOINT, PretrainedBackbone, lora_defaults
+from .training.trained_backbone import SizeDefaults, TrainedBackbone, check
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from .code_lm.llama_blocks import LlamaBlocks
-    from .code_lm.masked_inference import CodeAnswers
-    from .code_lm.masked_lm import CodeNetwork
+    from .code_lm.masked_inference import MaskedInference
+    from .code_lm.masked_lm import MaskedCodeLM
     from .training.trainer import Collate
 
 
@@ -45,11 +46,11 @@ class MaskedObjective:
 
     p_mask: float = 0.6
     attention: Literal["full", "prefix"] = field(default="full", metadata=LATER)
-    refresh: int = field(default=0, metadata=ANSWERS)
+    refresh: int = field(default=0, metadata=INFERENCE_ONLY)
 
 
 @dataclass(frozen=True)
-class Llada(Published, MaskedObjective):  # options are listed from the last base to the first
+class Llada(PretrainedBackbone, MaskedObjective):  # options are listed from the last base to the first
     """Masked diffusion over codes with full attention: Llama blocks, any slot from the history and the revealed codes.
 
     Attributes:
@@ -73,8 +74,11 @@ class Llada(Published, MaskedObjective):  # options are listed from the last bas
 
     capability: ClassVar[Capability] = "denoiser"
     eval_repeats: ClassVar[int] = 2
-    sizes: ClassVar[tuple[str, ...]] = (*FromScratch.sizes, "8b", CHECKPOINT)
-    own: ClassVar[Mapping[str, Own]] = {**FromScratch.own, **dict.fromkeys(("8b", CHECKPOINT), fine_tuned(lr=7e-5))}
+    sizes: ClassVar[tuple[str, ...]] = (*TrainedBackbone.sizes, "8b", CHECKPOINT)
+    size_defaults: ClassVar[Mapping[str, SizeDefaults]] = {
+        **TrainedBackbone.size_defaults,
+        **dict.fromkeys(("8b", CHECKPOINT), lora_defaults(lr=7e-5)),
+    }
     hub: ClassVar[Mapping[str, str]] = {"8b": "GSAI-ML/LLaDA-8B-Instruct"}
     families: ClassVar[tuple[str, ...]] = ("llada", "llama")
 
@@ -85,8 +89,8 @@ class Llada(Published, MaskedObjective):  # options are listed from the last bas
             raise ValueError("refresh is for attention=full; histories of attention=prefix are read once anyway")
         super().__post_init__()
 
-    def identity(self, size: str) -> dict[str, str]:
-        """See `Published.identity`.
+    def file_fingerprints(self, size: str) -> dict[str, str]:
+        """See `PretrainedBackbone.file_fingerprints`.
 
         Raises:
             UsageError: an option of the from-scratch sizes is given at an LLM size.
@@ -94,16 +98,16 @@ class Llada(Published, MaskedObjective):  # options are listed from the last bas
         if self._reads_text(size) and (self.attention != "full" or self.refresh):
             raise UsageError(
                 f"llada reads prompts with full attention at every step at size '{size}'; "
-                f"attention and refresh are for {' and '.join(FromScratch.sizes)}"
+                f"attention and refresh are for {' and '.join(TrainedBackbone.sizes)}"
             )
-        return super().identity(size)
+        return super().file_fingerprints(size)
 
-    def _build(self, space: CodeSpace, size: str, dropout: float) -> CodeNetwork:
-        from .code_lm.masked_lm import CodeNetwork
+    def _build(self, space: CodeSpace, size: str, dropout: float) -> MaskedCodeLM:
+        from .code_lm.masked_lm import MaskedCodeLM
 
-        return CodeNetwork(space, BLOCKS[size], dropout, self.attention)
+        return MaskedCodeLM(space, BLOCKS[size], dropout, self.attention)
 
-    def _model(self, network: CodeNetwork) -> Model:
+    def _model(self, network: MaskedCodeLM) -> Model:
         return LladaModel(network, self.refresh)
 
     def _collate(self, task: Task, stream: int) -> Collate:
@@ -126,17 +130,19 @@ class Llada(Published, MaskedObjective):  # options are listed from the last bas
 class LladaModel:
     """A fitted network, ready to answer; `refresh` as in `Llada`."""
 
-    network: CodeNetwork
+    network: MaskedCodeLM
     refresh: int = 0
 
-    def begin(self, histories: Histories, slots: tuple[int, ...]) -> CodeAnswers:
+    def begin(self, histories: Histories, slots: tuple[int, ...]) -> MaskedInference:
         """Read the histories once. `slots`: the slots of the space that are in the input at all."""
-        from .code_lm.masked_inference import CodeAnswers
-        from .code_lm.refreshing_inference import StaleAnswers
+        from .code_lm.masked_inference import MaskedInference
+        from .code_lm.refreshing_inference import RefreshingInference
 
         if self.refresh > 1:
-            return replace(StaleAnswers.begin(self.network, self._blocks, histories, slots), refresh=self.refresh)
-        return CodeAnswers.begin(self.network, self._blocks, histories, slots)
+            return replace(
+                RefreshingInference.begin(self.network, self._blocks, histories, slots), refresh=self.refresh
+            )
+        return MaskedInference.begin(self.network, self._blocks, histories, slots)
 
     @cached_property
     def _blocks(self) -> LlamaBlocks:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mindrec_bench.core.backbone import Task
 from mindrec_bench.core.code_space import Int
-from mindrec_bench.core.protocols import Task
 
 from .common.items import Float, ItemModel, Untrained, log, mixed, popularity
 

@@ -16,15 +16,15 @@ from mindrec_bench.core.code_space import CodeSpace
 from mindrec_bench.core.protocols import Capability
 
 from .code_lm.sizes import BLOCKS
-from .llm.pretrained import CHECKPOINT, Published, fine_tuned
-from .training.trained_backbone import FromScratch, Own
+from .llm.pretrained import CHECKPOINT, PretrainedBackbone, lora_defaults
+from .training.trained_backbone import SizeDefaults, TrainedBackbone
 
 if TYPE_CHECKING:
-    from .code_lm.causal_lm import CausalNetwork
+    from .code_lm.causal_lm import CausalCodeLM
 
 
 @dataclass(frozen=True)
-class Qwen25(Published):
+class Qwen25(PretrainedBackbone):
     """Next code from left to right with causal attention: Qwen2 blocks.
 
     Attributes:
@@ -44,16 +44,19 @@ class Qwen25(Published):
     """
 
     capability: ClassVar[Capability] = "causal"
-    sizes: ClassVar[tuple[str, ...]] = (*FromScratch.sizes, "7b", CHECKPOINT)
-    own: ClassVar[Mapping[str, Own]] = {**FromScratch.own, **dict.fromkeys(("7b", CHECKPOINT), fine_tuned(lr=1e-4))}
+    sizes: ClassVar[tuple[str, ...]] = (*TrainedBackbone.sizes, "7b", CHECKPOINT)
+    size_defaults: ClassVar[Mapping[str, SizeDefaults]] = {
+        **TrainedBackbone.size_defaults,
+        **dict.fromkeys(("7b", CHECKPOINT), lora_defaults(lr=1e-4)),
+    }
     hub: ClassVar[Mapping[str, str]] = {"7b": "Qwen/Qwen2.5-7B-Instruct"}
     families: ClassVar[tuple[str, ...]] = ("qwen2",)
 
-    def _build(self, space: CodeSpace, size: str, dropout: float) -> CausalNetwork:
+    def _build(self, space: CodeSpace, size: str, dropout: float) -> CausalCodeLM:
         from transformers import Qwen2Config, Qwen2Model
 
-        from .code_lm.causal_lm import PROMPT, CausalNetwork
+        from .code_lm.causal_lm import PROMPT, CausalCodeLM
         from .code_lm.transformer import settings
 
         blocks = Qwen2Model(Qwen2Config(**settings(BLOCKS[size], PROMPT + space.n_slots)))
-        return CausalNetwork(space, blocks, dropout)
+        return CausalCodeLM(space, blocks, dropout)

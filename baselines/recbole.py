@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mindrec_bench.core.protocols import Task
+from mindrec_bench.core.backbone import Task
 from mindrec_bench.errors import did_you_mean
 
 from .recbole_backend.family import Plan, RecBoleFamily, Recipe

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from mindrec_bench.core.protocols import Task
+from mindrec_bench.core.backbone import Task
 
 from .recbole_backend.family import Plan, RecBoleFamily, Recipe
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from mindrec_bench.core.code_space import CodeSpace
 from mindrec_bench.core.protocols import Capability
 
-from .training.trained_backbone import FromScratch, Own
+from .training.trained_backbone import SizeDefaults, TrainedBackbone
 
 if TYPE_CHECKING:
     from .t5.code_t5 import T5Codes
@@ -27,7 +27,7 @@ SHAPES: dict[str, dict[str, Any]] = {
 
 
 @dataclass(frozen=True)
-class Tiger(FromScratch):
+class Tiger(TrainedBackbone):
     """TIGER: a T5 that reads the history's codes, one token each, and writes the next item's from left to right.
 
     Attributes:
@@ -44,9 +44,9 @@ class Tiger(FromScratch):
 
     capability: ClassVar[Capability] = "causal"
     cpu_bf16: ClassVar[bool] = True
-    own: ClassVar[Mapping[str, Own]] = {
-        "tiny": Own(lr=3e-3, epochs=30, batch=128, dropout=0.1, weight_decay=0.01),
-        "small": Own(lr=1e-3, epochs=200, batch=1024, dropout=0.1, weight_decay=0.01),
+    size_defaults: ClassVar[Mapping[str, SizeDefaults]] = {
+        "tiny": SizeDefaults(lr=3e-3, epochs=30, batch=128, dropout=0.1, weight_decay=0.01),
+        "small": SizeDefaults(lr=1e-3, epochs=200, batch=1024, dropout=0.1, weight_decay=0.01),
     }
 
     def _build(self, space: CodeSpace, size: str, dropout: float) -> T5Codes:

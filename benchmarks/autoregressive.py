@@ -20,7 +20,7 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.utils import logging
 
-from mindrec_baselines.code_lm.causal_lm import CausalNetwork
+from mindrec_baselines.code_lm.causal_lm import CausalCodeLM
 from mindrec_baselines.llama3 import Llama3
 from mindrec_bench.core.code_space import CodeSpace
 from mindrec_bench.core.constraint import CatalogueConstraint
@@ -35,7 +35,7 @@ Found = tuple[Tensor, Tensor]
 """Codes (B, b, T) and scores (B, b)."""
 
 
-def with_head(network: CausalNetwork) -> LlamaForCausalLM:
+def with_head(network: CausalCodeLM) -> LlamaForCausalLM:
     """A model of transformers with the network's weights; its tokens are our vocabulary."""
     options = {**network.blocks.config.to_dict(), "vocab_size": network.vocabulary, "tie_word_embeddings": True}
     model = LlamaForCausalLM(LlamaConfig(**options))
@@ -53,7 +53,7 @@ def prefix_tree(space: CodeSpace) -> dict[tuple[int, ...], list[int]]:
     return {prefix: sorted(tokens) for prefix, tokens in following.items()}
 
 
-def theirs(network: CausalNetwork, histories: Histories, beam: int) -> Callable[[], Found]:
+def theirs(network: CausalCodeLM, histories: Histories, beam: int) -> Callable[[], Found]:
     """`generate`."""
     model, tree = with_head(network), prefix_tree(network.space)
     offsets = torch.tensor(network.space.offsets[:-1])
@@ -79,7 +79,7 @@ def theirs(network: CausalNetwork, histories: Histories, beam: int) -> Callable[
     return run
 
 
-def ours(network: CausalNetwork, histories: Histories, beam: int, canvas: Canvas) -> Callable[[], Found]:
+def ours(network: CausalCodeLM, histories: Histories, beam: int, canvas: Canvas) -> Callable[[], Found]:
     """`ar-beam`; the constraint's tables are made once, as in a run."""
 
     def run() -> Found:

@@ -85,7 +85,7 @@ def model_pass() -> float:
         )
     ).to(DEVICE)
     head = torch.nn.Linear(128, SLOTS * CODES, device=DEVICE)
-    onednn_linear.speed_up(network)
+    onednn_linear.patch_linears(network)
     inputs = torch.randn(USERS * BEAM, HISTORY + SLOTS, 128, device=DEVICE)
     return seconds(lambda: head(network(inputs_embeds=inputs).last_hidden_state[:, -SLOTS:]).log_softmax(dim=-1))
 

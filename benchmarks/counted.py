@@ -25,7 +25,7 @@ from statistics import median
 
 import torch
 
-from mindrec_baselines.code_lm.sizes import Shape
+from mindrec_baselines.code_lm.sizes import TransformerSize
 from mindrec_baselines.common import onednn_linear
 
 
@@ -79,7 +79,7 @@ class Parts:
         return self.project(n, 2) + alone
 
 
-def decoding(way: str, shape: Shape, history: int, slots: int, codes: int, beam: int) -> Cost:
+def decoding(way: str, shape: TransformerSize, history: int, slots: int, codes: int, beam: int) -> Cost:
     """One user's cost by the names of `decoding.py`."""
     parts = Parts(shape.hidden, shape.hidden * 8 // 3, slots * codes)
     layers, positions = shape.layers, history + slots
@@ -113,7 +113,7 @@ class Rates:
     copy: float
 
 
-def measure(device: str, shape: Shape) -> Rates:
+def measure(device: str, shape: TransformerSize) -> Rates:
     """The rates, each the best of some runs."""
     rows, hidden = 2048, shape.hidden
     x, weight = torch.randn(rows, hidden, device=device), torch.randn(3 * hidden, hidden, device=device)
@@ -146,7 +146,7 @@ def seconds(cost: Cost, rates: Rates) -> float:
     return cost.flops / rates.flops + cost.moved / rates.moved + cost.copies * rates.copy
 
 
-def explain(shape: Shape, history: int, slots: int, codes: int, beam: int, rates: Rates) -> list[str]:
+def explain(shape: TransformerSize, history: int, slots: int, codes: int, beam: int, rates: Rates) -> list[str]:
     """The parts of the counted ratio."""
     lines = [
         f"rates: {rates.flops / 1e9:.0f} GFLOP/s, {rates.moved / 1e9:.1f} GB/s, {1e6 * rates.copy:.2f} us a host copy",

@@ -26,7 +26,7 @@ import plain
 import torch
 from torch import Tensor
 
-from mindrec_baselines.code_lm.masked_lm import CodeNetwork
+from mindrec_baselines.code_lm.masked_lm import MaskedCodeLM
 from mindrec_baselines.code_lm.sizes import BLOCKS
 from mindrec_baselines.llada import LladaModel
 from mindrec_bench.core.code_space import CodeSpace
@@ -41,11 +41,11 @@ HISTORY, SLOTS, CODES, ITEMS = 10, 4, 256, 10_000
 SHAPE = BLOCKS["small"]
 
 
-def network(attention: str, device: str) -> CodeNetwork:
+def network(attention: str, device: str) -> MaskedCodeLM:
     """A `small` network whose answers are as far apart as a trained one's, so that rankings are not all ties."""
     sids = np.random.default_rng(0).integers(0, CODES, size=(ITEMS, SLOTS))
     torch.manual_seed(0)
-    made = CodeNetwork(CodeSpace.build(sids), SHAPE, 0.0, attention)  # type: ignore[arg-type]
+    made = MaskedCodeLM(CodeSpace.build(sids), SHAPE, 0.0, attention)  # type: ignore[arg-type]
     for parameter in made.blocks.parameters():
         if parameter.ndim > 1:
             torch.nn.init.normal_(parameter, std=0.12)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from mindrec_baselines.code_lm.masked_lm import CodeNetwork, items_alone
+from mindrec_baselines.code_lm.masked_lm import MaskedCodeLM, items_alone
 from mindrec_bench.core.code_space import MASK
 from mindrec_bench.core.dataset import HISTORY, Histories
 
@@ -48,7 +48,7 @@ class Clock:
 
 
 def decode(
-    network: CodeNetwork, histories: Histories, rule: str, beam: int, clock: Clock | None = None
+    network: MaskedCodeLM, histories: Histories, rule: str, beam: int, clock: Clock | None = None
 ) -> tuple[Tensor, Tensor]:
     """Fill all slots, categories from left to right and then the SID in any order.
 
@@ -81,7 +81,7 @@ def decode(
     return codes, torch.tensor([[score for _, score in of_user] for of_user in beams], dtype=torch.float64)
 
 
-def _probabilities(network: CodeNetwork, items: Tensor, beams: list[list[Candidate]]) -> Tensor:
+def _probabilities(network: MaskedCodeLM, items: Tensor, beams: list[list[Candidate]]) -> Tensor:
     """p of every code at every position of every beam. Shape: (B, K, H + T, vocabulary)"""
     slots = torch.arange(network.space.n_slots, device=items.device)
     revealed = torch.stack([torch.stack([codes for codes, _ in of_user]) for of_user in beams])
@@ -97,7 +97,7 @@ def _probabilities(network: CodeNetwork, items: Tensor, beams: list[list[Candida
 
 
 def _expand(
-    network: CodeNetwork, beams: list[Candidate], probs: Tensor, slots: list[int], beam: int
+    network: MaskedCodeLM, beams: list[Candidate], probs: Tensor, slots: list[int], beam: int
 ) -> list[Candidate]:
     """Every beam's b best (slot, code) pairs, by parent, slot, code. Shape of `probs`: (K, H + T, vocabulary)"""
     found: list[Candidate] = []

@@ -31,7 +31,7 @@ from transformers import PreTrainedTokenizerFast
 from mindrec_baselines.checkpoints.files import open_checkpoint
 from mindrec_baselines.checkpoints.weights import load_network
 from mindrec_baselines.llada import Llada
-from mindrec_bench.core.protocols import Task
+from mindrec_bench.core.backbone import Task
 from mindrec_bench.data.simulation.arts_sim import ArtsSim
 from mindrec_bench.distributed.devices import environment
 from mindrec_bench.experiment.batch_decoder import BatchDecoder, Meter

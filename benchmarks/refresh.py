@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mindrec_bench.core.protocols import Task
+from mindrec_bench.core.backbone import Task
 from mindrec_bench.experiment.config import ExperimentConfig
 from mindrec_bench.experiment.resolve import resolve_config
 from mindrec_bench.store.models import FittedModelFolder

@@ -25,20 +25,20 @@ import torch
 
 from mindrec_baselines.code_lm import transformer
 from mindrec_baselines.training.progress import Progress
-from mindrec_baselines.training.trainer import Batches, Order
-from mindrec_bench.core.protocols import Task
+from mindrec_baselines.training.trainer import EpochSampler, ExampleDataset
+from mindrec_bench.core.backbone import Task
 from mindrec_bench.data.sources import resolve
 from mindrec_bench.plugins import registry
 
-PADDED, PARTS = 10**9, transformer.ALIKE
+PADDED, PARTS = 10**9, transformer.BUCKET_SIZE
 
 
 def bare(backbone: Any, task: Task, steps: int) -> tuple[list[float], list[float], float]:
     """Seconds of the two passes, padded and in parts, and how much the losses differ."""
     network = backbone._network(task).train()
     examples = task.data.train_examples()
-    batches = Batches(examples, backbone._collate(task, 0))
-    keys = list(Order(len(examples), task.seed, shuffle=True))
+    batches = ExampleDataset(examples, backbone._collate(task, 0))
+    keys = list(EpochSampler(len(examples), task.seed, shuffle=True))
     times: dict[int, list[float]] = {PADDED: [], PARTS: []}
     worst = 0.0
     for step in range(steps + 1):
@@ -46,7 +46,7 @@ def bare(backbone: Any, task: Task, steps: int) -> tuple[list[float], list[float
         batch = batches.__getitems__(keys[first : first + backbone.batch])
         losses = []
         for alike, seconds in times.items():
-            transformer.ALIKE = alike
+            transformer.BUCKET_SIZE = alike
             torch.manual_seed(step)
             network.zero_grad()
             start = time.process_time()
@@ -55,7 +55,7 @@ def bare(backbone: Any, task: Task, steps: int) -> tuple[list[float], list[float
             seconds.append(time.process_time() - start)
             losses.append(loss.item())
         worst = max(worst, abs(losses[0] - losses[1]))
-    transformer.ALIKE = PARTS
+    transformer.BUCKET_SIZE = PARTS
     return times[PADDED][1:], times[PARTS][1:], worst
 
 

@@ -10,8 +10,8 @@ import torch
 from torch import distributed
 
 from mindrec_baselines.llada import Llada
+from mindrec_bench.core.backbone import Task
 from mindrec_bench.core.dataset import Dataset
-from mindrec_bench.core.protocols import Task
 from mindrec_bench.errors import DataError
 from mindrec_bench.experiment import run, shard_decoder
 

@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from mindrec_baselines.recbole_backend import compat
+from mindrec_bench.core.backbone import Task
 from mindrec_bench.core.lifting import ExcludeHistory
-from mindrec_bench.core.protocols import Task
 from mindrec_bench.data.simulation.arts_sim import ArtsSim
 from mindrec_bench.errors import UsageError
 from mindrec_bench.experiment.config import ExperimentConfig

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from mindrec_baselines.llada import Llada, LladaModel
-from mindrec_bench.core.protocols import Task
+from mindrec_bench.core.backbone import Task
 from mindrec_bench.data.simulation.arts_sim import ArtsSim
 from mindrec_bench.testing import make_canvas
 from mindrec_decoders.bs import BeamSearch

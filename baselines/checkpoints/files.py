@@ -102,7 +102,7 @@ def find(name: str, *, weights: bool = True) -> Path | None:
     return folder
 
 
-def identity(name: str) -> str:
+def fingerprint(name: str) -> str:
     """What tells a checkpoint from all others: a hub id with its commit, or a fingerprint of a folder.
 
     The fingerprint is of `config.json`, the tokenizer, and of every weights file its size, header and samples of its

@@ -18,13 +18,13 @@ from mindrec_bench.core.dataset import HISTORY, Histories
 from ..common.packed_beams import beam_mask
 from ..common.vocabulary import next_code_loss, slot_log_probs
 from .llama_blocks import KeysValues, LlamaBlocks
-from .transformer import CodeBlocks
+from .transformer import CodeTransformer
 
 PROMPT = HISTORY + 1
 """Positions before the first code: the history and the start."""
 
 
-class CausalNetwork(CodeBlocks):
+class CausalCodeLM(CodeTransformer):
     """Predicts the next code from the history and the codes so far.
 
     The embedding has one more row, the start. A code keeps its position number when earlier slots are left out.
@@ -51,10 +51,12 @@ class CausalNetwork(CodeBlocks):
         inputs = torch.cat([prompt, self.embedding(codes[:, :-1])], dim=1)
         seen = torch.cat([seen, seen.new_ones(labels[:, :-1].shape)], dim=1)
         positions = torch.arange(inputs.shape[1], device=items.device)
-        states = self.run_alike(inputs, seen=seen, mask=causal_mask, positions=positions, last=labels.shape[1])
+        states = self.run_length_bucketed(
+            inputs, seen=seen, mask=causal_mask, positions=positions, last=labels.shape[1]
+        )
         return {"loss": next_code_loss(self.logits(self.dropout(states)), codes)}
 
-    def begin(self, histories: Histories, slots: tuple[int, ...]) -> CausalCodes:
+    def begin(self, histories: Histories, slots: tuple[int, ...]) -> CausalInference:
         """Read the histories once, keeping keys and values. `slots`: the slots that are in the input at all."""
         device = self.offsets.device
         longest = int((histories.items >= 0).sum(axis=1).max(initial=0))
@@ -64,10 +66,10 @@ class CausalNetwork(CodeBlocks):
             positions = torch.arange(HISTORY - longest, PROMPT, device=device)
             first, kept = blocks.write(prompt, positions, causal_mask(seen), positions[-1:] - positions[0])
         nothing = torch.empty(len(prompt), 1, 0, dtype=torch.int64, device=device)
-        return CausalCodes(
+        return CausalInference(
             network=self,
             blocks=blocks,
-            read=Written(nothing, kept, seen[:, None]),
+            read=CausalCache(nothing, kept, seen[:, None]),
             first=first,
             canvas=torch.tensor(slots, device=device),
             places=self.places(slots),
@@ -85,7 +87,7 @@ def causal_mask(seen: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class Written:
+class CausalCache:
     """What a search has sent through the network so far: history and start, then the codes of each step's beams.
 
     Keys and values stay where they are as beams drop out, multiply and change places; what a beam sees of them is its
@@ -103,7 +105,7 @@ class Written:
 
 
 @dataclass(frozen=True, eq=False)
-class CausalCodes:
+class CausalInference:
     """Answers for one batch of users.
 
     Attributes:
@@ -116,13 +118,13 @@ class CausalCodes:
         written: by the last question, if it was kept.
     """
 
-    network: CausalNetwork
+    network: CausalCodeLM
     blocks: LlamaBlocks
-    read: Written
+    read: CausalCache
     first: Tensor
     canvas: Tensor
     places: Tensor
-    written: list[Written] = field(default_factory=list)
+    written: list[CausalCache] = field(default_factory=list)
 
     def next_log_probs(self, prefix: Tensor) -> Tensor:
         """log p(code in slot t | history, prefix), normalised over the code vocabulary of all slots.
@@ -158,10 +160,10 @@ class CausalCodes:
             written.kept,
         )
         if prefix.device.type == "cpu":
-            self.written[:] = [Written(prefix, kept, sees[:, last])]
+            self.written[:] = [CausalCache(prefix, kept, sees[:, last])]
         return states
 
-    def _known(self, prefix: Tensor) -> tuple[Written, Tensor]:
+    def _known(self, prefix: Tensor) -> tuple[CausalCache, Tensor]:
         """What to go on from, and whose place each beam takes there, (B, K): all codes but the last, or none.
 
         None on a GPU: whether the codes are known would have to be waited for.

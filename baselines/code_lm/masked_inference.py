@@ -19,11 +19,11 @@ from mindrec_bench.core.dataset import HISTORY, Histories
 
 from ..common.vocabulary import slot_log_probs
 from .llama_blocks import KeysValues, LlamaBlocks
-from .masked_lm import CodeNetwork
+from .masked_lm import MaskedCodeLM
 
 
 @dataclass(frozen=True, eq=False)
-class Readers:
+class HistoryBatch:
     """Users of a batch who are read together.
 
     Attributes:
@@ -41,7 +41,7 @@ class Readers:
     read: KeysValues | None
 
 
-def read(network: CodeNetwork, blocks: LlamaBlocks, histories: Histories) -> list[Readers]:
+def read(network: MaskedCodeLM, blocks: LlamaBlocks, histories: Histories) -> list[HistoryBatch]:
     """Read the histories of a batch, in groups."""
     device = network.offsets.device
     lengths = (histories.items >= 0).sum(axis=1)
@@ -56,12 +56,12 @@ def read(network: CodeNetwork, blocks: LlamaBlocks, histories: Histories) -> lis
         history, numbers = network.embed_items(items), torch.arange(HISTORY - longest, HISTORY, device=device)
         alone = blocks.read(history, numbers, seen) if network.attention == "prefix" else None
         first = blocks.project(0, history, numbers)
-        readers.append(Readers(torch.from_numpy(rows).to(device), seen, history, first, alone))
+        readers.append(HistoryBatch(torch.from_numpy(rows).to(device), seen, history, first, alone))
     return readers
 
 
 @dataclass(frozen=True, eq=False)
-class CodeAnswers:
+class MaskedInference:
     """Answers for one batch of users.
 
     Attributes:
@@ -73,16 +73,16 @@ class CodeAnswers:
         places: where their codes are in the vocabulary, -1 beyond a slot's last one. Shape: (T, V)
     """
 
-    network: CodeNetwork
+    network: MaskedCodeLM
     blocks: LlamaBlocks
-    readers: list[Readers]
+    readers: list[HistoryBatch]
     canvas: Tensor
     columns: Tensor
     numbers: Tensor
     places: Tensor
 
     @classmethod
-    def begin(cls, network: CodeNetwork, blocks: LlamaBlocks, histories: Histories, slots: tuple[int, ...]) -> Self:
+    def begin(cls, network: MaskedCodeLM, blocks: LlamaBlocks, histories: Histories, slots: tuple[int, ...]) -> Self:
         """Read histories once. `slots`: the slots of the space that are in the input at all."""
         device = network.offsets.device
         with torch.no_grad():
@@ -111,7 +111,7 @@ class CodeAnswers:
                 answers[readers.rows] = self._of(readers, revealed[readers.rows], slots)
             return answers
 
-    def _of(self, readers: Readers, revealed: Tensor, slots: Sequence[int]) -> Tensor:
+    def _of(self, readers: HistoryBatch, revealed: Tensor, slots: Sequence[int]) -> Tensor:
         """The answers for one group."""
         users, beams, _ = revealed.shape
         owner = torch.arange(users, device=revealed.device).repeat_interleave(beams)
@@ -122,7 +122,7 @@ class CodeAnswers:
                 return self._states(readers, both[:, 0], both[:, 1:], slots)[again].unflatten(0, (users, beams))
         return self._states(readers, owner, codes, slots).unflatten(0, (users, beams))
 
-    def _states(self, readers: Readers, owner: Tensor, codes: Tensor, slots: Sequence[int]) -> Tensor:
+    def _states(self, readers: HistoryBatch, owner: Tensor, codes: Tensor, slots: Sequence[int]) -> Tensor:
         """Answers for some canvases. Shapes: (n,), (n, T) -> (n, S, V)"""
         # stacked by Python numbers: an index tensor would be a copy to the device at every call
         column = torch.stack([self.columns[slot] for slot in slots])
@@ -146,7 +146,7 @@ class CodeAnswers:
             return torch.arange(most, device=codes.device).expand_as(codes)
         return masked.byte().argsort(dim=1, descending=True, stable=True)[:, :most]
 
-    def _last(self, readers: Readers, owner: Tensor, codes: Tensor, canvas: Tensor, asked: Tensor) -> Tensor:
+    def _last(self, readers: HistoryBatch, owner: Tensor, codes: Tensor, canvas: Tensor, asked: Tensor) -> Tensor:
         """Last hidden states at the columns asked.
 
         Args:
@@ -163,14 +163,14 @@ class CodeAnswers:
             return self._full(readers, owner, canvas, asked)[0]
         return self._cached(readers, readers.read, owner, owner, canvas, asked)
 
-    def _full(self, readers: Readers, owner: Tensor, canvas: Tensor, asked: Tensor) -> tuple[Tensor, KeysValues]:
+    def _full(self, readers: HistoryBatch, owner: Tensor, canvas: Tensor, asked: Tensor) -> tuple[Tensor, KeysValues]:
         """With a history that sees the canvas; keys and values of the histories too."""
         numbers = torch.cat([self.numbers[HISTORY - readers.history.shape[1] : HISTORY], HISTORY + self.canvas])
         seen = None if readers.seen is None else readers.seen[owner]
         return self.blocks.full(readers.history, readers.first, owner, canvas, numbers, asked, seen)
 
     def _cached(
-        self, readers: Readers, read: KeysValues, row: Tensor, owner: Tensor, canvas: Tensor, asked: Tensor
+        self, readers: HistoryBatch, read: KeysValues, row: Tensor, owner: Tensor, canvas: Tensor, asked: Tensor
     ) -> Tensor:
         """With row `row` of known keys and values before each canvas."""
         seen = None if readers.seen is None else readers.seen[owner]

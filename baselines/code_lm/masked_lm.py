@@ -16,20 +16,20 @@ from mindrec_bench.core.code_space import CodeSpace
 from mindrec_bench.core.dataset import HISTORY
 
 from .masked_diffusion import weighted_loss
-from .sizes import Shape
-from .transformer import CodeBlocks, settings
+from .sizes import TransformerSize
+from .transformer import CodeTransformer, settings
 
 Attention = Literal["full", "prefix"]
 """What a history sees: the canvas too, or only itself, so that it can be read once for all canvases."""
 
 
-class CodeNetwork(CodeBlocks):
+class MaskedCodeLM(CodeTransformer):
     """Predicts the codes of masked slots from the history and the revealed codes.
 
     The embedding has one more row for each slot, its mask.
     """
 
-    def __init__(self, space: CodeSpace, shape: Shape, dropout: float, attention: Attention = "full") -> None:
+    def __init__(self, space: CodeSpace, shape: TransformerSize, dropout: float, attention: Attention = "full") -> None:
         blocks = LlamaModel(LlamaConfig(**settings(shape, HISTORY + space.n_slots)))
         super().__init__(space, blocks, dropout, extra=space.n_slots)
         self.attention = attention
@@ -70,7 +70,9 @@ class CodeNetwork(CodeBlocks):
             every = seen[:, None, None].expand(-1, 1, seen.shape[1], -1)
             return items_alone(every, seen.shape[1] - len(slots)) if self.attention == "prefix" else every
 
-        return self.dropout(self.run_alike(inputs, seen=seen, mask=mask, positions=positions, last=len(slots)))
+        return self.dropout(
+            self.run_length_bucketed(inputs, seen=seen, mask=mask, positions=positions, last=len(slots))
+        )
 
     def forward(self, items: Tensor, revealed: Tensor, labels: Tensor, weights: Tensor) -> dict[str, Tensor]:
         """The training loss.

@@ -14,7 +14,7 @@ from torch import Tensor
 from mindrec_bench.core.code_space import MASK
 
 from .llama_blocks import KeysValues
-from .masked_inference import CodeAnswers, Readers
+from .masked_inference import HistoryBatch, MaskedInference
 
 
 @dataclass(eq=False)
@@ -35,7 +35,7 @@ class Memory:
 
 
 @dataclass(frozen=True, eq=False)
-class StaleAnswers(CodeAnswers):
+class RefreshingInference(MaskedInference):
     """Answers for one batch of users; they depend on the questions before.
 
     Attributes:
@@ -43,9 +43,9 @@ class StaleAnswers(CodeAnswers):
     """
 
     refresh: int = 2
-    memories: dict[Readers, Memory] = field(default_factory=dict)
+    memories: dict[HistoryBatch, Memory] = field(default_factory=dict)
 
-    def _last(self, readers: Readers, owner: Tensor, codes: Tensor, canvas: Tensor, asked: Tensor) -> Tensor:
+    def _last(self, readers: HistoryBatch, owner: Tensor, codes: Tensor, canvas: Tensor, asked: Tensor) -> Tensor:
         memory = self.memories.get(readers)
         if memory is not None and memory.steps < self.refresh:
             fits = ancestors(memory.owner, memory.codes, owner, codes)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Shape:
+class TransformerSize:
     """How large a stack of blocks is."""
 
     layers: int
@@ -14,5 +14,8 @@ class Shape:
     heads: int
 
 
-BLOCKS = {"tiny": Shape(layers=2, hidden=64, heads=4), "small": Shape(layers=4, hidden=128, heads=4)}
+BLOCKS = {
+    "tiny": TransformerSize(layers=2, hidden=64, heads=4),
+    "small": TransformerSize(layers=4, hidden=128, heads=4),
+}
 """The stacks of `llada`, `llama3` and `qwen2.5`: equal, so that objectives are compared and not sizes."""

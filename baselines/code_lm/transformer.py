@@ -17,14 +17,14 @@ from transformers import PreTrainedModel
 from mindrec_bench.core.code_space import CodeSpace
 
 from ..common import vocabulary
-from ..common.onednn_linear import linear, speed_up
-from .sizes import Shape
+from ..common.onednn_linear import linear, patch_linears
+from .sizes import TransformerSize
 
-ALIKE = 64
+BUCKET_SIZE = 64
 """Sequences that run together on a CPU, sorted by length: long enough for its cores, and little padding."""
 
 
-def settings(shape: Shape, positions: int) -> dict[str, Any]:
+def settings(shape: TransformerSize, positions: int) -> dict[str, Any]:
     """Options of a transformers configuration for blocks of this shape over this many positions."""
     return {
         "vocab_size": 1,  # inputs are embedded outside
@@ -40,7 +40,7 @@ def settings(shape: Shape, positions: int) -> dict[str, Any]:
     }
 
 
-class CodeBlocks(nn.Module):
+class CodeTransformer(nn.Module):
     """Embeds histories, runs blocks, scores codes. Codes of all slots live in one vocabulary (`vocabulary`).
 
     Args:
@@ -55,7 +55,7 @@ class CodeBlocks(nn.Module):
         self.space, self.vocabulary = space, space.offsets[-1]
         self.blocks = blocks
         self.blocks.set_input_embeddings(nn.Identity())
-        speed_up(self.blocks)
+        patch_linears(self.blocks)
         hidden = blocks.config.hidden_size
         self.embedding = nn.Embedding(self.vocabulary + extra, hidden)
         nn.init.normal_(self.embedding.weight, std=hidden**-0.5)
@@ -87,7 +87,7 @@ class CodeBlocks(nn.Module):
         """
         return self._through(self.dropout(inputs), mask, positions, cache)
 
-    def run_alike(
+    def run_length_bucketed(
         self, inputs: Tensor, *, seen: Tensor, mask: Callable[[Tensor], Tensor], positions: Tensor, last: int
     ) -> Tensor:
         """As `run` for whole sequences, of which the last positions are wanted.
@@ -110,7 +110,7 @@ class CodeBlocks(nn.Module):
         inputs, lengths = self.dropout(inputs), seen.sum(dim=1)
         order = lengths.argsort(stable=True)
         parts = []
-        for rows in order.split(ALIKE):
+        for rows in order.split(BUCKET_SIZE):
             longest = max(last, int(lengths[rows].max()))
             states = self._through(inputs[rows, -longest:], mask(seen[rows, -longest:]), positions[-longest:])
             parts.append(states[:, -last:])

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mindrec_bench.core.backbone import Backbone, FitReport, Task
 from mindrec_bench.core.code_space import Int
 from mindrec_bench.core.dataset import Histories
-from mindrec_bench.core.protocols import Capability, FitReport, Task
+from mindrec_bench.core.protocols import Capability
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,15 +23,10 @@ if TYPE_CHECKING:
 Float = NDArray[np.float64]
 
 
-class Untrained:
+class Untrained(Backbone):
     """Base of backbones that rank all items and have nothing to train."""
 
     capability: ClassVar[Capability] = "items"
-    sizes: ClassVar[tuple[str, ...]] = ()
-
-    def with_size_defaults(self, size: str) -> Self:
-        """The same: without sizes, nothing depends on one."""
-        return self
 
     def fit(self, task: Task, folder: Path) -> FitReport:
         """Leave nothing and report nothing: all these models need is in the task."""

@@ -28,7 +28,7 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
     return found
 
 
-def speed_up(network: nn.Module) -> None:
+def patch_linears(network: nn.Module) -> None:
     """Send the products of all `nn.Linear` in a network through `linear`."""
     for layer in network.modules():
         if type(layer) is nn.Linear:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from mindrec_bench.core.protocols import FitReport, Task
+from mindrec_bench.core.backbone import FitReport, Task
 
 from ..checkpoints.files import Checkpoint, open_checkpoint
 from ..checkpoints.formats import translate_config
@@ -18,7 +18,7 @@ from ..checkpoints.weights import grow, load_network, place_of
 from ..common.noise import uniform
 from ..training import trainer, weights
 from .lora import add_lora, load_lora
-from .prompt_encoder import Chat, open_chat
+from .prompt_encoder import PromptEncoder, open_prompt_encoder
 from .templates import read_templates
 from .text_causal import TextCausal
 from .text_denoiser import TextDenoiser
@@ -27,7 +27,7 @@ from .text_network import TextNetwork
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from .pretrained import Published
+    from .pretrained import PretrainedBackbone
 
 Objective = Callable[[int], trainer.Collate]
 
@@ -35,7 +35,9 @@ WORDING = 2
 """The noise stream that chooses paraphrases; 0 and 1 mask the targets of training and validation."""
 
 
-def fit(backbone: Published, task: Task, folder: Path, *, recipe: trainer.Recipe, objective: Objective) -> FitReport:
+def fit(
+    backbone: PretrainedBackbone, task: Task, folder: Path, *, recipe: trainer.Recipe, objective: Objective
+) -> FitReport:
     """Fine-tune and leave the trained tensors in `folder`, in peft's format.
 
     Args:
@@ -46,12 +48,12 @@ def fit(backbone: Published, task: Task, folder: Path, *, recipe: trainer.Recipe
         objective: makes the backbone's batches over codes, for training (0) and validation (1).
 
     Raises:
-        DataError, UsageError, MrbenchError: see `Published.fit`.
+        DataError, UsageError, MrbenchError: see `PretrainedBackbone.fit`.
     """
     if report := weights.finished(folder):
         return report
     checkpoint = open_checkpoint(str(backbone.checkpoint), task.notify)
-    chat = read_chat(backbone, task, checkpoint.folder, checkpoint.config)
+    chat = read_prompt_encoder(backbone, task, checkpoint.folder, checkpoint.config)
     base = _base(backbone, task, checkpoint, chat)
     torch.manual_seed(task.seed)
     lora = add_lora(base, chat.codes.tolist(), backbone.train_tokens, backbone.dropout or 0.0)
@@ -64,27 +66,29 @@ def fit(backbone: Published, task: Task, folder: Path, *, recipe: trainer.Recipe
     return trainer.fit(network, recipe, task, folder, train=train, valid=valid, store=network.store)
 
 
-def load(backbone: Published, task: Task, folder: Path) -> TextNetwork:
+def load(backbone: PretrainedBackbone, task: Task, folder: Path) -> TextNetwork:
     """The published network with the trained tensors of `folder`, ready for answers.
 
     Raises:
-        DataError: see `Published.load`.
+        DataError: see `PretrainedBackbone.load`.
     """
     weights.check(folder, task)
     checkpoint = open_checkpoint(str(backbone.checkpoint), task.notify)
-    chat = read_chat(backbone, task, checkpoint.folder, checkpoint.config)
+    chat = read_prompt_encoder(backbone, task, checkpoint.folder, checkpoint.config)
     lora = load_lora(_base(backbone, task, checkpoint, chat), folder, place_of(task.device))
     return _network(backbone, lora, chat).to(task.device).for_answers()
 
 
-def read_chat(backbone: Published, task: Task, folder: Path, config: dict[str, Any]) -> Chat:
+def read_prompt_encoder(
+    backbone: PretrainedBackbone, task: Task, folder: Path, config: dict[str, Any]
+) -> PromptEncoder:
     """The tokenizer of a checkpoint with the codes of the task, and the prompts in it.
 
     Raises:
-        DataError: the checkpoint is of another family; see also `chat.open_chat` and `prompts.read_templates`.
+        DataError: the checkpoint is of another family; see also `open_prompt_encoder`, `read_templates`.
     """
     translate_config(config, str(backbone.checkpoint), backbone.families)
-    return open_chat(
+    return open_prompt_encoder(
         folder,
         config,
         task.space,
@@ -94,18 +98,18 @@ def read_chat(backbone: Published, task: Task, folder: Path, config: dict[str, A
     )
 
 
-def _base(backbone: Published, task: Task, checkpoint: Checkpoint, chat: Chat) -> PreTrainedModel:
+def _base(backbone: PretrainedBackbone, task: Task, checkpoint: Checkpoint, chat: PromptEncoder) -> PreTrainedModel:
     base = load_network(checkpoint, backbone.families, task.device, in_8bit=backbone.load_in_8bit)
     grow(base, list(chat.new), task.seed)
     return base
 
 
-def _network(backbone: Published, lora: Any, chat: Chat) -> TextNetwork:
+def _network(backbone: PretrainedBackbone, lora: Any, chat: PromptEncoder) -> TextNetwork:
     kind = TextDenoiser if backbone.capability == "denoiser" else TextCausal
     return kind(lora, chat, attend_pads=backbone.pad == "attend")
 
 
-def _collate(over_codes: trainer.Collate, seed: int, chat: Chat, stream: int) -> trainer.Collate:
+def _collate(over_codes: trainer.Collate, seed: int, chat: PromptEncoder, stream: int) -> trainer.Collate:
     """Batches of the backbone's own objective, the histories written as prompts."""
 
     def collate(examples: Any, keys: Any) -> dict[str, torch.Tensor]:

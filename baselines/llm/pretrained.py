@@ -1,6 +1,6 @@
 """Sizes of a backbone that are published LLMs: their options, identity, fitting and loading.
 
-A backbone lists this base before `FromScratch`; at the sizes of `hub` and at `checkpoint` it reads text prompts and is
+A backbone lists this base before `TrainedBackbone`; at the sizes of `hub` and at `checkpoint` it reads prompts and is
 fine-tuned by LoRA, at all others it is trained from scratch over codes.
 """
 
@@ -13,25 +13,26 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
+from mindrec_bench.core.backbone import FitReport, Task
 from mindrec_bench.core.code_space import Int
 from mindrec_bench.core.dataset import Histories
-from mindrec_bench.core.protocols import Capability, FitReport, Model, Task
+from mindrec_bench.core.protocols import Capability, Model
 from mindrec_bench.errors import UsageError
 from mindrec_bench.plugins.options import LATER
 
-from ..training.trained_backbone import FromScratch, Own
+from ..training.trained_backbone import SizeDefaults, TrainedBackbone
 
 CHECKPOINT = "checkpoint"
 """The size of weights that the user names."""
 
 
-def fine_tuned(lr: float) -> Own:
+def lora_defaults(lr: float) -> SizeDefaults:
     """Semantics section 3, "LLM sizes"; the dropout is LoRA's."""
-    return Own(lr=lr, epochs=3, batch=8, dropout=0.05, weight_decay=0.01)
+    return SizeDefaults(lr=lr, epochs=3, batch=8, dropout=0.05, weight_decay=0.01)
 
 
 @dataclass(frozen=True)
-class Published(FromScratch):
+class PretrainedBackbone(TrainedBackbone):
     """Base of backbones that have published sizes too; a subclass's docstring is the one that users see.
 
     Attributes:
@@ -61,7 +62,7 @@ class Published(FromScratch):
         """The options with the size's own where they are None: the hub id of its weights too."""
         return replace(super().with_size_defaults(size), checkpoint=self.checkpoint or self.hub.get(size))
 
-    def identity(self, size: str) -> dict[str, str]:
+    def file_fingerprints(self, size: str) -> dict[str, str]:
         """What the files that the options name hold, for the identity of runs.
 
         Raises:
@@ -75,23 +76,23 @@ class Published(FromScratch):
 
         wording = "\0".join(templates.read_templates(self.template))
         return {
-            "checkpoint": files.identity(str(self.with_size_defaults(size).checkpoint)),
+            "checkpoint": files.fingerprint(str(self.with_size_defaults(size).checkpoint)),
             "prompts": f"sha256:{hashlib.sha256(wording.encode()).hexdigest()[:16]}",
         }
 
     def auto_size(self, *, simulation: bool, device: str) -> tuple[str, str]:
         """The size that `auto` means, and why: a published one only where its weights are here and fit."""
         if self.checkpoint is not None:
-            return CHECKPOINT, " (auto: --checkpoint is given)"
+            return CHECKPOINT, "--checkpoint is given"
         if simulation:
-            return "tiny", " (auto: the smallest, for a simulation)"
+            return "tiny", "the smallest, for a simulation"
         size, name = next(iter(self.hub.items()))
         if device != "cuda":
-            return "small", f" (auto: the largest that is no published LLM; {size} needs a GPU)"
+            return "small", f"the largest that is no published LLM; {size} needs a GPU"
         from ..checkpoints.memory import reason_against
 
         reason = reason_against(name)
-        return ("small", f" (auto: {reason})") if reason else (size, f" (auto: the weights of {name} are here and fit)")
+        return ("small", reason) if reason else (size, f"the weights of {name} are here and fit")
 
     def fit(self, task: Task, folder: Path) -> FitReport:
         """Train from scratch, or fine-tune a published LLM.
@@ -127,8 +128,8 @@ class Published(FromScratch):
 
     def show_prompts(
         self, task: Task, histories: Histories, start: Int, slots: tuple[int, ...]
-    ) -> list[dict[str, Any]]:
-        """What the model reads at test, for each user; empty at the sizes that read no text.
+    ) -> list[dict[str, Any]] | None:
+        """What the model reads at test, for each user; None at the sizes that read no text.
 
         Args:
             task: data, slots and size.
@@ -140,7 +141,7 @@ class Published(FromScratch):
             DataError: there is no such checkpoint, or it lacks a tokenizer.
         """
         if not self._reads_text(task.size):
-            return []
+            return None
         from . import prompt_preview
 
         return prompt_preview.shown(self.with_size_defaults(task.size), task, histories, start, slots)
@@ -161,7 +162,7 @@ class Published(FromScratch):
             if self.checkpoint is None:
                 raise UsageError(f"size '{CHECKPOINT}' needs weights; name a folder or a hub id with --checkpoint")
             return True
-        mine = [entry for entry in dataclasses.fields(Published) if entry.metadata.get("later")]
+        mine = [entry for entry in dataclasses.fields(PretrainedBackbone) if entry.metadata.get("later")]
         given = [entry.name for entry in mine if getattr(self, entry.name) != entry.default]
         if given:
             raise UsageError(

@@ -34,7 +34,7 @@ _DATE = "26 Jul 2024"
 
 
 @dataclass(frozen=True)
-class Tail:
+class TargetLayout:
     """What follows the prompt.
 
     Attributes:
@@ -47,7 +47,7 @@ class Tail:
 
 
 @dataclass(frozen=True, eq=False)
-class Chat:
+class PromptEncoder:
     """A tokenizer that knows the codes of one catalogue.
 
     Attributes:
@@ -98,13 +98,13 @@ class Chat:
         lengths = np.array([len(row) for row in rows])
         return ids, np.arange(longest) >= longest - lengths[:, None]
 
-    def tail(self, slots: Sequence[int]) -> Tail:
+    def tail(self, slots: Sequence[int]) -> TargetLayout:
         """What follows the prompt on a canvas of these slots; the separator stays where the categories are left out."""
         categories = [slot for slot in slots if slot < self.space.n_categories]
         separator = self.separator if self.space.n_categories else ()
         sids = len(slots) - len(categories)
         ids = (*[-1] * len(categories), *separator, *[-1] * sids, self.end)
-        return Tail(ids, tuple(place for place, token in enumerate(ids) if token < 0))
+        return TargetLayout(ids, tuple(place for place, token in enumerate(ids) if token < 0))
 
     @cached_property
     def separator(self) -> tuple[int, ...]:
@@ -122,7 +122,7 @@ def code_names(space: CodeSpace) -> list[str]:
     ]
 
 
-def open_chat(
+def open_prompt_encoder(
     folder: Path,
     config: dict[str, Any],
     space: CodeSpace,
@@ -130,7 +130,7 @@ def open_chat(
     *,
     masked: bool,
     released_pad: bool,
-) -> Chat:
+) -> PromptEncoder:
     """Read a checkpoint's tokenizer and add the codes to it.
 
     Args:
@@ -167,7 +167,7 @@ def open_chat(
     pad = vocabulary.get(LLADA_PAD) if released_pad else None
     if pad is None:
         pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else end
-    return Chat(
+    return PromptEncoder(
         tokenizer=tokenizer,
         space=space,
         templates=tuple(_render(tokenizer, text) for text in paraphrases),

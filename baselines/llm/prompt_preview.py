@@ -7,25 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mindrec_bench.core.backbone import Task
 from mindrec_bench.core.code_space import Int
 from mindrec_bench.core.dataset import Histories
-from mindrec_bench.core.protocols import Task
 
 from ..checkpoints.files import CONFIG, tokenizer_folder
-from .fine_tuning import read_chat
-from .prompt_encoder import Chat, code_names
+from .fine_tuning import read_prompt_encoder
+from .prompt_encoder import PromptEncoder, code_names
 
 if TYPE_CHECKING:
-    from .pretrained import Published
+    from .pretrained import PretrainedBackbone
 
 OPEN = "_"
 """Stands in the text where a causal model predicts a code."""
 
 
 def shown(
-    backbone: Published, task: Task, histories: Histories, start: Int, slots: tuple[int, ...]
+    backbone: PretrainedBackbone, task: Task, histories: Histories, start: Int, slots: tuple[int, ...]
 ) -> list[dict[str, Any]]:
-    """Each user's prompt and what follows it; see `Published.show_prompts`.
+    """Each user's prompt and what follows it; see `PretrainedBackbone.show_prompts`.
 
     Returns:
         For each user the `text`, its token `ids`, and for every slot its name, its `position` in the ids, and its
@@ -33,11 +33,11 @@ def shown(
     """
     folder = tokenizer_folder(str(backbone.checkpoint), task.notify)
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    chat = read_chat(backbone, task, folder, config)
+    chat = read_prompt_encoder(backbone, task, folder, config)
     return [_one(chat, histories[row : row + 1], start[row], slots) for row in range(len(histories))]
 
 
-def _one(chat: Chat, history: Histories, start: Int, slots: tuple[int, ...]) -> dict[str, Any]:
+def _one(chat: PromptEncoder, history: Histories, start: Int, slots: tuple[int, ...]) -> dict[str, Any]:
     space, tail, first = chat.space, chat.tail(slots), np.zeros(1, dtype=np.int64)
     prompt = chat.prompts(history, first)[0][0].tolist()
     names, levels = code_names(space), space.n_categories

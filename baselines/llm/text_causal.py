@@ -13,14 +13,14 @@ from mindrec_bench.core.dataset import Histories
 from ..code_lm.causal_lm import causal_mask
 from ..common.packed_beams import beam_mask
 from ..common.vocabulary import next_code_loss
-from .prompt_encoder import Tail
+from .prompt_encoder import TargetLayout
 from .text_network import TextNetwork, positions_of
 
 
 class TextCausal(TextNetwork):
     """Predicts the next code from the prompt and the codes so far."""
 
-    def fill(self, tail: Tail, codes: Tensor, slots: Tensor) -> Tensor:
+    def fill(self, tail: TargetLayout, codes: Tensor, slots: Tensor) -> Tensor:
         """Tokens after the prompt and before the next slot, which is slot t. Shapes: (b, t), (t,) -> (b, places[t])
 
         With all T codes: before the last slot. What comes after it changes no answer.
@@ -37,7 +37,7 @@ class TextCausal(TextNetwork):
         """The training loss: cross-entropy over the model's whole vocabulary, mean over target slots and examples.
 
         Args:
-            prompt, seen: from `Chat.prompts`. Shapes: (b, n)
+            prompt, seen: from `PromptEncoder.prompts`. Shapes: (b, n)
             labels: code indices of the target. Shape: (b, T)
         """
         slots = torch.arange(labels.shape[1], device=labels.device)
@@ -87,7 +87,7 @@ class TextCausalContext:
     read: tuple[tuple[Tensor, Tensor], ...]
     seen: Tensor
     first: Tensor
-    tail: Tail
+    tail: TargetLayout
     canvas: Tensor
     own: Tensor
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from mindrec_bench.core.dataset import Histories
 
 from ..code_lm.masked_diffusion import weighted_loss
-from .prompt_encoder import Tail
+from .prompt_encoder import TargetLayout
 from .text_network import TOKENS, TextNetwork, positions_of
 
 
@@ -40,7 +40,7 @@ class TextDenoiser(TextNetwork):
         states = self.run(torch.cat([prompt, tail], dim=1), mask=mask, positions=positions_of(whole))
         return states[:, prompt.shape[1] :]
 
-    def fill(self, tail: Tail, revealed: Tensor, slots: Tensor) -> Tensor:
+    def fill(self, tail: TargetLayout, revealed: Tensor, slots: Tensor) -> Tensor:
         """Tokens after the prompt, the mask where nothing is revealed. Shapes: (b, T), (T,) -> (b, m)"""
         tokens = torch.where(revealed < 0, self.mask, self.tokens_at(revealed, slots))
         columns = [revealed.new_full((len(revealed),), max(token, 0)) for token in tail.ids]
@@ -54,7 +54,7 @@ class TextDenoiser(TextNetwork):
         """The training loss.
 
         Args:
-            prompt, seen: from `Chat.prompts`. Shapes: (b, n)
+            prompt, seen: from `PromptEncoder.prompts`. Shapes: (b, n)
             revealed: code indices, -1 where masked. Shape: (b, T)
             labels: the true code indices. Shape: (b, T)
             weights: from `mask_targets`. Shape: (b, T)
@@ -97,7 +97,7 @@ class TextDenoiserContext:
     network: TextDenoiser
     prompt: Tensor
     seen: Tensor
-    tail: Tail
+    tail: TargetLayout
     canvas: Tensor
     own: Tensor
 

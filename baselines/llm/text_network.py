@@ -18,7 +18,7 @@ from mindrec_bench.core.dataset import Histories
 
 from ..common import vocabulary
 from .lora import save_lora, set_trained_weights, trained_weights
-from .prompt_encoder import Chat
+from .prompt_encoder import PromptEncoder
 
 HEAD_ROWS = 1024
 """Hidden states that go through the output head at once: half a gigabyte of logits."""
@@ -38,7 +38,7 @@ class TextNetwork(nn.Module):
         attend_pads: padding is seen like text and counts as positions, as released; else it is masked.
     """
 
-    def __init__(self, lora: PeftModel, chat: Chat, *, attend_pads: bool = False) -> None:
+    def __init__(self, lora: PeftModel, chat: PromptEncoder, *, attend_pads: bool = False) -> None:
         super().__init__()
         self.lora, self.chat, self.attend_pads = lora, chat, attend_pads
         self.register_buffer("codes", torch.from_numpy(chat.codes), persistent=False)

@@ -1,6 +1,6 @@
 """Everything that RecBole 1.2.1 needs in order to run here, in one place (`baselines/recbole_*.py` go through it).
 
-RecBole was last released for NumPy 1 and pandas 1, and it assumes that it owns the process. Inside `at_home()`:
+RecBole was last released for NumPy 1 and pandas 1, and assumes that it owns the process. In `patched_environment()`:
 
 * names that NumPy 2 no longer has (`np.float_`, `np.complex_`, ...) and those that RecBole's `Config` makes of them
   (`np.float`, `np.long`, ...) exist; its evaluator and its data set use them too;
@@ -76,7 +76,7 @@ def require() -> None:
 
 
 @contextmanager
-def at_home() -> Iterator[None]:
+def patched_environment() -> Iterator[None]:
     """Let RecBole run inside, and leave no trace of it in the process. See the module's docstring."""
     import pandas as pd
     import torch

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from mindrec_bench.core.backbone import Task
 from mindrec_bench.core.code_space import Int
 from mindrec_bench.core.dataset import HISTORY, Dataset, Examples, Histories
-from mindrec_bench.core.protocols import Task
 from mindrec_bench.errors import MrbenchError
 
 from . import compat
@@ -71,7 +71,7 @@ class Prepared:
 
 
 def prepare(model: str, settings: dict[str, Any], task: Task) -> Prepared:
-    """Write the task's data for RecBole, have RecBole read it, and remove the files. Call it inside `at_home()`.
+    """Write the task's data for RecBole, have RecBole read it, remove the files; inside `patched_environment()` only.
 
     Args:
         model: RecBole's name of the model.

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from mindrec_bench.core.backbone import Backbone, FitReport, Task
 from mindrec_bench.core.dataset import Histories
-from mindrec_bench.core.protocols import Capability, FitReport, Task
+from mindrec_bench.core.protocols import Capability
 from mindrec_bench.errors import UsageError
 
 from . import compat
@@ -77,15 +78,15 @@ class Plan:
     network: Callable[[Any, Any], nn.Module] | None = None
 
 
-class RecBoleFamily:
+class RecBoleFamily(Backbone):
     """Base of backbones that RecBole trains."""
 
     capability: ClassVar[Capability] = "items"
     sizes: ClassVar[tuple[str, ...]] = ("tiny", "small")
 
-    @staticmethod
-    def missing_requirements() -> str:
-        """Why no RecBole model can run on this machine, or ''; see `contracts.Backbone`."""
+    @classmethod
+    def missing_requirements(cls) -> str:
+        """Why no RecBole model can run on this machine; '' where they can."""
         try:
             compat.require()
         except UsageError as error:
@@ -113,7 +114,7 @@ class RecBoleFamily:
 
         if report := weights.finished(folder):
             return report
-        with compat.at_home():
+        with compat.patched_environment():
             prepared, network = self._make(task)
             return training.fit(prepared, network, task, folder)
 
@@ -127,7 +128,7 @@ class RecBoleFamily:
         compat.require()
         from ..training import weights
 
-        with compat.at_home():
+        with compat.patched_environment():
             prepared, network = self._make(task)
         weights.load(folder, task, network)
         return RecBoleModel(prepared, network.eval(), task.device)
@@ -167,7 +168,7 @@ class RecBoleModel:
         """The model's own scores, in the order of the catalogue. Shape: (B, N), float32"""
         import torch
 
-        with compat.at_home(), torch.no_grad():
+        with compat.patched_environment(), torch.no_grad():
             batch = self.prepared.interaction(histories).to(self.device)
             # one row a user, a column for each of RecBole's items, the padding first
             rows = self.network.full_sort_predict(batch).view(len(histories), -1)

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from mindrec_bench.core.protocols import FitReport, Task
+from mindrec_bench.core.backbone import FitReport, Task
 from mindrec_bench.errors import MrbenchError
 
 from ..training import weights

@@ -12,14 +12,14 @@ import torch
 from torch import Tensor, nn
 from transformers import DynamicCache, EncoderDecoderCache, T5Config, T5Model
 
-from ..common.onednn_linear import linear, speed_up
+from ..common.onednn_linear import linear, patch_linears
 from ..common.packed_beams import beam_mask
 from ..common.vocabulary import slot_log_probs
 
 UNSEEN = -1e9
 """Added to the attention scores of what is not to be seen; no bool mask, since T5 may add its position biases to it."""
 
-ALIKE = 128
+BUCKET_SIZE = 128
 """Histories that the encoder reads together, sorted by length: long enough for the cores, and little padding."""
 
 
@@ -57,7 +57,7 @@ class T5Reader(nn.Module):
         self.pad = pad
         self.t5 = t5
         self.t5.set_input_embeddings(nn.Identity())  # type: ignore[arg-type]  # tokens are embedded here
-        speed_up(self.t5)
+        patch_linears(self.t5)
         self.embedding = embedding
 
     def read(self, tokens: Tensor, there: Tensor) -> Tensor:
@@ -70,7 +70,7 @@ class T5Reader(nn.Module):
     def read_vectors(self, vectors: Tensor, there: Tensor) -> Tensor:
         """The same from the tokens' vectors. Shape: (b, n, hidden), (b, n) -> (b, n, hidden)"""
         order = there.sum(dim=1).argsort(stable=True)
-        parts = [self._read_alike(vectors[rows], there[rows]) for rows in order.split(ALIKE)]
+        parts = [self._read_alike(vectors[rows], there[rows]) for rows in order.split(BUCKET_SIZE)]
         return torch.cat(parts)[order.argsort()]
 
     def _read_alike(self, vectors: Tensor, there: Tensor) -> Tensor:

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from mindrec_bench.core.backbone import FitReport, Task
 from mindrec_bench.core.dataset import Examples, Histories
-from mindrec_bench.core.protocols import FitReport, Task
 
 from ..training import trainer, weights
 from ..training.trainer import Recipe
@@ -70,7 +70,7 @@ def fit(network: IdNetwork, steps: Sequence[Step], subwords: Subwords, task: Tas
         for at, step in enumerate(steps):
             if step.phase != "keywords":
                 path = place / f"{step.round - (step.phase == 'generator')}-{IDS}"
-                name_items(network, path, subwords, task)
+                generate_ids(network, path, subwords, task)
             reports.append(_fit_step(network.enter(step.phase), step, _limited(task, reports, steps[at:]), place))
         write_ids(folder / IDS, read_ids(path, task.data.item_ids), task.data.item_ids, subwords)
         report = _total(network, steps, reports)
@@ -80,19 +80,19 @@ def fit(network: IdNetwork, steps: Sequence[Step], subwords: Subwords, task: Tas
     return report
 
 
-def name_items(network: IdNetwork, path: Path, subwords: Subwords, task: Task) -> None:
+def generate_ids(network: IdNetwork, path: Path, subwords: Subwords, task: Task) -> None:
     """Give the network the IDs that are stored at `path`; the generator writes them first where there are none."""
     if not path.exists():
         task.notify("the generator writes the items' IDs")
         network.to(task.device).eval()
-        wordy = np.zeros(network.generator.embedding.num_embeddings, dtype=bool)  # T5 has more rows than tokens
-        wordy[: subwords.size] = subwords.wordy
-        ids = unique_ids(network.generator, network.texts, torch.from_numpy(wordy).to(task.device))
+        is_word_piece = np.zeros(network.generator.embedding.num_embeddings, dtype=bool)  # T5 has more rows than tokens
+        is_word_piece[: subwords.size] = subwords.is_word_piece
+        ids = unique_ids(network.generator, network.texts, torch.from_numpy(is_word_piece).to(task.device))
         write_ids(path, ids, task.data.item_ids, subwords)
-    show_ids(network, read_ids(path, task.data.item_ids))
+    set_ids(network, read_ids(path, task.data.item_ids))
 
 
-def show_ids(network: IdNetwork, ids: Sequence[tuple[int, ...]]) -> None:
+def set_ids(network: IdNetwork, ids: Sequence[tuple[int, ...]]) -> None:
     """Let the network write histories and targets in these IDs."""
     network.ids = torch.from_numpy(ended(ids)).to(network.ids.device)
 

@@ -69,7 +69,7 @@ class Subwords:
         return self.tokenizer.get_vocab_size()
 
     @cached_property
-    def wordy(self) -> NDArray[np.bool_]:
+    def is_word_piece(self) -> NDArray[np.bool_]:
         """Which tokens stand for letters or digits: no mark, no space alone, nothing special. Shape: (size,)"""
         texts = [self.tokenizer.id_to_token(token) or "" for token in range(self.size)]
         special = {token for token, added in self.tokenizer.get_added_tokens_decoder().items() if added.special}

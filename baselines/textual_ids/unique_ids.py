@@ -37,7 +37,7 @@ ENDED = -1
 """The code number of a slot after the end of an ID (contracts: `model_codes`)."""
 
 
-def propose(generator: T5Reader, texts: Tensor, *, wordy: Tensor, shortest: Tensor, longest: int) -> Int:
+def propose(generator: T5Reader, texts: Tensor, *, is_word_piece: Tensor, shortest: Tensor, longest: int) -> Int:
     """Diverse beam search (Vijayakumar et al., 2018), groups of one beam, Hamming diversity.
 
     Args:
@@ -50,8 +50,8 @@ def propose(generator: T5Reader, texts: Tensor, *, wordy: Tensor, shortest: Tens
     Returns:
         Tokens, `PAD` after the end. Shape: (n, PROPOSALS, longest)
     """
-    n_items, vocabulary = len(texts), len(wordy)
-    barred = torch.where(wordy, 0.0, -torch.inf)
+    n_items, vocabulary = len(texts), len(is_word_piece)
+    barred = torch.where(is_word_piece, 0.0, -torch.inf)
     places = torch.arange(vocabulary, device=texts.device).expand(longest, -1)
     context = generator.context(texts, texts != PAD, places)
     found = torch.full((n_items, PROPOSALS, 0), PAD, device=texts.device)
@@ -71,7 +71,7 @@ def propose(generator: T5Reader, texts: Tensor, *, wordy: Tensor, shortest: Tens
     return found.where(found != END, PAD).cpu().numpy()
 
 
-def unique_ids(generator: T5Reader, texts: Tensor, wordy: Tensor) -> list[Ids]:
+def unique_ids(generator: T5Reader, texts: Tensor, is_word_piece: Tensor) -> list[Ids]:
     """An ID for each item, no two the same, without ends; lower items choose first. Length N
 
     Args:
@@ -88,7 +88,7 @@ def unique_ids(generator: T5Reader, texts: Tensor, wordy: Tensor) -> list[Ids]:
             items = waiting[start : start + ITEMS_AT_ONCE]
             shortest = torch.tensor([len(first.get(item, ())) + 1 for item in items], device=texts.device)
             longest = LONGEST + LONGER * attempt
-            rows = propose(generator, texts[items], wordy=wordy, shortest=shortest, longest=longest)
+            rows = propose(generator, texts[items], is_word_piece=is_word_piece, shortest=shortest, longest=longest)
             for item, proposals in zip(items, rows.tolist(), strict=True):
                 ids = [tuple(token for token in tokens if token != PAD) for tokens in proposals]
                 first[item] = ids[0]
@@ -98,7 +98,7 @@ def unique_ids(generator: T5Reader, texts: Tensor, wordy: Tensor) -> list[Ids]:
                 else:
                     taken[free] = item
         waiting = still
-    words = wordy.nonzero()[:, 0].tolist()
+    words = is_word_piece.nonzero()[:, 0].tolist()
     for item in waiting:  # texts that are all alike: the shortest ending that is free
         endings = chain.from_iterable(product(words, repeat=length) for length in range(1, len(texts)))
         taken[next(longer for ending in endings if (longer := first[item] + ending) not in taken)] = item

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from tqdm import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from mindrec_bench.core.protocols import FitReport
+from mindrec_bench.core.backbone import FitReport
 from mindrec_bench.errors import MrbenchError
 
 from . import processes

@@ -10,15 +10,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from mindrec_bench.core.backbone import Backbone, FitReport, Task
 from mindrec_bench.core.code_space import CodeSpace
-from mindrec_bench.core.protocols import FitReport, Model, Task
+from mindrec_bench.core.protocols import Model
 
 if TYPE_CHECKING:
     from .trainer import Collate, Recipe
 
 
 @dataclass(frozen=True)
-class Own:
+class SizeDefaults:
     """What an option that is None means at a size."""
 
     lr: float
@@ -29,7 +30,7 @@ class Own:
 
 
 @dataclass(frozen=True)
-class FromScratch:
+class TrainedBackbone(Backbone):
     """Base of backbones trained from scratch; a subclass's docstring is the one that users see.
 
     Attributes:
@@ -52,9 +53,9 @@ class FromScratch:
 
     data_parallel: ClassVar[bool] = True
     sizes: ClassVar[tuple[str, ...]] = ("tiny", "small")
-    own: ClassVar[Mapping[str, Own]] = {
-        "tiny": Own(lr=3e-3, epochs=15, batch=128, dropout=0.1, weight_decay=0.01),
-        "small": Own(lr=1.5e-3, epochs=30, batch=128, dropout=0.1, weight_decay=0.1),
+    size_defaults: ClassVar[Mapping[str, SizeDefaults]] = {
+        "tiny": SizeDefaults(lr=3e-3, epochs=15, batch=128, dropout=0.1, weight_decay=0.01),
+        "small": SizeDefaults(lr=1.5e-3, epochs=30, batch=128, dropout=0.1, weight_decay=0.1),
     }
     eval_repeats: ClassVar[int] = 1
     cpu_bf16: ClassVar[bool] = False
@@ -70,7 +71,9 @@ class FromScratch:
     def with_size_defaults(self, size: str) -> Self:
         """The options with the size's own where they are None."""
         names = ("lr", "epochs", "batch", "dropout", "weight_decay")
-        return replace(self, **{name: getattr(self.own[size], name) for name in names if getattr(self, name) is None})
+        return replace(
+            self, **{name: getattr(self.size_defaults[size], name) for name in names if getattr(self, name) is None}
+        )
 
     def fit(self, task: Task, folder: Path) -> FitReport:
         """Train from scratch; see `training.fit`.

@@ -23,9 +23,9 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset, Sampler
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
+from mindrec_bench.core.backbone import FitReport, Task
 from mindrec_bench.core.code_space import Int
 from mindrec_bench.core.dataset import Examples
-from mindrec_bench.core.protocols import FitReport, Task
 from mindrec_bench.errors import DataError, UsageError
 
 from . import processes, weights
@@ -66,7 +66,7 @@ class Recipe:
     cpu_bf16: bool = False
 
 
-class Batches(Dataset):  # type: ignore[type-arg]
+class ExampleDataset(Dataset):  # type: ignore[type-arg]
     """Examples by key = repeat * E + index; a whole batch is made at once."""
 
     def __init__(self, examples: Examples, collate: Collate, repeats: int = 1) -> None:
@@ -82,7 +82,7 @@ class Batches(Dataset):  # type: ignore[type-arg]
         return self.collate(examples, numbers)
 
 
-class Order(Sampler[int]):
+class EpochSampler(Sampler[int]):
     """Keys of one epoch: epoch * E + index, shuffled by (seed, epoch) alone."""
 
     def __init__(self, examples: int, seed: int, shuffle: bool) -> None:
@@ -103,16 +103,16 @@ class Order(Sampler[int]):
 
 
 def _whole(batch: Any) -> Any:
-    """`Batches` collates already."""
+    """`ExampleDataset` collates already."""
     return batch
 
 
 class _Trainer(Trainer):
     """A Trainer that takes our order of examples."""
 
-    order: Order
+    order: EpochSampler
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> Order:
+    def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
         return self.order
 
 
@@ -151,8 +151,8 @@ def fit(
         raise DataError("no user has the 4 interactions that a training example takes; use data with longer histories")
     with weights.explain_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        held = Batches(held_out, valid, recipe.eval_repeats)
-        progress = _run(network, recipe, task, folder / "checkpoints", Batches(shown, train), held)
+        held = ExampleDataset(held_out, valid, recipe.eval_repeats)
+        progress = _run(network, recipe, task, folder / "checkpoints", ExampleDataset(shown, train), held)
         parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
         report = progress.report(parameters, "bf16" if _bf16(task.device, recipe.cpu_bf16) else "float32")
         processes.meet()  # all have read the checkpoint they continued from
@@ -162,7 +162,9 @@ def fit(
     return report
 
 
-def _run(network: nn.Module, recipe: Recipe, task: Task, checkpoints: Path, train: Batches, held: Batches) -> Progress:
+def _run(
+    network: nn.Module, recipe: Recipe, task: Task, checkpoints: Path, train: ExampleDataset, held: ExampleDataset
+) -> Progress:
     arguments = _arguments(recipe, task, checkpoints)
     network.to(arguments.device)
     steps = recipe.epochs * -(-len(train) // recipe.batch)
@@ -188,7 +190,7 @@ def _run(network: nn.Module, recipe: Recipe, task: Task, checkpoints: Path, trai
         callbacks=[progress],
         optimizers=(optimizer, schedule),
     )
-    trainer.order = Order(len(train), task.seed, recipe.shuffle)
+    trainer.order = EpochSampler(len(train), task.seed, recipe.shuffle)
     if processes.rank() > 0:
         torch.manual_seed(task.seed + processes.rank())  # dropout of its own
     trainer.remove_callback(PrinterCallback)

@@ -18,7 +18,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from mindrec_bench.core.protocols import FitReport, Task
+from mindrec_bench.core.backbone import FitReport, Task
 from mindrec_bench.errors import DataError, MrbenchError
 
 WEIGHTS, CARD = "weights.safetensors", "model.json"

@@ -13,10 +13,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from ..core.backbone import Task
 from ..core.code_space import Categories
 from ..core.dataset import HISTORY, Dataset, Examples, Histories
 from ..core.lifting import adapt
-from ..core.protocols import Constrain, Model, Task
+from ..core.protocols import Constrain, Model
 from ..errors import UsageError
 from ..experiment.batch_decoder import BatchDecoder
 from ..experiment.config import AUTO, ExperimentConfig

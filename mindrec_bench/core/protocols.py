@@ -16,18 +16,14 @@ torch inside its methods).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
-
-from .code_space import CodeSpace
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from .constraint import CatalogueConstraint
-    from .dataset import Dataset
 from .dataset import Histories
 
 Constrain = Literal["slots", "catalogue"]
@@ -127,99 +123,6 @@ class Model(Protocol):
         ...
 
 
-@dataclass(frozen=True, eq=False)
-class Task:
-    """All that fitting or loading a backbone may depend on.
-
-    Attributes:
-        data: users, sequences and catalogue; `data.train_examples()` and its like give the split.
-        space: the slots; without category slots when categories are not used.
-        size: `tiny`, `small`, ... ("" for backbones without sizes).
-        seed: for everything random in training.
-        device: `cpu` or `cuda`; where several processes share a run, `cuda` is this one's own GPU.
-        max_minutes: stop training after this long, or None.
-        quiet: no progress bar.
-        notify: prints one line of progress on stderr.
-    """
-
-    data: Dataset
-    space: CodeSpace
-    size: str = ""
-    seed: int = 42
-    device: str = "cpu"
-    max_minutes: float | None = None
-    quiet: bool = False
-    notify: Callable[[str], None] = field(default=lambda line: None)
-
-
-@dataclass(frozen=True)
-class FitReport:
-    """What training did; stored beside the weights and shown with every result.
-
-    Attributes:
-        epochs: epochs reached, fractions included.
-        steps: optimiser steps.
-        parameters: trainable parameters.
-        seconds: training time, interruptions excluded.
-        valid_loss: validation loss after each evaluation.
-        under_trained: the time limit came while validation still improved.
-        precision: what it computed in: `float32`, or `bf16` (autocast); '' where that is not known.
-    """
-
-    epochs: float
-    steps: int
-    parameters: int
-    seconds: float
-    valid_loss: tuple[float, ...] = ()
-    under_trained: bool = False
-    precision: str = ""
-
-
-class Backbone(Protocol):
-    """A registered model family: a frozen dataclass whose fields are its options.
-
-    The core asks for these by name, and does without where they are not there. Methods:
-
-    * `identity(size) -> dict[str, str]`: what the files that options name hold, for the identity of runs;
-    * `missing_requirements() -> str`, of the class: why it can't run on this machine, '' where it can;
-    * `auto_size(*, simulation, device) -> (size, why)`: what `--size auto` means;
-    * `show_prompts(task, histories, start, slots) -> list[dict]`: what a model of texts reads, for people to look at:
-      for each user `text`, `ids`, and `slots` with `slot`, `position` and `state` (start: the canvas, shape (B, T)).
-
-    Class attributes:
-
-    * `data_parallel: bool`: several processes can share its training. Then `fit` may be called in each of them at once,
-      with one folder and torch.distributed initialised; the report of process 0 counts;
-    * `reads_text: bool`: it reads `Task.data.texts`, which then are part of its identity, and must be there;
-    * `model_codes: str`: it names items in codes of its own; says what one of them is. See `Model`.
-
-    An option whose field has the metadata `options.ANSWERS` changes what a fitted model answers, and not how it is
-    fitted.
-
-    Attributes:
-        capability: what its contexts answer.
-        sizes: the sizes it can be fitted in, smallest first; empty when nothing is trained.
-    """
-
-    capability: ClassVar[Capability]
-    sizes: ClassVar[tuple[str, ...]]
-
-    def with_size_defaults(self, size: str) -> Backbone:
-        """The same options, with those that depend on the size filled in; the core fits, loads and identifies these."""
-        ...
-
-    def fit(self, task: Task, folder: Path) -> FitReport:
-        """Train, leaving all that `load` needs in `folder`; a second call after an interruption continues there.
-
-        Never called when `sizes` is empty.
-        """
-        ...
-
-    def load(self, task: Task, folder: Path) -> Model:
-        """Return the fitted model, on `task.device`."""
-        ...
-
-
 class Decoder(Protocol):
     """A registered decoder: a frozen dataclass whose fields are its options.
 
@@ -233,17 +136,5 @@ class Decoder(Protocol):
         """Fill the canvas for every user of the batch and return the `beam` best, best first.
 
         The result for a user does not depend on who else is in the batch. Fewer than `beam` results are padded.
-        """
-        ...
-
-
-class DataSource(Protocol):
-    """A registered data set: a frozen dataclass whose fields are its options."""
-
-    def load(self, data_dir: Path | None, *, users: int | None, notify: Callable[[str], None]) -> Dataset:
-        """Return the first `users` users (None: all) by user id.
-
-        Raises:
-            DataError: the data is not there, or broken.
         """
         ...

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from ..core.backbone import DataSource
 from ..core.dataset import Dataset
-from ..core.protocols import DataSource
 from ..errors import DataError, UsageError, did_you_mean
 from ..plugins import options, registry
 from ..plugins.description import PluginInfo, describe, options_of
@@ -49,7 +49,7 @@ def _check_levels(levels: int | None) -> None:
 
 
 @dataclass(frozen=True)
-class Known:
+class Known(DataSource):
     """A data set of the paper, found by the name of its folder, and downloaded where it is not on this machine.
 
     Attributes:
@@ -94,7 +94,7 @@ class Instruments(Known):
 
 
 @dataclass(frozen=True)
-class FolderSource:
+class FolderSource(DataSource):
     """A user's own dataset folder.
 
     Attributes:

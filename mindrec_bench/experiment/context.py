@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from ..core.backbone import Backbone, FitReport, Task
 from ..core.code_space import CodeSpace
 from ..core.dataset import Dataset, Examples
-from ..core.protocols import Backbone, FitReport, Model, Task
+from ..core.protocols import Model
 from ..distributed.devices import environment, pick_device
 from ..distributed.memory import training_advice
 from ..distributed.processes import WorkerContext, noop
@@ -21,7 +22,7 @@ from ..store.runs import RunFolder
 from ..store.shards import Shard
 from .batch_decoder import BatchDecoder
 from .config import ExecutionOptions, ExperimentConfig
-from .resolve import ResolvedExperiment, model_codes, resolve_config
+from .resolve import ResolvedExperiment, resolve_config
 from .scoring import score_shards
 from .shard_decoder import ShardDecoder
 from .summary import asked, command, costs, notes
@@ -89,7 +90,7 @@ class RunContext:
 
     def model_codes(self, model: Model) -> ModelCodes | None:
         """The codes that the model names items in, where they are not the data's."""
-        code = model_codes(self.resolved.backbone)
+        code = self.resolved.backbone.model_codes
         return ModelCodes(model.code_space, code) if code else None  # type: ignore[attr-defined]  # see `Model`
 
     @property
@@ -174,7 +175,7 @@ class RunContext:
 
     def finish(self, shards: list[Shard], report: FitReport | None) -> dict[str, Any]:
         """Score the stored rankings and write the summary."""
-        own = self.model_codes(self.load(shards[0].meta.fit)) if model_codes(self.resolved.backbone) else None
+        own = self.model_codes(self.load(shards[0].meta.fit)) if self.resolved.backbone.model_codes else None
         categories, beam = self.spec.categories, self.spec.beam
         columns, results = score_shards(
             shards, self.examples, self.dataset, self.space, categories=categories, beam=beam, own=own

@@ -15,7 +15,6 @@ from ..data import locate
 from ..distributed.devices import package_version, pick_device
 from ..errors import MrbenchError
 from ..plugins import registry
-from .resolve import auto_size
 
 NEEDED = ("torch", "transformers", "accelerate", "peft", "huggingface_hub", "numpy", "scipy", "scikit-learn", "pyarrow")
 EXTRAS = {
@@ -85,8 +84,8 @@ def _threads() -> str:
 def _data(data_dir: Path | None) -> list[Line]:
     lines = []
     for name in registry.names("data"):
-        folder = getattr(registry.load("data", name), "folder", None)
-        if folder is None:
+        folder = registry.load("data", name).folder
+        if not folder:
             lines.append(Line("data", name, True, "needs no files"))
             continue
         path = locate.find(folder, data_dir)
@@ -133,7 +132,7 @@ def _models(device: str) -> list[Line]:
     for name in registry.names("model"):
         try:
             cls = registry.load("model", name)
-            lack = cls.missing_requirements() if hasattr(cls, "missing_requirements") else ""
+            lack = cls.missing_requirements()
             lines.append(Line("models", name, not lack, lack or _auto(cls, device)))
         except MrbenchError as error:
             lines.append(Line("models", name, False, str(error)))
@@ -147,8 +146,8 @@ def _auto(cls: Any, device: str) -> str:
         backbone = cls()
     except TypeError:  # an option has no default
         return f"ready; sizes {', '.join(cls.sizes)}"
-    size, why = auto_size(backbone, simulation=False, device=device)
-    return f"ready; --size auto on real data is {size}{why}"
+    size, why = backbone.auto_size(simulation=False, device=device)
+    return f"ready; --size auto on real data is {size} (auto: {why})"
 
 
 def to_text(lines: list[Line]) -> str:

@@ -46,15 +46,12 @@ def dry_run(question: ExperimentConfig, setup: ExecutionOptions, *, prompts: int
 
 
 def _prompts(steps: RunContext, count: int) -> list[dict[str, Any]] | None:
-    show = getattr(steps.resolved.backbone, "show_prompts", None)
-    if show is None:
-        return None
     space, users = steps.space, steps.examples
     slots = canvas_slots(space, steps.spec.categories)
     start = np.full((min(count, len(users)), len(slots)), MASK)
     if steps.spec.categories == "given":
         start[:, : space.n_categories] = space.item_codes[users.targets[:count], : space.n_categories]
-    return show(steps.task, users.histories[:count], start, slots) or None
+    return steps.resolved.backbone.show_prompts(steps.task, users.histories[:count], start, slots)
 
 
 def dry_text(plan: dict[str, Any]) -> str:

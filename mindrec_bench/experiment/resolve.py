@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from ..core.backbone import Backbone, DataSource
 from ..core.code_space import Categories
 from ..core.dataset import Dataset, Split
-from ..core.protocols import Backbone, Constrain, DataSource, Decoder
+from ..core.protocols import Constrain, Decoder
 from ..data.sources import resolve
 from ..errors import UsageError, did_you_mean
 from ..plugins import options, registry
@@ -57,10 +58,10 @@ class ResolvedExperiment:
     def why_size(self, dataset: Dataset) -> str:
         """What to say about a size that the user did not choose; '' about a chosen one."""
         asked = self.question.size != AUTO or not self.backbone.sizes
-        return "" if asked else self._auto(dataset)[1]
+        return "" if asked else f" (auto: {self._auto(dataset)[1]})"
 
     def _auto(self, dataset: Dataset) -> tuple[str, str]:
-        return auto_size(self.backbone, simulation=dataset.simulation is not None, device=self.device)
+        return self.backbone.auto_size(simulation=dataset.simulation is not None, device=self.device)
 
     def model_part(self, size: str) -> ModelSpec:
         """The model's identity; what the files that its options name hold stands under `files`.
@@ -68,8 +69,7 @@ class ResolvedExperiment:
         Raises:
             UsageError, DataError: the options do not fit the size, or a file can't be read.
         """
-        identify = getattr(self.backbone, "identity", None)
-        files = identify(size) if identify is not None else {}
+        files = self.backbone.file_fingerprints(size)
         backbone = self.backbone.with_size_defaults(size)
         values = options.as_dict(backbone) | ({"files": files} if files else {})
         return ModelSpec(self.model_name, values, size, options.answering(backbone))
@@ -81,7 +81,7 @@ class ResolvedExperiment:
             UsageError: categories are asked of data that has none.
         """
         asked = self.question.categories
-        if model_codes(self.backbone):
+        if self.backbone.model_codes:
             return "none"
         if dataset.categories is None:
             if asked not in (None, "none"):
@@ -109,30 +109,14 @@ class ResolvedExperiment:
             exclude_history=question.exclude_history,
             max_minutes=question.max_minutes if self.backbone.sizes else None,
             split=question.split,
-            train_devices=(question.train_devices or 1) if getattr(self.backbone, "data_parallel", False) else 1,
+            train_devices=(question.train_devices or 1) if self.backbone.data_parallel else 1,
             texts=self._texts(dataset),
         )
 
     def _texts(self, dataset: Dataset) -> str | None:
-        if not getattr(self.backbone, "reads_text", False):
+        if not self.backbone.reads_text:
             return None
         return dataset.named_texts(f"model '{self.model_name}'").fingerprint
-
-
-def model_codes(backbone: Backbone) -> str:
-    """What a code of a backbone is that names items in codes of its own; '' where it takes the data's."""
-    return getattr(backbone, "model_codes", "")
-
-
-def auto_size(backbone: Backbone, *, simulation: bool, device: str) -> tuple[str, str]:
-    """The size that `auto` means for a backbone with sizes, and why, in brackets after a space."""
-    choose = getattr(backbone, "auto_size", None)
-    if choose is not None:
-        size, why = choose(simulation=simulation, device=device)
-        return size, why
-    if simulation:
-        return backbone.sizes[0], " (auto: the smallest, for a simulation)"
-    return backbone.sizes[-1], " (auto: the largest of this model)"
 
 
 def effective_eval_users(asked: int | None, there: int) -> int | None:
@@ -170,7 +154,7 @@ def resolve_config(question: ExperimentConfig, data_dir: Path | None = None) -> 
             f"--exclude-history needs a model that scores items, and '{model_name}' gives probabilities of codes; "
             "leave the flag out"
         )
-    if model_codes(backbone) and question.categories not in (None, "none"):
+    if backbone.model_codes and question.categories not in (None, "none"):
         raise UsageError(
             f"model '{model_name}' names items in codes of its own, which have no category slots; run it with "
             "--categories none"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..core.protocols import FitReport
+from ..core.backbone import FitReport
 from ..distributed.devices import check_devices
 from ..distributed.launcher import launch
 from ..distributed.processes import ProcessInfo, WorkerContext, noop

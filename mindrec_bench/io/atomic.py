@@ -45,12 +45,12 @@ def explain_write_errors(path: Path, option: str = "--runs-dir") -> Iterator[Non
         ) from error
 
 
-def atomic_write(path: Path, write: Callable[[BinaryIO], object], *, option: str = "--runs-dir") -> None:
-    """Write a file under a temporary name, bring it to the disk, and rename it into place.
+@contextmanager
+def atomic_path(path: Path, *, option: str = "--runs-dir") -> Iterator[Path]:
+    """A temporary path for the block to write to; afterwards it is brought to the disk and renamed into place.
 
     Args:
         path: the final name; its folder is made where it is missing.
-        write: puts the content into the open file it is given.
         option: as `explain_write_errors`.
 
     Raises:
@@ -60,9 +60,8 @@ def atomic_write(path: Path, write: Callable[[BinaryIO], object], *, option: str
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}{TEMPORARY}")  # one name: what a killed process left is overwritten
         try:
-            with open(temporary, "wb") as file:
-                write(file)
-                file.flush()
+            yield temporary
+            with open(temporary, "rb") as file:
                 os.fsync(file.fileno())
             os.replace(temporary, path)
             _sync_folder(path.parent)
@@ -70,6 +69,21 @@ def atomic_write(path: Path, write: Callable[[BinaryIO], object], *, option: str
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
             raise
+
+
+def atomic_write(path: Path, write: Callable[[BinaryIO], object], *, option: str = "--runs-dir") -> None:
+    """Write a file that is whole or absent; see `atomic_path`.
+
+    Args:
+        path: the final name.
+        write: puts the content into the open file it is given.
+        option: as `explain_write_errors`.
+
+    Raises:
+        MrbenchError: the disk is full or the folder can't be written; nothing is left behind.
+    """
+    with atomic_path(path, option=option) as temporary, open(temporary, "wb") as file:
+        write(file)
 
 
 def _sync_folder(folder: Path) -> None:

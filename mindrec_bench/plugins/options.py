@@ -20,7 +20,7 @@ T = TypeVar("T")
 LATER = {"later": True}
 """Metadata of a field that was added when runs of its class were stored already."""
 
-ANSWERS = {**LATER, "answers": True}
+INFERENCE_ONLY = {**LATER, "answers": True}
 """Metadata of a model's field that changes what a fitted model answers, and not how it is fitted."""
 
 

@@ -15,6 +15,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 
+from ..core.backbone import Backbone, DataSource
 from ..core.protocols import Capability
 from ..errors import UsageError, did_you_mean
 from . import options
@@ -27,7 +28,7 @@ GROUPS: dict[Kind, str] = {
     "data": "mindrec_bench.datasets",
 }
 
-ANSWERS: dict[Capability, tuple[Capability, ...]] = {
+CAN_ANSWER: dict[Capability, tuple[Capability, ...]] = {
     "items": ("items", "denoiser", "causal"),
     "denoiser": ("denoiser", "causal"),
     "causal": ("causal",),
@@ -88,14 +89,12 @@ def load(kind: Kind, name: str) -> Any:
         cls = points[name].load()
     except Exception as error:
         raise UsageError(f"the {kind} '{name}' of {_origin(points[name])} can't be imported: {error!r}") from error
-    missing = [part for part in _PARTS[kind] if not hasattr(cls, part)]
-    if missing or not is_dataclass(cls):
-        lack = f"lacks {', '.join(missing)}" if missing else "is not a dataclass"
-        raise UsageError(f"the {kind} '{name}' of {_origin(points[name])} does not fit the contract: it {lack}")
-    if kind != "data" and (capability := _capability(cls)) not in ANSWERS:
+    if fault := _fault(kind, cls):
+        raise UsageError(f"the {kind} '{name}' of {_origin(points[name])} does not fit the contract: it {fault}")
+    if kind != "data" and (capability := _capability(cls)) not in CAN_ANSWER:
         raise UsageError(
             f"the {kind} '{name}' of {_origin(points[name])} does not fit the contract: '{capability}' is no "
-            f"capability; there are {', '.join(ANSWERS)}"
+            f"capability; there are {', '.join(CAN_ANSWER)}"
         )
     return cls
 
@@ -105,11 +104,24 @@ def _capability(cls: Any) -> Any:
     return getattr(cls, "capability", getattr(cls, "needs", ""))
 
 
-_PARTS: dict[Kind, tuple[str, ...]] = {
-    "model": ("capability", "sizes", "with_size_defaults", "fit", "load"),
-    "decoder": ("needs", "decode"),
-    "data": ("load",),
-}
+BASES: dict[Kind, type] = {"model": Backbone, "data": DataSource}
+"""What registered classes inherit from; decoders have no optional hooks, and no base."""
+
+_PARTS: dict[Kind, tuple[str, ...]] = {"model": ("capability",), "decoder": ("needs", "decode"), "data": ()}
+
+
+def _fault(kind: Kind, cls: Any) -> str:
+    """Why a class can't be registered, '' where it can."""
+    base = BASES.get(kind, object)
+    if not (isinstance(cls, type) and issubclass(cls, base)):
+        return f"does not inherit {base.__module__}.{base.__qualname__}"
+    missing = [
+        *(part for part in _PARTS[kind] if not hasattr(cls, part)),
+        *sorted(getattr(cls, "__abstractmethods__", ())),
+    ]
+    if missing:
+        return f"lacks {', '.join(missing)}"
+    return "" if is_dataclass(cls) else "is not a dataclass"
 
 
 def make(kind: Kind, spec: str) -> tuple[str, Any]:
@@ -152,7 +164,7 @@ def _line(point: EntryPoint, cls: Any) -> RegistryEntry:
 
 def fits(capability: Capability, needs: Capability) -> bool:
     """Whether a backbone of this capability can answer a decoder with these needs."""
-    return needs in ANSWERS[capability]
+    return needs in CAN_ANSWER[capability]
 
 
 def check_pair(model: str, capability: Capability, decoder: str, needs: Capability) -> None:

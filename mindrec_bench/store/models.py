@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ..core.protocols import FitReport
+from ..core.backbone import FitReport
 from ..io.atomic import TEMPORARY, Notify, explain_write_errors, remove_folder
 from ..io.hashing import short_hash
 from ..io.locks import hold

@@ -11,13 +11,13 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
+from ..core.backbone import Backbone, FitReport, Task
 from ..core.code_space import CodeSpace
 from ..core.dataset import Dataset, Histories
-from ..core.protocols import Backbone, FitReport, Model, Task
+from ..core.protocols import Model
 from ..data.simulation.arts_sim import ArtsSim
 from ..experiment.config import AUTO
-from ..experiment.resolve import model_codes
-from ..plugins.registry import ANSWERS
+from ..plugins.registry import CAN_ANSWER
 from .answers import BEAMS, Probe, close
 from .rules import check_options, require
 
@@ -39,7 +39,7 @@ def check_backbone(backbone: Backbone, *, size: str | None = None, data: Dataset
     _check_class(backbone)
     data = data or ArtsSim(users=30, items=60).load(None, users=None, notify=lambda line: None)
     size = size or next(iter(backbone.sizes), "")
-    space = data.space(categories=data.categories is not None and not model_codes(backbone))
+    space = data.space(categories=data.categories is not None and not backbone.model_codes)
     with TemporaryDirectory() as folder:
         lines: list[str] = []
         task = Task(data, space, size=size, quiet=True, notify=lines.append)
@@ -63,7 +63,7 @@ def _check_class(backbone: Backbone) -> None:
     """What the registry and the command line rely on."""
     check_options(backbone)
     name, capability, sizes = type(backbone).__name__, backbone.capability, backbone.sizes
-    require(capability in ANSWERS, f"{name}: capability is {capability!r}, and not one of {', '.join(ANSWERS)}")
+    require(capability in CAN_ANSWER, f"{name}: capability is {capability!r}, and not one of {', '.join(CAN_ANSWER)}")
     good = isinstance(sizes, tuple) and all(isinstance(size, str) and size not in ("", AUTO) for size in sizes)
     require(good, f"{name}: sizes is {sizes!r}, and not a tuple of names other than '' and '{AUTO}'")
     for size in sizes or ("",):
@@ -117,7 +117,7 @@ class _Fits:
     def probe(self, model: Model) -> Probe:
         """Asks about all slots: those of the data, or a model's own."""
         space = self.task.space
-        if model_codes(self.backbone):
+        if self.backbone.model_codes:
             space = _own_space(self.name, model, self.task.space.n_items)
         return Probe(self.name, self.backbone.capability, space, tuple(range(space.n_slots)))
 

@@ -12,9 +12,10 @@ from torch import Tensor
 from mindrec_baselines.llama3 import Llama3
 from mindrec_baselines.qwen2_5 import Qwen25
 from mindrec_baselines.tiger import Tiger
+from mindrec_bench.core.backbone import Task
 from mindrec_bench.core.code_space import CodeSpace
 from mindrec_bench.core.dataset import Dataset
-from mindrec_bench.core.protocols import Ranking, Task
+from mindrec_bench.core.protocols import Ranking
 from mindrec_bench.testing import make_canvas
 from mindrec_decoders.ar_beam import ArBeam
 

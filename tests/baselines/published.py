@@ -10,12 +10,12 @@ import torch
 from mindrec_baselines.checkpoints.files import open_checkpoint
 from mindrec_baselines.checkpoints.weights import grow, load_network
 from mindrec_baselines.llm.lora import add_lora
-from mindrec_baselines.llm.prompt_encoder import Chat, open_chat
+from mindrec_baselines.llm.prompt_encoder import PromptEncoder, open_prompt_encoder
 from mindrec_baselines.llm.text_causal import TextCausal
 from mindrec_baselines.llm.text_denoiser import TextDenoiser
+from mindrec_bench.core.backbone import Task
 from mindrec_bench.core.code_space import CodeSpace
 from mindrec_bench.core.dataset import Dataset
-from mindrec_bench.core.protocols import Task
 
 from .made_checkpoints import write_checkpoint
 
@@ -37,10 +37,10 @@ def task(data: Dataset, *, categories: bool = True, **changes: Any) -> Task:
     return Task(data, data.space(categories=categories), **given)
 
 
-def chat(folder: Path, family: str, space: CodeSpace, paraphrases=SHORT, **options: Any) -> Chat:
+def chat(folder: Path, family: str, space: CodeSpace, paraphrases=SHORT, **options: Any) -> PromptEncoder:
     checkpoint = open_checkpoint(str(folder), lambda line: None)
     options = {"masked": family == "llada", "released_pad": False, **options}
-    return open_chat(checkpoint.folder, checkpoint.config, space, paraphrases, **options)
+    return open_prompt_encoder(checkpoint.folder, checkpoint.config, space, paraphrases, **options)
 
 
 def network(

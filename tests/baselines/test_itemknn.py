@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from mindrec_baselines.itemknn import ItemKnn, nearest, similarities
+from mindrec_bench.core.backbone import Task
 from mindrec_bench.core.dataset import Dataset
-from mindrec_bench.core.protocols import Task
 from mindrec_bench.errors import UsageError
 from mindrec_bench.plugins.options import build
 

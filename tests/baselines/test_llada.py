@@ -14,8 +14,8 @@ import torch
 from mindrec_baselines.code_lm.masked_diffusion import mask_targets
 from mindrec_baselines.common.noise import uniform
 from mindrec_baselines.llada import Llada, LladaModel
+from mindrec_bench.core.backbone import Task
 from mindrec_bench.core.dataset import HISTORY, Dataset
-from mindrec_bench.core.protocols import Task
 from mindrec_bench.errors import DataError, UsageError
 from mindrec_bench.plugins.options import build
 
@@ -237,5 +237,5 @@ def test_refresh_is_for_full_attention() -> None:
 @pytest.mark.parametrize("options", [{"attention": "prefix"}, {"refresh": 2}])
 def test_published_sizes_read_prompts_at_every_step(options: dict) -> None:
     with pytest.raises(UsageError, match="size '8b'; attention and refresh are for tiny and small"):
-        Llada(**options).identity("8b")
-    assert Llada(**options).identity("small") == {}
+        Llada(**options).file_fingerprints("8b")
+    assert Llada(**options).file_fingerprints("small") == {}

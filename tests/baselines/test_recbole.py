@@ -17,8 +17,8 @@ from mindrec_baselines.recbole import MODELS, RecBole
 from mindrec_baselines.recbole_backend import compat
 from mindrec_baselines.recbole_backend.family import RecBoleFamily
 from mindrec_baselines.sasrec import SasRec
+from mindrec_bench.core.backbone import FitReport, Task
 from mindrec_bench.core.dataset import Dataset, Examples, Histories
-from mindrec_bench.core.protocols import FitReport, Task
 from mindrec_bench.errors import DataError, MrbenchError, UsageError
 from mindrec_bench.metrics.lists import Catalogue, score_lists
 from mindrec_bench.plugins.options import build
@@ -70,7 +70,7 @@ def fitted(recbole: None, data: Dataset, tmp_path_factory: pytest.TempPathFactor
 
 
 def test_recbole_sees_our_split_and_the_whole_catalogue(recbole: None, data: Dataset) -> None:
-    with compat.at_home():
+    with compat.patched_environment():
         prepared, network = QUICK._make(task(data))
         parts = {
             "train": (prepared.train.dataset, data.train_examples()),
@@ -110,7 +110,7 @@ def test_our_metrics_equal_recboles_own(recbole: None, data: Dataset, tmp_path: 
     """The same fitted model, ranked by RecBole's evaluation and by ours; nobody has items 20 to 23."""
     given = task(data)
     report = backbone.fit(given, tmp_path)
-    with compat.at_home():
+    with compat.patched_environment():
         prepared, network = backbone._make(given)
         network.load_state_dict(backbone.load(given, tmp_path).network.state_dict())
         trainer = compat.trainer(prepared.config, network)
@@ -254,7 +254,7 @@ def test_recbole_leaves_no_trace(
 
 
 def test_bce_is_the_papers_loss(recbole: None) -> None:
-    with compat.at_home():
+    with compat.patched_environment():
         from mindrec_baselines.recbole_backend.bce_loss import SampledBce
     positive, negative = torch.tensor([2.0, -1.0]), torch.tensor([0.5, 3.0])
     expected = -(positive.sigmoid().log() + (1 - negative.sigmoid()).log()).mean()
@@ -264,7 +264,7 @@ def test_bce_is_the_papers_loss(recbole: None) -> None:
 def test_each_loss_is_its_own(recbole: None, data: Dataset) -> None:
     losses = {}
     for loss in ("bce", "bpr", "ce"):
-        with compat.at_home():
+        with compat.patched_environment():
             prepared, network = SasRec(loss=loss)._make(task(data))  # type: ignore[arg-type]
             batch = next(iter(prepared.train))
             network.eval()

@@ -10,8 +10,8 @@ import torch
 from transformers import T5ForConditionalGeneration
 
 from mindrec_baselines.tiger import SHAPES, Tiger
+from mindrec_bench.core.backbone import Task
 from mindrec_bench.core.dataset import Histories
-from mindrec_bench.core.protocols import Task
 
 from .causal import ar_beam, assert_same, generated, prefixes, task, untrained
 

@@ -31,7 +31,7 @@ def test_cases_that_it_knows_get_a_ratio(tmp_path):
     assert ratios.pop(("llada", "bs")) > 0
     assert len(ratios) == 3
     assert set(ratios.values()) == {None}
-    assert plain.module.asked == [("CodeNetwork", 3, "bs", 2)] * 2
+    assert plain.module.asked == [("MaskedCodeLM", 3, "bs", 2)] * 2
 
 
 @pytest.mark.parametrize("text", ["RULES = {}", "def decode(", None])

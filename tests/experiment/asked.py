@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 import pyarrow.parquet as pq
 
-from mindrec_bench.core.protocols import FitReport
+from mindrec_bench.core.backbone import Backbone, FitReport
 from mindrec_bench.testing import catalogue_model
 
 USERS = 60
@@ -26,7 +26,7 @@ def answer(summary):
 
 
 @dataclass(frozen=True)
-class Trained:
+class Trained(Backbone):
     """A model that is 'trained' into a file; every training gives other weights. Counts its trainings."""
 
     trainings: ClassVar[list[bool]] = []

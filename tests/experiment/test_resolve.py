@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import pytest
 
+from mindrec_bench.core.backbone import Backbone
 from mindrec_bench.data.simulation.arts_sim import ArtsSim
 from mindrec_bench.errors import DataError, UsageError
 from mindrec_bench.experiment.config import ExperimentConfig
@@ -66,7 +67,7 @@ def test_names_and_labels():
 
 
 @dataclass(frozen=True)
-class Sized:
+class Sized(Backbone):
     """A backbone of three sizes."""
 
     capability: ClassVar[str] = "denoiser"
@@ -111,7 +112,8 @@ def test_auto_is_what_a_backbone_says(data):
     resolved = resolve_config(replace(ASKED, model="idgenrec", decoder="ar-beam"))
     assert resolved.size(data) == "tiny"
     real = replace(data, simulation=None)
-    assert (resolved.size(real), resolved.why_size(real)) == resolved.backbone.auto_size(simulation=False, device="cpu")
+    size, reason = resolved.backbone.auto_size(simulation=False, device="cpu")
+    assert (resolved.size(real), resolved.why_size(real)) == (size, f" (auto: {reason})")
 
 
 def test_auto_is_tiny_on_a_simulation(sized, data):

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from mindrec_bench.core.backbone import Backbone
 from mindrec_bench.core.code_space import CodeSpace
 from mindrec_bench.data.simulation.arts_sim import ArtsSim
 from mindrec_bench.errors import UsageError
@@ -94,7 +95,7 @@ QUESTION = ExperimentConfig("namer", "ar-beam", data="arts-sim:users=40,items=60
 
 
 @dataclass(frozen=True)
-class Namer:
+class Namer(Backbone):
     """Names items by numbers of one or two digits; the same probabilities for everyone."""
 
     capability: ClassVar[str] = "causal"

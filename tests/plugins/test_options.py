@@ -142,7 +142,7 @@ def test_as_dict_holds_defaults_too():
 class Grown:
     old: int = 1
     new: str = field(default="a", metadata=options.LATER)
-    answers: int = field(default=0, metadata=options.ANSWERS)
+    answers: int = field(default=0, metadata=options.INFERENCE_ONLY)
 
 
 @pytest.mark.parametrize(

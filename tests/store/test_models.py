@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from mindrec_bench.core.protocols import FitReport
+from mindrec_bench.core.backbone import FitReport
 from mindrec_bench.io.manifest import write_manifest
 from mindrec_bench.store.models import FittedModelFolder
 

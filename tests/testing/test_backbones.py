@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from mindrec_baselines.recbole_backend import compat
+from mindrec_bench.core.backbone import Backbone, FitReport, Task
 from mindrec_bench.core.code_space import CodeSpace
 from mindrec_bench.core.dataset import Histories
-from mindrec_bench.core.protocols import FitReport, Task
 from mindrec_bench.data.simulation.arts_sim import ArtsSim
 from mindrec_bench.errors import UsageError
 from mindrec_bench.plugins import registry
@@ -51,7 +51,7 @@ def test_a_registered_backbone_conforms(small, name):
     check_backbone(registry.make("model", f"{name}:{SHORT[name]}" if name in SHORT else name)[1], data=small)
 
 
-class Parts:
+class Parts(Backbone):
     """A right backbone, whose answers depend on the history, but for the parts that `fault` spoils."""
 
     sizes: ClassVar[Any] = ("tiny",)
@@ -194,7 +194,7 @@ class Context:
 
 
 FAULTS = [
-    ("at", r"at\('tiny'\) changes fault='at', which was given, to 'sure'"),
+    ("at", r"with_size_defaults\('tiny'\) changes fault='at', which was given, to 'sure'"),
     ("report", "`fit` returns a NoneType, and no FitReport"),
     ("load", "a second `load` of one folder answers otherwise"),
     ("seed", "two fits with one seed answer differently on the CPU"),

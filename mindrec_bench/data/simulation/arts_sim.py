@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...core.backbone import DataSource
 from ...core.code_space import Int
 from ...core.dataset import HISTORY, Dataset, TrueDistribution
 from ..folder import fingerprint
@@ -104,7 +105,7 @@ class Simulation:
 
 
 @dataclass(frozen=True)
-class ArtsSim:
+class ArtsSim(DataSource):
     """Simulated users and items like those of Arts, with the best reachable accuracy known (needs no files).
 
     Attributes:

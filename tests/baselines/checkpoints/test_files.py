@@ -11,7 +11,7 @@ import pytest
 from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError
 
 from mindrec_baselines.checkpoints import files
-from mindrec_baselines.checkpoints.files import find, identity, open_checkpoint, tokenizer_folder, weight_files
+from mindrec_baselines.checkpoints.files import find, fingerprint, open_checkpoint, tokenizer_folder, weight_files
 from mindrec_bench.errors import DataError
 
 from ..made_checkpoints import write_checkpoint, write_weights
@@ -60,7 +60,7 @@ def test_a_folder_is_read(tmp_path, no_network, shards):
 def test_a_hub_id_in_the_cache_needs_no_network(cache, no_network):
     assert find(NAME) == cache
     assert open_checkpoint(NAME, pytest.fail).folder == cache
-    assert identity(NAME) == identity(f"{NAME}@main") == f"{NAME}@{COMMIT}"
+    assert fingerprint(NAME) == fingerprint(f"{NAME}@main") == f"{NAME}@{COMMIT}"
 
 
 def test_a_download_that_was_broken_off_is_no_checkpoint(cache, no_network):
@@ -94,7 +94,7 @@ def test_offline_is_said_at_once(monkeypatch, tmp_path, no_network):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    for ask in (identity, lambda name: open_checkpoint(name, lambda line: None)):
+    for ask in (fingerprint, lambda name: open_checkpoint(name, lambda line: None)):
         with pytest.raises(DataError, match=r"'some-org/some-model' is not on this machine .*HF_HUB_OFFLINE is set"):
             ask(NAME)
 
@@ -106,7 +106,7 @@ def test_a_licence_that_is_not_accepted(cache, monkeypatch):
 
     monkeypatch.setattr(huggingface_hub, "HfApi", Api)
     with pytest.raises(DataError, match=r"accept its licence at https://huggingface\.co/other/model and set HF_TOKEN"):
-        identity("other/model")
+        fingerprint("other/model")
 
 
 @pytest.mark.parametrize("name", ["nowhere", "a/b/c", "/no/such/folder", "org/name:x"])
@@ -148,25 +148,25 @@ def test_a_folders_identity_is_its_content(tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
     write_checkpoint(first, "llama")
     tensors = write_checkpoint(second, "llama")
-    assert identity(str(first)) == identity(str(second))
-    assert identity(str(first)).startswith("sha256:")
+    assert fingerprint(str(first)) == fingerprint(str(second))
+    assert fingerprint(str(first)).startswith("sha256:")
     changed = {**tensors, "model.norm.weight": tensors["model.norm.weight"] + 1}
     for change in (
         lambda: write_weights(second, changed, 2),
         lambda: (second / "chat_template.jinja").write_text("{{ messages[0].content }}"),
         lambda: (second / "config.json").write_text("{}"),
     ):
-        before = identity(str(second))
+        before = fingerprint(str(second))
         change()
-        assert identity(str(second)) != before != ""
+        assert fingerprint(str(second)) != before != ""
 
 
 def test_large_files_are_sampled(tmp_path, monkeypatch):
     write_checkpoint(tmp_path, "llama", shards=1)
     monkeypatch.setattr(files, "_SAMPLE_BYTES", 64)
-    before = identity(str(tmp_path))
+    before = fingerprint(str(tmp_path))
     path = Path(tmp_path / "model.safetensors")
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    assert identity(str(tmp_path)) != before
+    assert fingerprint(str(tmp_path)) != before

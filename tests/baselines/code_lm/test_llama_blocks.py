@@ -9,7 +9,7 @@ from transformers import LlamaConfig, LlamaModel, Qwen2Config, Qwen2Model
 
 from mindrec_baselines.code_lm.llama_blocks import LlamaBlocks
 from mindrec_baselines.code_lm.masked_lm import items_alone
-from mindrec_baselines.code_lm.sizes import Shape
+from mindrec_baselines.code_lm.sizes import TransformerSize
 from mindrec_baselines.code_lm.transformer import settings
 
 BEFORE, SLOTS, HISTORIES, CANVASES = 5, 3, 2, 6
@@ -22,7 +22,7 @@ SEEN = torch.tensor([[True] * 5, [False, False, True, True, True]])
 def model(request) -> LlamaModel:
     """Blocks whose norms have scales, and weights large enough to tell states apart."""
     torch.manual_seed(request.param)
-    model = LlamaModel(LlamaConfig(**settings(Shape(layers=request.param, hidden=24, heads=3), 12))).eval()
+    model = LlamaModel(LlamaConfig(**settings(TransformerSize(layers=request.param, hidden=24, heads=3), 12))).eval()
     for name, parameter in model.named_parameters():
         torch.nn.init.uniform_(parameter, 0.5, 2) if "norm" in name else torch.nn.init.normal_(parameter, std=0.3)
     return model.requires_grad_(False)
@@ -90,7 +90,7 @@ def test_no_history_at_all(model, inputs) -> None:
 def test_positions_are_read_once(kind, options) -> None:
     """Three positions, then three more that see some of them: as one sequence of six."""
     torch.manual_seed(0)
-    model = kind(options(**settings(Shape(layers=3, hidden=24, heads=3), 12))).eval().requires_grad_(False)
+    model = kind(options(**settings(TransformerSize(layers=3, hidden=24, heads=3), 12))).eval().requires_grad_(False)
     for parameter in model.parameters():  # the biases too
         torch.nn.init.normal_(parameter, std=0.3)
     states, numbers = torch.randn(2, 6, 24), torch.tensor([2, 3, 4, 5, 5, 6])

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from mindrec_baselines.code_lm.llama_blocks import LlamaBlocks
-from mindrec_baselines.code_lm.masked_inference import CodeAnswers, Readers, read
-from mindrec_baselines.code_lm.masked_lm import CodeNetwork
+from mindrec_baselines.code_lm.masked_inference import HistoryBatch, MaskedInference, read
+from mindrec_baselines.code_lm.masked_lm import MaskedCodeLM
 from mindrec_baselines.llada import Llada, LladaModel
+from mindrec_bench.core.backbone import Task
 from mindrec_bench.core.dataset import Histories
-from mindrec_bench.core.protocols import Task
 
 USERS, BEAMS = 30, 4
 attentions = pytest.mark.parametrize("attention", ["full", "prefix"])
@@ -35,7 +35,7 @@ def histories(given) -> Histories:
     return Histories(items, found.users)
 
 
-def untrained(given: Task, attention: str) -> CodeNetwork:
+def untrained(given: Task, attention: str) -> MaskedCodeLM:
     """A network whose answers differ between histories."""
     network = Llada(attention=attention)._network(given).eval()
     for parameter in network.blocks.parameters():
@@ -54,7 +54,7 @@ def states(given: Task, slots: tuple[int, ...]) -> Tensor:
     return torch.from_numpy(codes)
 
 
-def plain(network: CodeNetwork, histories: Histories, revealed: Tensor, slots: tuple[int, ...]) -> Tensor:
+def plain(network: MaskedCodeLM, histories: Histories, revealed: Tensor, slots: tuple[int, ...]) -> Tensor:
     """Log-probabilities of the whole vocabulary. Shape: (B, K, T, vocabulary)"""
     items, canvas = torch.from_numpy(histories.items).repeat_interleave(BEAMS, dim=0), torch.tensor(slots)
     embedded = network.embed_slots(revealed.flatten(0, 1), canvas)
@@ -89,13 +89,15 @@ def test_groups_change_nothing(given, histories, attention: str) -> None:
     network = untrained(given, attention)
     blocks = LlamaBlocks.of(network.blocks)
     slots = (0, 1, 2, 3, 4, 5)
-    answers = CodeAnswers.begin(network, blocks, histories, slots)
+    answers = MaskedInference.begin(network, blocks, histories, slots)
     assert len(answers.readers) > 3
     items = torch.from_numpy(histories.items)
     history, numbers = network.embed_items(items), torch.arange(10)
     alone = blocks.read(history, numbers, items >= 0) if attention == "prefix" else None
     first = blocks.project(0, history, numbers)
-    together = dataclasses.replace(answers, readers=[Readers(torch.arange(USERS), items >= 0, history, first, alone)])
+    together = dataclasses.replace(
+        answers, readers=[HistoryBatch(torch.arange(USERS), items >= 0, history, first, alone)]
+    )
     revealed = states(given, slots)
     one, other = (context.log_probs(revealed, slots) for context in (answers, together))
     masked = (revealed < 0)[..., None].expand_as(one)
@@ -107,13 +109,13 @@ def test_equal_beams_are_read_once(given, histories, monkeypatch) -> None:
     context = model.begin(histories, (2, 3, 4, 5))
     revealed = states(given, (2, 3, 4, 5))
     seen: list[int] = []
-    embed = CodeNetwork.embed_slots
+    embed = MaskedCodeLM.embed_slots
 
     def watched(network, codes, slots):
         seen.append(len(codes))
         return embed(network, codes, slots)
 
-    monkeypatch.setattr(CodeNetwork, "embed_slots", watched)
+    monkeypatch.setattr(MaskedCodeLM, "embed_slots", watched)
     answers = context.log_probs(revealed, (0, 1, 2, 3))
     distinct = {(user, *codes) for user in range(USERS) for codes in map(tuple, revealed[user].tolist())}
     assert sum(seen) == len(distinct) < USERS * BEAMS

@@ -8,7 +8,7 @@ import torch
 from mindrec_baselines.code_lm.llama_blocks import LlamaBlocks
 from mindrec_baselines.code_lm.refreshing_inference import ancestors
 from mindrec_baselines.llada import Llada, LladaModel
-from mindrec_bench.core.protocols import Task
+from mindrec_bench.core.backbone import Task
 from mindrec_bench.testing import make_canvas
 from mindrec_decoders.dbs_dedup import DbsDedup
 

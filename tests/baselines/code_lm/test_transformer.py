@@ -8,7 +8,7 @@ import torch
 from mindrec_baselines.code_lm import transformer
 from mindrec_baselines.llada import Llada
 from mindrec_baselines.llama3 import Llama3
-from mindrec_bench.core.protocols import Task
+from mindrec_bench.core.backbone import Task
 
 
 @pytest.mark.parametrize("backbone", [Llada(), Llada(attention="prefix"), Llama3()], ids=["full", "prefix", "causal"])
@@ -21,7 +21,7 @@ def test_parts_of_a_batch_give_the_loss_and_gradients_of_the_whole(chain, backbo
     assert len((batch["items"] >= 0).sum(dim=1).unique()) > 5
     found = []
     for alike in (len(examples), 7):
-        monkeypatch.setattr(transformer, "ALIKE", alike)
+        monkeypatch.setattr(transformer, "BUCKET_SIZE", alike)
         network = backbone._network(task).train()
         torch.manual_seed(1)
         loss = network(**batch)["loss"]
@@ -38,7 +38,7 @@ def test_only_the_longest_of_a_part_is_run(chain, monkeypatch) -> None:
     task = Task(data, data.space(categories=False), size="tiny", quiet=True)
     examples = data.train_examples()
     network = Llada()._network(task).eval()
-    monkeypatch.setattr(transformer, "ALIKE", 10)
+    monkeypatch.setattr(transformer, "BUCKET_SIZE", 10)
     run: list[tuple[int, ...]] = []
     network.blocks.register_forward_pre_hook(
         lambda module, args, kwargs: run.append(tuple(kwargs["inputs_embeds"].shape[:2])), with_kwargs=True

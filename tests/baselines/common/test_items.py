@@ -12,8 +12,8 @@ from mindrec_baselines.common.items import Untrained, mixed
 from mindrec_baselines.markov import Markov
 from mindrec_baselines.oracle import Oracle
 from mindrec_baselines.pop import Pop
+from mindrec_bench.core.backbone import FitReport, Task
 from mindrec_bench.core.dataset import HISTORY, Dataset, Histories
-from mindrec_bench.core.protocols import FitReport, Task
 from mindrec_bench.data.simulation.arts_sim import ArtsSim
 from mindrec_bench.errors import UsageError
 

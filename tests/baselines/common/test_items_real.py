@@ -11,9 +11,9 @@ import pytest
 from mindrec_baselines.common.items import Untrained
 from mindrec_baselines.markov import Markov
 from mindrec_baselines.pop import Pop
+from mindrec_bench.core.backbone import Task
 from mindrec_bench.core.dataset import Dataset
 from mindrec_bench.core.lifting import ExcludeHistory
-from mindrec_bench.core.protocols import Task
 from mindrec_bench.data.sources import Arts, Games, Instruments
 
 SOURCES = {"Arts": Arts(), "Games": Games(), "Instruments": Instruments()}

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from mindrec_baselines.common.onednn_linear import linear, speed_up
+from mindrec_baselines.common.onednn_linear import linear, patch_linears
 
 
 @pytest.mark.parametrize("shape", [(7, 5), (3, 4, 5), (2, 0, 5), (2, 3, 4, 5)])
@@ -50,7 +50,7 @@ def test_a_network_is_sped_up_and_stays_the_same_network() -> None:
     network = torch.nn.Sequential(torch.nn.Linear(5, 4), torch.nn.ReLU(), torch.nn.Linear(4, 3, bias=False))
     inputs, names = torch.randn(2, 5), list(network.state_dict())
     before = network(inputs)
-    speed_up(network)
+    patch_linears(network)
     after = network(inputs)
     assert list(network.state_dict()) == names
     torch.testing.assert_close(after, before)

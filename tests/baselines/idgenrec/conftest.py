@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from mindrec_baselines.idgenrec import SHAPES
+from mindrec_bench.core.backbone import Task
 from mindrec_bench.core.dataset import Dataset
-from mindrec_bench.core.protocols import Task
 
 from ..causal import task
 from ..titled import titled

@@ -14,7 +14,7 @@ from mindrec_baselines.textual_ids import alternating_training
 from mindrec_baselines.textual_ids.model import IdModel
 from mindrec_baselines.textual_ids.subwords import PAD, Subwords
 from mindrec_baselines.textual_ids.unique_ids import id_space
-from mindrec_bench.core.protocols import Task
+from mindrec_bench.core.backbone import Task
 
 SHORT = IdGenRec(rounds=2, epochs=1, batch=64, keyword_epochs=4, generator_lr=1e-3)
 
@@ -29,7 +29,7 @@ def random_model(given: Task, size: int = 12) -> IdModel:
     ids: dict[tuple[int, ...], None] = {}
     while len(ids) < given.data.n_items:
         ids[tuple(rng.integers(5, 5 + size, rng.integers(1, 4)).tolist())] = None
-    alternating_training.show_ids(network, list(ids))
+    alternating_training.set_ids(network, list(ids))
     return IdModel(network.eval(), id_space(list(ids)))
 
 

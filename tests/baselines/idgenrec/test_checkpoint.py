@@ -12,7 +12,7 @@ from transformers import T5ForConditionalGeneration
 
 from mindrec_baselines.idgenrec import PUBLISHED, IdGenRec
 from mindrec_baselines.textual_ids.build import checkpoint_folder, read_t5
-from mindrec_bench.core.protocols import Task
+from mindrec_bench.core.backbone import Task
 from mindrec_bench.errors import DataError, UsageError
 from mindrec_bench.testing import make_canvas
 from mindrec_decoders.ar_beam import ArBeam
@@ -50,21 +50,21 @@ def test_what_the_checkpoints_hold_is_the_runs_identity(
     given: Task, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another model at the same path is another run; the sizes from scratch keep the identity that they had."""
-    assert SHORT.identity("tiny") == IdGenRec().identity("small") == {}
+    assert SHORT.file_fingerprints("tiny") == IdGenRec().file_fingerprints("small") == {}
     with pytest.raises(UsageError, match="are for --size t5-small"):
-        IdGenRec(tagger=str(checkpoint)).identity("small")
+        IdGenRec(tagger=str(checkpoint)).file_fingerprints("small")
     other = save_t5(tmp_path / "other", given, d_ff=16)
     both = IdGenRec(checkpoint=str(checkpoint), tagger=str(other))
-    first = both.identity(PUBLISHED)
+    first = both.file_fingerprints(PUBLISHED)
     assert set(first) == {"checkpoint", "tagger"}
     assert first["checkpoint"] != first["tagger"]
-    assert set(IdGenRec(checkpoint=str(checkpoint)).identity(PUBLISHED)) == {"checkpoint"}
+    assert set(IdGenRec(checkpoint=str(checkpoint)).file_fingerprints(PUBLISHED)) == {"checkpoint"}
     save_t5(other, given, d_ff=24)
-    second = both.identity(PUBLISHED)
+    second = both.file_fingerprints(PUBLISHED)
     assert second["checkpoint"] == first["checkpoint"]
     assert second["tagger"] != first["tagger"]
     monkeypatch.setattr("mindrec_baselines.checkpoints.files._commit", lambda name: f"commit of {name}")
-    assert IdGenRec().identity(PUBLISHED) == {"checkpoint": "google-t5/t5-small@commit of google-t5/t5-small"}
+    assert IdGenRec().file_fingerprints(PUBLISHED) == {"checkpoint": "google-t5/t5-small@commit of google-t5/t5-small"}
 
 
 def test_checkpoints_that_do_not_fit(given: Task, checkpoint: Path, tmp_path: Path) -> None:

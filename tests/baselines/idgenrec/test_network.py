@@ -9,8 +9,8 @@ from transformers import T5Config, T5ForConditionalGeneration
 
 from mindrec_baselines.textual_ids.model import IdModel
 from mindrec_baselines.textual_ids.subwords import END, PAD
+from mindrec_bench.core.backbone import Task
 from mindrec_bench.core.dataset import Histories
-from mindrec_bench.core.protocols import Task
 from mindrec_bench.testing import make_canvas
 from mindrec_decoders.ar_beam import ArBeam
 

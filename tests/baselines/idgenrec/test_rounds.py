@@ -16,8 +16,8 @@ from mindrec_baselines.idgenrec import PUBLISHED, IdGenRec
 from mindrec_baselines.textual_ids import alternating_training
 from mindrec_baselines.textual_ids.network import IdNetwork
 from mindrec_baselines.training import trainer
+from mindrec_bench.core.backbone import FitReport, Task
 from mindrec_bench.core.dataset import Dataset
-from mindrec_bench.core.protocols import FitReport, Task
 from mindrec_bench.errors import DataError
 from mindrec_bench.experiment.config import ExperimentConfig
 from mindrec_bench.experiment.resolve import resolve_config

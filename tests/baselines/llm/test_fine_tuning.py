@@ -172,7 +172,7 @@ def test_in_bf16_as_on_a_gpu(tmp_path, chain, monkeypatch, family, train_tokens)
 def test_batches_carry_the_objective_of_the_codes_and_sampled_wording(tmp_path, chain):
     write_checkpoint(tmp_path, "llada")
     chosen, given = backbone(tmp_path, "llada"), task(chain())
-    chat = fine_tuning.read_chat(chosen, given, tmp_path, json.loads((tmp_path / "config.json").read_text()))
+    chat = fine_tuning.read_prompt_encoder(chosen, given, tmp_path, json.loads((tmp_path / "config.json").read_text()))
     examples, keys = given.data.validation(), np.arange(60)
     over_codes = chosen._collate(given, 0)(examples, keys)
     batch = fine_tuning._collate(chosen._collate(given, 0), given.seed, chat, 0)(examples, keys)

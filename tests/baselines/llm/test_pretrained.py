@@ -47,7 +47,7 @@ def test_identities_of_sizes_trained_from_scratch_are_what_they_were(backbone, s
     names = {"lr", "epochs", "batch", "patience", "dropout", "weight_decay", "shuffle"}
     names |= {"p_mask"} if backbone is Llada else set()
     assert set(as_dict(backbone().with_size_defaults(size))) == names
-    assert backbone().identity(size) == {}
+    assert backbone().file_fingerprints(size) == {}
 
 
 def test_a_stored_run_keeps_its_id():
@@ -63,18 +63,18 @@ def test_a_stored_run_keeps_its_id():
 def test_options_of_published_sizes_only(backbone, option):
     chosen = build(backbone, "model", dict([option.split("=")]))
     with pytest.raises(UsageError, match=rf"option '{option.split('=')[0]}' is for published LLMs, and size 'small'"):
-        chosen.identity("small")
+        chosen.file_fingerprints("small")
 
 
 @MODELS
 def test_a_size_and_its_weights_must_agree(backbone):
     size = SIZES[backbone]
     with pytest.raises(UsageError, match="needs weights; name a folder or a hub id with --checkpoint"):
-        backbone().identity("checkpoint")
+        backbone().file_fingerprints("checkpoint")
     with pytest.raises(
         UsageError, match=rf"size '{size}' is {backbone.hub[size]}; for other weights give --checkpoint"
     ):
-        backbone(checkpoint="/x").identity(size)
+        backbone(checkpoint="/x").file_fingerprints(size)
 
 
 def test_the_identity_is_of_the_files(tmp_path):
@@ -82,14 +82,14 @@ def test_the_identity_is_of_the_files(tmp_path):
     write_checkpoint(tmp_path / "b", "llama")
     template = short_template(tmp_path)
     one, same = (Llama3(checkpoint=str(tmp_path / name), template=template) for name in "ab")
-    assert one.identity("checkpoint") == same.identity("checkpoint")
-    assert set(one.identity("checkpoint")) == {"checkpoint", "prompts"}
-    before = one.identity("checkpoint")
+    assert one.file_fingerprints("checkpoint") == same.file_fingerprints("checkpoint")
+    assert set(one.file_fingerprints("checkpoint")) == {"checkpoint", "prompts"}
+    before = one.file_fingerprints("checkpoint")
     Path(template).write_text("{history}!")
-    assert one.identity("checkpoint") != before
-    before = one.identity("checkpoint")
+    assert one.file_fingerprints("checkpoint") != before
+    before = one.file_fingerprints("checkpoint")
     write_checkpoint(tmp_path / "a", "llama", seed=1)
-    assert one.identity("checkpoint") != before
+    assert one.file_fingerprints("checkpoint") != before
 
 
 @MODELS
@@ -100,9 +100,9 @@ def test_what_auto_means(backbone, monkeypatch):
     chosen = backbone()
     assert chosen.auto_size(simulation=True, device="cuda")[0] == "tiny"
     picked, why = chosen.auto_size(simulation=False, device="cpu")
-    assert (picked, why) == ("small", f" (auto: the largest that is no published LLM; {size} needs a GPU)")
+    assert (picked, why) == ("small", f"the largest that is no published LLM; {size} needs a GPU")
     assert asked == []
-    assert chosen.auto_size(simulation=False, device="cuda") == ("small", " (auto: too big)")
+    assert chosen.auto_size(simulation=False, device="cuda") == ("small", "too big")
     monkeypatch.setattr(memory, "reason_against", lambda name: "")
     assert chosen.auto_size(simulation=False, device="cuda")[0] == size
     assert backbone(checkpoint="x/y").auto_size(simulation=True, device="cpu")[0] == "checkpoint"

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from mindrec_baselines.llm.prompt_encoder import LLADA_MASK_ID, code_names, open_chat
+from mindrec_baselines.llm.prompt_encoder import LLADA_MASK_ID, code_names, open_prompt_encoder
 from mindrec_baselines.llm.templates import PARAPHRASES
 from mindrec_bench.core.dataset import Histories
 from mindrec_bench.errors import DataError
@@ -56,7 +56,7 @@ def test_tokens_that_are_there_are_not_new(family, folder, space, tmp_path):
     words.tokenizer.save_pretrained(tmp_path)
     (tmp_path / "config.json").write_text((folder / "config.json").read_text())
     config = json.loads((folder / "config.json").read_text())
-    again = open_chat(tmp_path, config, space, ["{history}"], masked=family == "llada", released_pad=False)
+    again = open_prompt_encoder(tmp_path, config, space, ["{history}"], masked=family == "llada", released_pad=False)
     assert again.new == ()
     assert again.codes.tolist() == words.codes.tolist()
 
@@ -123,7 +123,7 @@ def test_special_tokens_of_llada(tmp_path, space):
 def test_other_sources_of_the_mask(tmp_path, space, monkeypatch, config, expected):
     monkeypatch.setitem(SPECIAL, "llada", ["<|startoftext|>", "<|endoftext|>"])
     write_tokenizer(tmp_path, "llada")
-    words = open_chat(
+    words = open_prompt_encoder(
         tmp_path, {"model_type": "llada", **config}, space, ["{history}"], masked=True, released_pad=False
     )
     assert words.mask == expected
@@ -133,7 +133,7 @@ def test_no_mask_at_all(tmp_path, space, monkeypatch):
     monkeypatch.setitem(SPECIAL, "llada", ["<|startoftext|>", "<|endoftext|>"])
     write_tokenizer(tmp_path, "llada")
     with pytest.raises(DataError, match="names a mask token"):
-        open_chat(
+        open_prompt_encoder(
             tmp_path, {"model_type": "llada", "vocab_size": 99}, space, ["{history}"], masked=True, released_pad=False
         )
 
@@ -141,9 +141,9 @@ def test_no_mask_at_all(tmp_path, space, monkeypatch):
 def test_a_tokenizer_without_a_chat_template(tmp_path, space):
     write_tokenizer(tmp_path, "llama", template=False)
     with pytest.raises(DataError, match="has no chat template; use an instruction-tuned checkpoint"):
-        open_chat(tmp_path, {"model_type": "llama"}, space, ["{history}"], masked=False, released_pad=False)
+        open_prompt_encoder(tmp_path, {"model_type": "llama"}, space, ["{history}"], masked=False, released_pad=False)
 
 
 def test_no_tokenizer(tmp_path, space):
     with pytest.raises(DataError, match="has no tokenizer that can be read"):
-        open_chat(tmp_path, {"model_type": "llada"}, space, ["{history}"], masked=False, released_pad=False)
+        open_prompt_encoder(tmp_path, {"model_type": "llada"}, space, ["{history}"], masked=False, released_pad=False)

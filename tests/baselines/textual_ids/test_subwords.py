@@ -37,8 +37,8 @@ def test_there_is_a_token_even_where_there_is_no_text(subwords: Subwords) -> Non
 
 
 def test_tokens_of_words_are_those_with_letters_or_digits(subwords: Subwords) -> None:
-    words = {subwords.tokenizer.id_to_token(int(token)) for token in np.flatnonzero(subwords.wordy)}
-    others = {subwords.tokenizer.id_to_token(int(token)) for token in np.flatnonzero(~subwords.wordy)}
+    words = {subwords.tokenizer.id_to_token(int(token)) for token in np.flatnonzero(subwords.is_word_piece)}
+    others = {subwords.tokenizer.id_to_token(int(token)) for token in np.flatnonzero(~subwords.is_word_piece)}
     assert {"▁amber", "▁canvas"} <= words
     assert {"<pad>", "</s>", "<unk>", ",", "(", "▁"} <= others
 

@@ -58,7 +58,7 @@ def whole(generator: T5Reader, text: list[int], before: list[int]) -> torch.Tens
 def test_proposals_are_diverse_beam_search(generator: T5Reader, shortest: int) -> None:
     """Group by group and token by token, as the definition says."""
     longest = 6
-    found = propose(generator, SOME, wordy=WORDY, shortest=torch.full((4,), shortest), longest=longest)
+    found = propose(generator, SOME, is_word_piece=WORDY, shortest=torch.full((4,), shortest), longest=longest)
     assert found.shape == (4, PROPOSALS, longest)
     for text, proposals in zip(SOME.tolist(), found.tolist(), strict=True):
         text = [token for token in text if token != PAD]
@@ -90,7 +90,7 @@ def test_every_item_has_an_id_of_its_own(generator: T5Reader) -> None:
 
 def test_the_first_item_takes_its_best_id_and_its_double_another(generator: T5Reader) -> None:
     ids = unique_ids(generator, SOME[[0, 0, 1]], WORDY)
-    best = propose(generator, SOME, wordy=WORDY, shortest=torch.ones(4), longest=LONGEST)
+    best = propose(generator, SOME, is_word_piece=WORDY, shortest=torch.ones(4), longest=LONGEST)
     assert list(ids[0]) == [token for token in best[0, 0] if token != PAD]
     assert list(ids[1]) == next(row for row in ([t for t in p if t != PAD] for p in best[0]) if row != list(ids[0]))
 

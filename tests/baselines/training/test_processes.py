@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mindrec_baselines.training import processes, trainer
-from mindrec_bench.core.protocols import Task
+from mindrec_bench.core.backbone import Task
 from mindrec_bench.distributed.launcher import launch
 from mindrec_bench.distributed.processes import WorkerContext
 from mindrec_bench.errors import UsageError

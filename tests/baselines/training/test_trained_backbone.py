@@ -11,7 +11,7 @@ import torch
 
 from mindrec_baselines.llada import Llada
 from mindrec_baselines.tiger import Tiger
-from mindrec_bench.core.protocols import FitReport, Task
+from mindrec_bench.core.backbone import FitReport, Task
 from mindrec_bench.errors import DataError, UsageError
 from mindrec_bench.plugins.options import as_dict, build
 

@@ -19,8 +19,8 @@ from mindrec_baselines.llada import Llada
 from mindrec_baselines.training import progress, trainer, weights
 from mindrec_baselines.training.progress import Progress
 from mindrec_bench.core import dataset
+from mindrec_bench.core.backbone import FitReport, Task
 from mindrec_bench.core.dataset import Dataset
-from mindrec_bench.core.protocols import FitReport, Task
 from mindrec_bench.errors import DataError, MrbenchError
 
 
@@ -100,7 +100,7 @@ from mindrec_baselines.t5 import code_t5
 from mindrec_baselines.training import progress, trainer
 from mindrec_baselines.llada import Llada
 from mindrec_baselines.tiger import Tiger
-from mindrec_bench.core.protocols import Task
+from mindrec_bench.core.backbone import Task
 from mindrec_bench.core.dataset import Dataset
 
 arrays = dict(np.load(sys.argv[1]))
@@ -199,7 +199,7 @@ def test_ends_early_with_the_decay_and_keeps_the_best_weights(chain, tmp_path: P
     assert report.steps == math.ceil(waited * steps / 0.9) < 200 * steps, "the last tenth of the steps is the decay"
     assert not report.under_trained
     network = backbone.load(given, tmp_path).network  # type: ignore[attr-defined]
-    valid = trainer.Batches(given.data.validation(), backbone._collate(given, 1), 2)
+    valid = trainer.ExampleDataset(given.data.validation(), backbone._collate(given, 1), 2)
     with torch.no_grad():
         loss = network(**valid.__getitems__(list(range(len(valid)))))["loss"]
     assert float(loss) == pytest.approx(min(losses), rel=1e-4)
@@ -223,14 +223,14 @@ def test_rate_rises_stays_and_falls(step: int, share: float, rate: float) -> Non
 
 
 def test_order_is_a_new_permutation_each_epoch() -> None:
-    order = trainer.Order(100, seed=1, shuffle=True)
+    order = trainer.EpochSampler(100, seed=1, shuffle=True)
     first = list(order)
     order.set_epoch(1)
     second = list(order)
     assert sorted(first) == list(range(100))
     assert sorted(second) == list(range(100, 200))
     assert [key - 100 for key in second] != first
-    assert list(trainer.Order(5, seed=1, shuffle=False)) == [0, 1, 2, 3, 4]
+    assert list(trainer.EpochSampler(5, seed=1, shuffle=False)) == [0, 1, 2, 3, 4]
 
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(chain, tmp_path: Path) -> None:
