@@ -1,10 +1,7 @@
-"""LLaDA-style masked diffusion over codes (paper 3.1, eq. 5 and 7): Llama blocks with full attention.
+"""`llada`: LLaDA-style masked diffusion over codes (paper 3.1, eq. 5 and 7): Llama blocks with full attention.
 
-    mrbench run --model llada --decoder dbs-penalty --data arts
-    mrbench run --model llada --decoder dbs-penalty --data arts --size 8b
-
-The network is in `code_network`, the objective in `diffusion`, training in `training`; the published LLM is in
-`text_denoiser`, and what it shares with the others in `published`.
+mrbench run --model llada --decoder dbs-penalty --data arts
+mrbench run --model llada --decoder dbs-penalty --data arts --size 8b
 """
 
 from __future__ import annotations
@@ -21,9 +18,9 @@ from mindrec_bench.core.protocols import Capability, Model
 from mindrec_bench.errors import UsageError
 from mindrec_bench.plugins.options import INFERENCE_ONLY, LATER
 
-from .code_lm.sizes import BLOCKS
+from .code_lm.sizes import TRANSFORMER_SIZES
 from .llm.pretrained import CHECKPOINT, PretrainedBackbone, lora_defaults
-from .training.trained_backbone import SizeDefaults, TrainedBackbone, check
+from .training.trained_backbone import SizeDefaults, check_option
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,17 +28,22 @@ if TYPE_CHECKING:
     from .code_lm.llama_blocks import LlamaBlocks
     from .code_lm.masked_inference import MaskedInference
     from .code_lm.masked_lm import MaskedCodeLM
-    from .training.trainer import Collate
+    from .training.trainer import Collator
+
+FROM_SCRATCH = PretrainedBackbone.sizes
+"""The sizes that are trained from scratch."""
 
 
 @dataclass(frozen=True)
-class MaskedObjective:
-    """The options of masked diffusion.
+class MaskedDiffusionOptions:
+    """The options of masked diffusion, in a separate base class so that they are listed before those of training.
 
     Attributes:
         p_mask: the smallest masking probability in training, 0 < p_mask <= 1.
-        attention: what a history sees: the slots too (`full`), or itself only (`prefix`), so that it is read once.
-        refresh: of full attention: read histories anew every so many steps, and not at each (0): an approximation.
+        attention: what a history attends to: the slots too (`full`), or itself only (`prefix`), so that it is
+            computed once.
+        refresh: with full attention, compute histories again only at every so many steps, an approximation; 0: at
+            each step.
     """
 
     p_mask: float = 0.6
@@ -50,67 +52,54 @@ class MaskedObjective:
 
 
 @dataclass(frozen=True)
-class Llada(PretrainedBackbone, MaskedObjective):  # options are listed from the last base to the first
+class Llada(PretrainedBackbone, MaskedDiffusionOptions):
     """Masked diffusion over codes with full attention: Llama blocks, any slot from the history and the revealed codes.
 
-    Attributes:
-        p_mask: the smallest masking probability in training, 0 < p_mask <= 1.
-        attention: what a history sees: the slots too (`full`), or itself only (`prefix`), so that it is read once.
-        refresh: of full attention: read histories anew every so many steps, and not at each (0): an approximation.
-        lr: peak learning rate; None here and below: the size's own.
-        epochs: at most this many passes.
-        batch: examples a step.
-        patience: epochs without a better validation loss before the learning rate falls and training ends.
-        dropout: on the inputs and the last hidden states; at LLM sizes, of LoRA.
-        weight_decay: of AdamW.
-        shuffle: a new order each epoch; no: the order of users, as released.
-        checkpoint: a folder or a hub id (ORG/NAME, ORG/NAME@REVISION) of published weights; here and below: LLM sizes.
-        template: a text file of prompts, each with {history}, a line --- between them; the first is used at test.
-        pad: mask the padding on the left of a prompt, or attend to it, as released.
-        train_tokens: train the whole input embedding and output head, or only the rows of the codes.
-        gradient_checkpointing: compute activations twice and store few: less memory, more time.
-        load_in_8bit: keep the published weights in 8 bits (needs bitsandbytes and a GPU).
+    Its options are those of `MaskedDiffusionOptions`, `TrainedBackbone` and `PretrainedBackbone`, in this order.
     """
 
     capability: ClassVar[Capability] = "denoiser"
     eval_repeats: ClassVar[int] = 2
-    sizes: ClassVar[tuple[str, ...]] = (*TrainedBackbone.sizes, "8b", CHECKPOINT)
+    sizes: ClassVar[tuple[str, ...]] = (*FROM_SCRATCH, "8b", CHECKPOINT)
     size_defaults: ClassVar[Mapping[str, SizeDefaults]] = {
-        **TrainedBackbone.size_defaults,
+        **PretrainedBackbone.size_defaults,
         **dict.fromkeys(("8b", CHECKPOINT), lora_defaults(lr=7e-5)),
     }
     hub: ClassVar[Mapping[str, str]] = {"8b": "GSAI-ML/LLaDA-8B-Instruct"}
     families: ClassVar[tuple[str, ...]] = ("llada", "llama")
 
     def __post_init__(self) -> None:
-        check("p_mask", self.p_mask, 0 < self.p_mask <= 1, "above 0, at most 1")
-        check("refresh", self.refresh, self.refresh >= 0, "a number of steps, or 0 for none")
+        check_option("p_mask", self.p_mask, 0 < self.p_mask <= 1, "above 0, at most 1")
+        check_option("refresh", self.refresh, self.refresh >= 0, "a number of steps, or 0 for none")
         if self.refresh and self.attention == "prefix":
-            raise ValueError("refresh is for attention=full; histories of attention=prefix are read once anyway")
+            raise ValueError("refresh is for attention=full; with attention=prefix histories are computed once anyway")
         super().__post_init__()
 
-    def file_fingerprints(self, size: str) -> dict[str, str]:
-        """See `PretrainedBackbone.file_fingerprints`.
+    def check_size(self, size: str) -> None:
+        """See `PretrainedBackbone.check_size`.
 
         Raises:
-            UsageError: an option of the from-scratch sizes is given at an LLM size.
+            UsageError: options and size contradict each other.
         """
-        if self._reads_text(size) and (self.attention != "full" or self.refresh):
+        super().check_size(size)
+        if size not in FROM_SCRATCH and (self.attention != "full" or self.refresh):
             raise UsageError(
-                f"llada reads prompts with full attention at every step at size '{size}'; "
-                f"attention and refresh are for {' and '.join(TrainedBackbone.sizes)}"
+                f"llada computes prompts with full attention at every step at size '{size}'; attention and refresh "
+                f"are for {' and '.join(FROM_SCRATCH)}"
             )
-        return super().file_fingerprints(size)
 
-    def _build(self, space: CodeSpace, size: str, dropout: float) -> MaskedCodeLM:
+    def build_network(self, space: CodeSpace, size: str, dropout: float) -> MaskedCodeLM:
+        """See `CodeBackbone.build_network`."""
         from .code_lm.masked_lm import MaskedCodeLM
 
-        return MaskedCodeLM(space, BLOCKS[size], dropout, self.attention)
+        return MaskedCodeLM(space, TRANSFORMER_SIZES[size], dropout, self.attention)
 
-    def _model(self, network: MaskedCodeLM) -> Model:
+    def inference_model(self, network: MaskedCodeLM) -> Model:
+        """See `CodeBackbone.inference_model`."""
         return LladaModel(network, self.refresh)
 
-    def _collate(self, task: Task, stream: int) -> Collate:
+    def collator(self, task: Task, stream: int) -> Collator:
+        """See `CodeBackbone.collator`: histories, and targets with masked slots."""
         import torch
 
         from .code_lm.masked_diffusion import mask_targets
@@ -128,13 +117,13 @@ class Llada(PretrainedBackbone, MaskedObjective):  # options are listed from the
 
 @dataclass(frozen=True, eq=False)
 class LladaModel:
-    """A fitted network, ready to answer; `refresh` as in `Llada`."""
+    """A fitted network, ready for inference; `refresh` as in `Llada`."""
 
     network: MaskedCodeLM
     refresh: int = 0
 
     def begin(self, histories: Histories, slots: tuple[int, ...]) -> MaskedInference:
-        """Read the histories once. `slots`: the slots of the space that are in the input at all."""
+        """Encode the histories once. `slots`: the slots of the space on the canvas."""
         from .code_lm.masked_inference import MaskedInference
         from .code_lm.refreshing_inference import RefreshingInference
 
@@ -148,4 +137,4 @@ class LladaModel:
     def _blocks(self) -> LlamaBlocks:
         from .code_lm.llama_blocks import LlamaBlocks
 
-        return LlamaBlocks.of(self.network.blocks)
+        return LlamaBlocks.from_model(self.network.blocks)

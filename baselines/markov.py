@@ -1,7 +1,8 @@
-"""`markov`: what came next in training after the items of the history (semantics: simple baselines come first).
+"""`markov`: the items that followed those of the history in training (docs/semantics.md, Simple baselines).
 
-Counts of a -> b between neighbours in the training parts, summed over the history's items a with weight decay^distance
-(0 for the latest), then mixed with popularity: p = (1 - mix) m + mix pop. No learning; one sparse product a batch.
+Transitions a -> b between neighbours in the training parts are counted. The counts of the history's items a are summed
+with weight decay^distance (distance 0 for the latest), normalised to m, and mixed with popularity:
+p = (1 - mix) m + mix pop. There is no training; a batch is one sparse product.
 
     mrbench run --model markov --decoder rank-items --data arts
 """
@@ -16,16 +17,23 @@ import numpy as np
 from mindrec_bench.core.backbone import Task
 from mindrec_bench.core.code_space import Int
 
-from .common.items import Float, ItemModel, Untrained, log, mixed, popularity
+from .common.untrained import (
+    Float,
+    UntrainedBackbone,
+    UntrainedModel,
+    log_probabilities,
+    mix_with_popularity,
+    popularity,
+)
 
 
 @dataclass(frozen=True)
-class Markov(Untrained):
+class Markov(UntrainedBackbone):
     """First-order transitions from the latest items, nearer ones weighing more, mixed with popularity.
 
     Attributes:
-        decay: weight of a history item per step of distance, above 0, at most 1 (1: all weigh the same).
-        mix: share of popularity, 0 to 1.
+        decay: factor on a history item's weight per step of distance, above 0, at most 1 (1: all weigh the same).
+        mix: weight of popularity, 0 to 1.
     """
 
     decay: float = 0.8
@@ -37,19 +45,20 @@ class Markov(Untrained):
         if not 0 <= self.mix <= 1:
             raise ValueError(f"mix is {self.mix}; it must be from 0 to 1")
 
-    def load(self, task: Task, folder: Path) -> ItemModel:
-        """Count the neighbours of the training parts."""
+    def load(self, task: Task, folder: Path) -> UntrainedModel:
+        """Count the transitions of the training parts."""
         from scipy.sparse import csr_array
 
         first, second = task.data.train_pairs()
-        n = task.data.n_items
-        transitions = csr_array((np.ones(len(first)), (first, second)), shape=(n, n))
-        popular = popularity(task.data)
+        n_items = task.data.n_items
+        transitions = csr_array((np.ones(len(first)), (first, second)), shape=(n_items, n_items))
+        item_popularity = popularity(task.data)
 
         def log_probs(items: Int) -> Float:
             rows, columns = np.nonzero(items >= 0)
             weights = self.decay ** (items.shape[1] - 1.0 - columns)
-            history = csr_array((weights, (rows, items[rows, columns])), shape=(len(items), n))
-            return log(mixed((history @ transitions).toarray(), popular, self.mix))
+            history = csr_array((weights, (rows, items[rows, columns])), shape=(len(items), n_items))
+            scores = (history @ transitions).toarray()
+            return log_probabilities(mix_with_popularity(scores, item_popularity, self.mix))
 
-        return ItemModel(log_probs, task.device)
+        return UntrainedModel(log_probs, task.device)

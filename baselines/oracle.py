@@ -1,6 +1,6 @@
 """`oracle`: the true next-item distribution of a simulation.
 
-No model can do better, so what a decoder loses on it is search error.
+No model can be better, so what a decoder loses on it is search error.
 
     mrbench run --model oracle --decoder rank-items --data arts-sim
 """
@@ -13,14 +13,14 @@ from pathlib import Path
 from mindrec_bench.core.backbone import Task
 from mindrec_bench.errors import UsageError
 
-from .common.items import ItemModel, Untrained
+from .common.untrained import UntrainedBackbone, UntrainedModel
 
 
 @dataclass(frozen=True)
-class Oracle(Untrained):
-    """The true distribution p* that made a simulated data set."""
+class Oracle(UntrainedBackbone):
+    """The true distribution p* from which a simulated data set was drawn."""
 
-    def load(self, task: Task, folder: Path) -> ItemModel:
+    def load(self, task: Task, folder: Path) -> UntrainedModel:
         """Take p* from the data set.
 
         Raises:
@@ -31,4 +31,4 @@ class Oracle(Untrained):
                 f"model 'oracle' needs data whose true distribution is known, and '{task.data.name}' is not simulated; "
                 "run it with --data arts-sim"
             )
-        return ItemModel(task.data.simulation.log_probs, task.device)
+        return UntrainedModel(task.data.simulation.log_probs, task.device)

@@ -1,6 +1,6 @@
-"""`pop`: every user is shown the most popular items (semantics: simple baselines come first).
+"""`pop`: the most popular items, the same for every user (docs/semantics.md, Simple baselines).
 
-p(item) = its count in the training parts over the sum of all counts. Histories are not looked at.
+p(item) is the item's count in the training parts divided by the sum of all counts; histories are ignored.
 
     mrbench run --model pop --decoder rank-items --data arts
 """
@@ -15,18 +15,18 @@ import numpy as np
 from mindrec_bench.core.backbone import Task
 from mindrec_bench.core.code_space import Int
 
-from .common.items import Float, ItemModel, Untrained, log, popularity
+from .common.untrained import Float, UntrainedBackbone, UntrainedModel, log_probabilities, popularity
 
 
 @dataclass(frozen=True)
-class Pop(Untrained):
+class Pop(UntrainedBackbone):
     """Popularity: training counts of the items, the same for every user."""
 
-    def load(self, task: Task, folder: Path) -> ItemModel:
+    def load(self, task: Task, folder: Path) -> UntrainedModel:
         """Count the items of the training parts."""
-        log_popular = log(popularity(task.data))
+        item_log_probs = log_probabilities(popularity(task.data))
 
         def log_probs(items: Int) -> Float:
-            return np.repeat(log_popular[None], len(items), axis=0)
+            return np.repeat(item_log_probs[None], len(items), axis=0)
 
-        return ItemModel(log_probs, task.device)
+        return UntrainedModel(log_probs, task.device)

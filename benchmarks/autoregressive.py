@@ -1,9 +1,9 @@
-"""Time `ar-beam` with the catalogue constraint against `generate` of transformers with a prefix tree in Python.
+"""Time of `ar-beam` with the catalogue constraint, compared with `generate` of transformers and a Python prefix tree.
 
 Run `python benchmarks/autoregressive.py`. The network is `llama3` small with random weights; `generate` runs the same
 blocks with a head, a beam search of the same width, its own cache, and `prefix_allowed_tokens_fn` over a dictionary of
-prefixes. Both ways run in turn; it prints the median milliseconds of CPU time a user, the median ratio, and the share
-of users whose rankings are equal code for code, with the largest difference of their scores.
+prefixes. Both run in turn; it prints the median milliseconds of CPU time per user, the median ratio, the share of
+users whose rankings have equal codes, and the largest difference of the scores.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from mindrec_decoders.ar_beam import ArBeam
 
 HISTORY, SLOTS, CODES = 10, 4, 256
 
-Found = tuple[Tensor, Tensor]
+CodesAndScores = tuple[Tensor, Tensor]
 """Codes (B, b, T) and scores (B, b)."""
 
 
 def with_head(network: CausalCodeLM) -> LlamaForCausalLM:
-    """A model of transformers with the network's weights; its tokens are our vocabulary."""
-    options = {**network.blocks.config.to_dict(), "vocab_size": network.vocabulary, "tie_word_embeddings": True}
+    """A model of transformers with the weights and the vocabulary of the network."""
+    options = {**network.blocks.config.to_dict(), "vocab_size": network.vocab_size, "tie_word_embeddings": True}
     model = LlamaForCausalLM(LlamaConfig(**options))
     model.model.load_state_dict(network.blocks.state_dict(), strict=False)
     model.model.embed_tokens.weight.data.copy_(network.embedding.weight[:-1])
@@ -45,24 +45,24 @@ def with_head(network: CausalCodeLM) -> LlamaForCausalLM:
 
 
 def prefix_tree(space: CodeSpace) -> dict[tuple[int, ...], list[int]]:
-    """From the tokens so far to those that some item goes on with."""
-    following: dict[tuple[int, ...], set[int]] = defaultdict(set)
+    """Prefix -> the tokens that continue it in some item."""
+    continuations: dict[tuple[int, ...], set[int]] = defaultdict(set)
     for item in (space.item_codes + np.asarray(space.offsets[:-1])).tolist():
         for slot in range(space.n_slots):
-            following[tuple(item[:slot])].add(item[slot])
-    return {prefix: sorted(tokens) for prefix, tokens in following.items()}
+            continuations[tuple(item[:slot])].add(item[slot])
+    return {prefix: sorted(tokens) for prefix, tokens in continuations.items()}
 
 
-def theirs(network: CausalCodeLM, histories: Histories, beam: int) -> Callable[[], Found]:
-    """`generate`."""
+def transformers_search(network: CausalCodeLM, histories: Histories, beam: int) -> Callable[[], CodesAndScores]:
+    """Beam search by `generate`."""
     model, tree = with_head(network), prefix_tree(network.space)
     offsets = torch.tensor(network.space.offsets[:-1])
 
-    def run() -> Found:
-        inputs, seen = network.prompt(torch.from_numpy(histories.items))
-        found = model.generate(
+    def run() -> CodesAndScores:
+        inputs, attention_mask = network.embed_prompt(torch.from_numpy(histories.items))
+        output = model.generate(
             inputs_embeds=inputs,
-            attention_mask=seen.long(),
+            attention_mask=attention_mask.long(),
             num_beams=beam,
             num_return_sequences=beam,
             do_sample=False,
@@ -73,59 +73,64 @@ def theirs(network: CausalCodeLM, histories: Histories, beam: int) -> Callable[[
             output_scores=True,
             return_dict_in_generate=True,
         )
-        codes = found.sequences.unflatten(0, (-1, beam)) - offsets
-        return codes, found.sequences_scores.unflatten(0, (-1, beam)).double()
+        codes = output.sequences.unflatten(0, (-1, beam)) - offsets
+        return codes, output.sequences_scores.unflatten(0, (-1, beam)).double()
 
     return run
 
 
-def ours(network: CausalCodeLM, histories: Histories, beam: int, canvas: Canvas) -> Callable[[], Found]:
-    """`ar-beam`; the constraint's tables are made once, as in a run."""
+def toolkit_search(
+    network: CausalCodeLM, histories: Histories, beam: int, canvas: Canvas
+) -> Callable[[], CodesAndScores]:
+    """`ar-beam`; the tables of the constraint are built once, as in a run."""
 
-    def run() -> Found:
-        found = ArBeam().decode(network.begin(histories, tuple(range(SLOTS))), canvas, beam=beam)
-        return found.codes, found.scores
+    def run() -> CodesAndScores:
+        ranking = ArBeam().decode(network.begin(histories, tuple(range(SLOTS))), canvas, beam=beam)
+        return ranking.codes, ranking.scores
 
     return run
 
 
 def main() -> None:
-    """One line."""
+    """Print one line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=int, default=64)
     parser.add_argument("--items", type=int, default=10_000)
     parser.add_argument("--beam", type=int, default=10)
     parser.add_argument("--repeats", type=int, default=5)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
     logging.set_verbosity_error()
     rng = np.random.default_rng(0)
-    space = CodeSpace.build(rng.integers(0, CODES, size=(asked.items, SLOTS)))
+    space = CodeSpace.build(rng.integers(0, CODES, size=(arguments.items, SLOTS)))
     torch.manual_seed(0)
-    network = Llama3()._build(space, "small", 0.0).requires_grad_(False).eval()
+    network = Llama3().build_network(space, "small", 0.0).requires_grad_(False).eval()
     for parameter in network.blocks.parameters():
         if parameter.ndim > 1:
             torch.nn.init.normal_(parameter, std=0.12)
-    histories = Histories(rng.integers(0, asked.items, size=(asked.users, HISTORY)), np.arange(asked.users))
+    histories = Histories(rng.integers(0, arguments.items, size=(arguments.users, HISTORY)), np.arange(arguments.users))
     canvas = make_canvas(space, histories.users, catalogue=True)
     assert isinstance(canvas.constraint, CatalogueConstraint)
-    ways = {"generate": theirs(network, histories, asked.beam), "ours": ours(network, histories, asked.beam, canvas)}
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    found: dict[str, Found] = {}
-    for repeat in range(asked.repeats + 1):
-        for name, run in ways.items():
+    searches = {
+        "generate": transformers_search(network, histories, arguments.beam),
+        "ours": toolkit_search(network, histories, arguments.beam, canvas),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in searches}
+    results: dict[str, CodesAndScores] = {}
+    for repeat in range(arguments.repeats + 1):
+        for name, run in searches.items():
             start = time.thread_time()
-            found[name] = run()
+            results[name] = run()
             if repeat:
                 seconds[name].append(time.thread_time() - start)
     ratio = median(np.divide(seconds["generate"], seconds["ours"]).tolist())
-    each = [1e3 * median(seconds[name]) / asked.users for name in ways]
-    (codes, scores), (our_codes, our_scores) = found["generate"], found["ours"]
-    same = (codes == our_codes).all(dim=-1).all(dim=-1).float().mean()
-    print(f"{asked.users} users, beam {asked.beam}, {asked.items:,} items")
+    milliseconds = [1e3 * median(seconds[name]) / arguments.users for name in searches]
+    (codes, scores), (our_codes, our_scores) = results["generate"], results["ours"]
+    equal = (codes == our_codes).all(dim=-1).all(dim=-1).float().mean()
+    print(f"{arguments.users} users, beam {arguments.beam}, {arguments.items:,} items")
     print("generate ms  ours ms  ratio  equal  scores differ by")
     gap = float((scores - our_scores).abs().max())
-    print(f"{each[0]:11.2f} {each[1]:8.2f} {ratio:6.2f} {100 * same:5.1f}% {gap:17.1e}")
+    print(f"{milliseconds[0]:11.2f} {milliseconds[1]:8.2f} {ratio:6.2f} {100 * equal:5.1f}% {gap:17.1e}")
 
 
 if __name__ == "__main__":

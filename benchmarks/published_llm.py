@@ -1,11 +1,11 @@
-"""Time `llada` at the paper's size on random weights: load, 50 LoRA steps, decode 200 users at beam 10.
+"""Time and memory of `llada` at the paper's size with random weights: load, 50 LoRA steps, decode 200 users at beam 10.
 
     python benchmarks/published_llm.py --shape 8b --out results/published_llm.json
 
 It writes a checkpoint in LLaDA's published format (16 GB for 8b, in --folder or a temporary one), reads it back,
-fine-tunes on the first users of a simulation and decodes all of them. Prints JSON: for each phase its seconds and peak
-memory (of the GPU; of the machine on a CPU), the time of a training step, and users a second. `--shape tiny` runs
-anywhere.
+fine-tunes on the first users of a simulation and decodes all of them. It prints JSON: the seconds and the peak memory
+(of the GPU and of the machine) of each phase, the time of a training step, and users per second. `--shape tiny` runs on
+any machine.
 """
 
 from __future__ import annotations
@@ -44,29 +44,31 @@ SHAPES: dict[str, dict[str, int]] = {
 SPARE_ROWS = 115
 """Rows of the embedding beyond the tokenizer, as published."""
 
-SPECIAL = ["<|startoftext|>", "<|endoftext|>", "<|mdm_mask|>", "<|eot_id|>", "<|reserved_token_0|>"]
-CHAT = "<|startoftext|>{% for m in messages %}{{ m['content'] }}<|eot_id|>{% endfor %}"
-PROMPT = "Items that one user took, oldest first:\n{history}\nGive the codes of the next."
-"""Every byte is a token of the tokenizer below: about as many as a real tokenizer makes of a longer prompt."""
+SPECIAL_TOKENS = ["<|startoftext|>", "<|endoftext|>", "<|mdm_mask|>", "<|eot_id|>", "<|reserved_token_0|>"]
+CHAT_TEMPLATE = "<|startoftext|>{% for m in messages %}{{ m['content'] }}<|eot_id|>{% endfor %}"
+TEMPLATE = "Items that one user took, oldest first:\n{history}\nGive the codes of the next."
+"""Short, because every byte is a token of the tokenizer below: about as many tokens as a real, longer prompt has."""
 
 
 def write_tokenizer(folder: Path, size: int) -> None:
-    """A tokenizer of so many tokens, most of them never used."""
+    """A tokenizer of `size` tokens, most of them never used."""
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    words = letters + [f"word{number}" for number in range(size - len(letters) - len(SPECIAL))]
-    tokenizer = Tokenizer(models.BPE(vocab={word: place for place, word in enumerate(words)}, merges=[]))
+    tokens = letters + [f"word{number}" for number in range(size - len(letters) - len(SPECIAL_TOKENS))]
+    tokenizer = Tokenizer(models.BPE(vocab={token: index for index, token in enumerate(tokens)}, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|endoftext|>", chat_template=CHAT)
-    fast.add_special_tokens({"additional_special_tokens": SPECIAL})
-    fast.save_pretrained(folder)
+    wrapped = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="<|endoftext|>", chat_template=CHAT_TEMPLATE
+    )
+    wrapped.add_special_tokens({"additional_special_tokens": SPECIAL_TOKENS})
+    wrapped.save_pretrained(folder)
 
 
 def write_checkpoint(folder: Path, shape: dict[str, int], device: str) -> None:
-    """Random bf16 weights under LLaDA's published names, a shard for the ends and one for every 6 blocks."""
+    """Random bf16 weights under LLaDA's published names, a shard for embedding and head and one per 6 blocks."""
     d, inner, layers = shape["d_model"], shape["mlp_hidden_size"], shape["n_layers"]
-    ends = {f"model.transformer.{name}.weight": (shape["vocab_size"], d) for name in ("wte", "ff_out")}
-    shards: list[dict[str, tuple[int, ...]]] = [{**ends, "model.transformer.ln_f.weight": (d,)}]
+    outer = {f"model.transformer.{name}.weight": (shape["vocab_size"], d) for name in ("wte", "ff_out")}
+    shards: list[dict[str, tuple[int, ...]]] = [{**outer, "model.transformer.ln_f.weight": (d,)}]
     for first in range(0, layers, 6):
         shards.append({})
         for layer in range(first, min(first + 6, layers)):
@@ -95,13 +97,14 @@ def _draw(size: tuple[int, ...], generator: torch.Generator, device: str) -> tor
     return (noise * size[1] ** -0.5).cpu()
 
 
-class Timed(Llada):
-    """`llada` that notes when each training batch is made."""
+class TimedLlada(Llada):
+    """`llada` that records when each training batch is made."""
 
     times: ClassVar[list[float]] = []
 
-    def _collate(self, task: Task, stream: int) -> Any:
-        collate = super()._collate(task, stream)
+    def collator(self, task: Task, stream: int) -> Any:
+        """See `Llada.collator`."""
+        collate = super().collator(task, stream)
         if stream:
             return collate
 
@@ -116,10 +119,11 @@ class Phases:
     """Seconds and peak memory of each phase."""
 
     def __init__(self, device: str) -> None:
-        self.device, self.found = device, dict[str, dict[str, float]]()
+        self.device, self.measured = device, dict[str, dict[str, float]]()
 
     @contextmanager
     def phase(self, name: str) -> Any:
+        """Measure a block."""
         cuda = self.device == "cuda"
         if cuda:
             torch.cuda.empty_cache()
@@ -132,42 +136,42 @@ class Phases:
         peak = {"machine_peak_gib": round(machine / 2**30, 2)}
         if cuda:
             peak["gpu_peak_gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 2)
-        self.found[name] = {"seconds": round(time.perf_counter() - start, 2), **peak}
+        self.measured[name] = {"seconds": round(time.perf_counter() - start, 2), **peak}
 
 
 def measure(
     shape: str, folder: Path, *, steps: int, users: int, beam: int, batch_size: int, say: Callable[..., None]
 ) -> dict[str, Any]:
-    """Run all phases in a folder."""
+    """Run all phases in a folder; `say` prints progress."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     phases = Phases(device)
-    checkpoint, prompt = folder / "checkpoint", folder / "prompt.txt"
+    checkpoint, template = folder / "checkpoint", folder / "template.txt"
     checkpoint.mkdir(parents=True, exist_ok=True)
-    prompt.write_text(PROMPT)
+    template.write_text(TEMPLATE)
     with phases.phase("write"):
         write_checkpoint(checkpoint, SHAPES[shape], device)
-    say(phases.found)
+    say(phases.measured)
     with phases.phase("load"):
         network = load_network(open_checkpoint(str(checkpoint), say), ("llada",), device)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     del network
-    say(phases.found)
+    say(phases.measured)
     source = ArtsSim(users=users)
-    everyone = source.load(None, users=None, notify=say)
-    few = next(n for n in range(1, users + 1) if _examples(everyone, n) >= 8 * steps or n == users)
-    data = source.load(None, users=few, notify=say)
-    backbone = Timed(checkpoint=str(checkpoint), template=str(prompt), epochs=1)
+    all_users = source.load(None, users=None, notify=say)
+    train_users = next(n for n in range(1, users + 1) if _count_examples(all_users, n) >= 8 * steps or n == users)
+    data = source.load(None, users=train_users, notify=say)
+    backbone = TimedLlada(checkpoint=str(checkpoint), template=str(template), epochs=1)
     task = Task(data, data.space(categories=True), size="checkpoint", device=device, quiet=True, notify=say)
     with phases.phase("train"):
         report = backbone.fit(task, folder / "fit")
-    say(phases.found)
+    say(phases.measured)
     model = backbone.load(task, folder / "fit")
     decoder = BatchDecoder(
         model=model,
         decoder=DbsPenalty(),
         space=task.space,
         categories="generate",
-        item_ids=everyone.item_ids,
+        item_ids=all_users.item_ids,
         beam=beam,
         seed=42,
         device=device,
@@ -175,7 +179,7 @@ def measure(
     )
     meter = Meter()
     with phases.phase("decode"):
-        decoded = sum(count for _, count in decoder.batches(everyone.test(), meter))
+        decoded = sum(count for _, count in decoder.decode_batches(all_users.test(), meter))
     gaps = [later - earlier for earlier, later in zip(backbone.times, backbone.times[1:], strict=False)][5:]
     return {
         "shape": shape,
@@ -183,40 +187,47 @@ def measure(
         "trained": report.parameters,
         "steps": report.steps,
         "batch": 8,
-        "tokens": model.chat.prompts(data.test().histories, data.users * 0)[0].shape[1],
+        "tokens": model.encoder.encode_prompts(data.test().histories, data.users * 0)[0].shape[1],
         "seconds_a_step": round(statistics.median(gaps or [0.0]), 4),
         "users": decoded,
         "beam": beam,
         "decode_batch_size": batch_size,
-        "forward_passes": meter.passes,
+        "forward_passes": meter.forward_passes,
         "users_a_second": round(decoded / sum(meter.batch_seconds), 3),
-        "phases": phases.found,
+        "phases": phases.measured,
         "environment": environment(device),
     }
 
 
-def _examples(data: Any, users: int) -> int:
-    """Training examples of the first users."""
+def _count_examples(data: Any, users: int) -> int:
+    """The number of training examples of the first users."""
     return int((data.offsets[1 : users + 1] - data.offsets[:users] - 3).clip(min=0).sum())
 
 
 def main() -> None:
-    """Parse, measure, print."""
+    """Measure, and print the result."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--shape", choices=sorted(SHAPES), default="8b")
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--users", type=int, default=200)
     parser.add_argument("--beam", type=int, default=10)
     parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--folder", type=Path, help="where the checkpoint and the adapter go")
-    parser.add_argument("--out", type=Path, help="a file for the result")
-    given = parser.parse_args()
-    options = {"steps": given.steps, "users": given.users, "beam": given.beam, "batch_size": given.batch_size}
+    parser.add_argument("--folder", type=Path, help="folder of the checkpoint and the adapter")
+    parser.add_argument("--out", type=Path, help="file for the result")
+    arguments = parser.parse_args()
+    options = {
+        "steps": arguments.steps,
+        "users": arguments.users,
+        "beam": arguments.beam,
+        "batch_size": arguments.batch_size,
+    }
     with tempfile.TemporaryDirectory() as scratch:
-        result = measure(given.shape, given.folder or Path(scratch), **options, say=partial(print, file=sys.stderr))
+        result = measure(
+            arguments.shape, arguments.folder or Path(scratch), **options, say=partial(print, file=sys.stderr)
+        )
     text = json.dumps(result, indent=1)
-    if given.out:
-        given.out.write_text(text + "\n")
+    if arguments.out:
+        arguments.out.write_text(text + "\n")
     print(text)
 
 

@@ -1,12 +1,12 @@
-"""What reading histories at every r-th step only (`llada:refresh=r`) saves, and what it changes, on a fitted model.
+"""Time saved by computing histories at every r-th step only (`llada:refresh=r`), and how rankings change.
 
 Run `python benchmarks/refresh.py --data arts --size small --categories none --max-minutes 40 --runs-dir runs`, with the
-options of a `mrbench run --model llada` that has left its fitted model in the run store. For each decoder and r it
-prints, against r = 0 on the same users in the same run:
+options of an earlier `mrbench run --model llada`, whose fitted model is in the run store. For each decoder and r it
+prints, compared with r = 0 on the same users in the same process:
 
 * ratio: CPU time, median over batches;
-* equal: share of users whose whole ranking is the same; first: whose first result is; kept: share of all results that
-  are in both rankings of a user.
+* equal: share of users whose whole ranking is the same; first: whose first result is the same; kept: share of the exact
+  results that are in the approximate ranking of the user too.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from mindrec_bench.store.models import FittedModelFolder
 from mindrec_bench.testing import make_canvas
 
 
-def kept(ours: Tensor, exact: Tensor) -> float:
-    """Share of the exact results that are found too. Shapes: (B, b, T)"""
-    found = (exact[:, :, None] == ours[:, None]).all(dim=-1).any(dim=-1)
-    return float(found.float().mean())
+def overlap(codes: Tensor, exact: Tensor) -> float:
+    """Share of the exact results that are among the approximate ones. Shapes: (B, b, T)"""
+    is_kept = (exact[:, :, None] == codes[:, None]).all(dim=-1).any(dim=-1)
+    return float(is_kept.float().mean())
 
 
 def compare(models: dict[int, Any], decoder: Any, task: Task, users: int, batch: int, beam: int) -> list[str]:
-    """One line for each r but 0."""
+    """One line for each r except 0."""
     test, slots = task.data.test(), tuple(range(task.space.n_slots))
     times: dict[int, list[float]] = {refresh: [] for refresh in models}
     codes: dict[int, list[Tensor]] = {refresh: [] for refresh in models}
@@ -44,22 +44,24 @@ def compare(models: dict[int, Any], decoder: Any, task: Task, users: int, batch:
         histories = test.histories[first : first + batch]
         for refresh, model in models.items():
             start = time.thread_time()
-            found = decoder.decode(model.begin(histories, slots), make_canvas(task.space, histories.users), beam=beam)
+            canvas = make_canvas(task.space, histories.users)
+            ranking = decoder.decode(model.begin(histories, slots), canvas, beam=beam)
             times[refresh].append(time.thread_time() - start)
-            codes[refresh].append(found.codes)
-    whole = {refresh: torch.cat(parts) for refresh, parts in codes.items()}
+            codes[refresh].append(ranking.codes)
+    rankings = {refresh: torch.cat(batches) for refresh, batches in codes.items()}
     lines = []
     for refresh in list(models)[1:]:
         ratio = median(np.divide(times[0], times[refresh]).tolist())
-        same = (whole[refresh] == whole[0]).all(dim=-1)
-        shares = [float(same.all(dim=1).float().mean()), float(same[:, 0].float().mean())]
-        cells = "".join(f"{100 * share:7.1f}%" for share in (*shares, kept(whole[refresh], whole[0])))
+        is_equal = (rankings[refresh] == rankings[0]).all(dim=-1)
+        shares = [float(is_equal.all(dim=1).float().mean()), float(is_equal[:, 0].float().mean())]
+        shares.append(overlap(rankings[refresh], rankings[0]))
+        cells = "".join(f"{100 * share:7.1f}%" for share in shares)
         lines.append(f"{refresh:7} {ratio:6.2f}{cells}")
     return lines
 
 
 def main() -> None:
-    """One table."""
+    """Print one table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for flag, default in (("--data", "arts"), ("--size", "small"), ("--categories", "none"), ("--runs-dir", "runs")):
         parser.add_argument(flag, default=default)
@@ -67,23 +69,28 @@ def main() -> None:
     parser.add_argument("--max-minutes", type=float)
     parser.add_argument("--users", type=int, default=1024)
     parser.add_argument("--decoders", nargs="+", default=["bs", "dbs-dedup", "dbs-penalty", "adaptive"])
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
-    question = ExperimentConfig(
-        "llada", "bs", asked.data, size=asked.size, categories=asked.categories, max_minutes=asked.max_minutes
+    config = ExperimentConfig(
+        "llada",
+        "bs",
+        arguments.data,
+        size=arguments.size,
+        categories=arguments.categories,
+        max_minutes=arguments.max_minutes,
     )
-    resolved = resolve_config(question)
-    data = resolved.source.load(asked.data_dir, users=question.users, notify=print)
-    spec = resolved.spec(data)
-    task = Task(data, data.space(categories=asked.categories != "none"), size=asked.size, quiet=True)
-    backbone: Any = resolved.backbone.with_size_defaults(asked.size)
-    folder = FittedModelFolder(spec, Path(asked.runs_dir), print).path
+    resolved = resolve_config(config)
+    data = resolved.source.load(arguments.data_dir, users=config.users, notify=print)
+    spec = resolved.run_spec(data)
+    task = Task(data, data.space(categories=arguments.categories != "none"), size=arguments.size, quiet=True)
+    backbone: Any = resolved.backbone.with_size_defaults(arguments.size)
+    folder = FittedModelFolder(spec, Path(arguments.runs_dir), print).path
     models = {r: replace(backbone, refresh=r).load(task, folder) for r in (0, 2, 3, task.space.n_slots)}
-    print(f"{min(asked.users, len(data.test()))} users of {data.name}, fitted model {folder.name}")
+    print(f"{min(arguments.users, len(data.test()))} users of {data.name}, fitted model {folder.name}")
     print("decoder      refresh  ratio  equal  first   kept")
-    for name in asked.decoders:
-        decoder = resolve_config(replace(question, decoder=name)).decoder
-        for line in compare(models, decoder, task, asked.users, 128, question.beam):
+    for name in arguments.decoders:
+        decoder = resolve_config(replace(config, decoder=name)).decoder
+        for line in compare(models, decoder, task, arguments.users, 128, config.beam):
             print(f"{name:12} {line}", flush=True)
 
 

@@ -1,13 +1,13 @@
-"""Time a training step of a from-scratch network against the bare forward and backward pass of the same batches.
+"""Time of a training step of a from-scratch network, compared with the forward and backward pass of the same batches.
 
-Run `python benchmarks/training.py llada llama3`; data is `arts-sim`, or real with `--data arts --data-dir data`. For
-each model it prints milliseconds of CPU time, medians over the steps, of
+Run `python benchmarks/training.py llada llama3`; the data is `arts-sim`, or real with `--data arts --data-dir data`.
+For each model it prints milliseconds of CPU time, medians over the steps, of
 
-* padded: forward and backward of whole batches, padding and all;
-* bare: the same in parts of like length, as the networks do it now; every batch goes through both in turn;
-* step: from one optimiser step to the next in `training.fit`: batch making, both passes, clipping, AdamW, the Trainer;
+* padded: forward and backward of whole batches with their padding;
+* bare: the same in buckets of similar length, as in training; every batch is computed in both ways in turn;
+* step: from one optimiser step to the next in `trainer.fit`: making the batch, both passes, clipping, AdamW, Trainer;
 
-and step / bare, and the largest difference of a loss between padded and bare.
+and the ratios padded / bare and step / bare, and the largest difference of a loss between padded and bare.
 """
 
 from __future__ import annotations
@@ -24,29 +24,30 @@ from typing import Any
 import torch
 
 from mindrec_baselines.code_lm import transformer
-from mindrec_baselines.training.progress import Progress
+from mindrec_baselines.training.progress import TrainingProgress
 from mindrec_baselines.training.trainer import EpochSampler, ExampleDataset
 from mindrec_bench.core.backbone import Task
-from mindrec_bench.data.sources import resolve
+from mindrec_bench.data.sources import resolve_data
 from mindrec_bench.plugins import registry
 
-PADDED, PARTS = 10**9, transformer.BUCKET_SIZE
+WHOLE_BATCH, BUCKETED = 10**9, transformer.BUCKET_SIZE
+"""Values of `transformer.BUCKET_SIZE`."""
 
 
-def bare(backbone: Any, task: Task, steps: int) -> tuple[list[float], list[float], float]:
-    """Seconds of the two passes, padded and in parts, and how much the losses differ."""
-    network = backbone._network(task).train()
+def time_passes(backbone: Any, task: Task, steps: int) -> tuple[list[float], list[float], float]:
+    """Seconds of the two passes, padded and bucketed, and how much the losses differ."""
+    network = backbone.new_network(task).train()
     examples = task.data.train_examples()
-    batches = ExampleDataset(examples, backbone._collate(task, 0))
+    batches = ExampleDataset(examples, backbone.collator(task, 0))
     keys = list(EpochSampler(len(examples), task.seed, shuffle=True))
-    times: dict[int, list[float]] = {PADDED: [], PARTS: []}
-    worst = 0.0
+    times: dict[int, list[float]] = {WHOLE_BATCH: [], BUCKETED: []}
+    largest_difference = 0.0
     for step in range(steps + 1):
         first = step * backbone.batch % (len(keys) - backbone.batch)
         batch = batches.__getitems__(keys[first : first + backbone.batch])
         losses = []
-        for alike, seconds in times.items():
-            transformer.BUCKET_SIZE = alike
+        for bucket_size, seconds in times.items():
+            transformer.BUCKET_SIZE = bucket_size
             torch.manual_seed(step)
             network.zero_grad()
             start = time.process_time()
@@ -54,31 +55,31 @@ def bare(backbone: Any, task: Task, steps: int) -> tuple[list[float], list[float
             loss.backward()
             seconds.append(time.process_time() - start)
             losses.append(loss.item())
-        worst = max(worst, abs(losses[0] - losses[1]))
-    transformer.BUCKET_SIZE = PARTS
-    return times[PADDED][1:], times[PARTS][1:], worst
+        largest_difference = max(largest_difference, abs(losses[0] - losses[1]))
+    transformer.BUCKET_SIZE = BUCKETED
+    return times[WHOLE_BATCH][1:], times[BUCKETED][1:], largest_difference
 
 
-def fitted(backbone: Any, task: Task) -> list[float]:
-    """Seconds between the ends of steps of a whole training of one epoch."""
+def time_steps(backbone: Any, task: Task) -> list[float]:
+    """Seconds of each step of a training of one epoch."""
     ends: list[float] = []
-    of_progress = Progress.on_step_end
+    on_step_end = TrainingProgress.on_step_end
 
-    def watched(*given: Any, **rest: Any) -> None:
+    def recording(*args: Any, **kwargs: Any) -> None:
         ends.append(time.process_time())
-        of_progress(*given, **rest)
+        on_step_end(*args, **kwargs)
 
-    Progress.on_step_end = watched  # type: ignore[method-assign]
+    TrainingProgress.on_step_end = recording  # type: ignore[method-assign]
     try:
         with tempfile.TemporaryDirectory() as folder:
             dataclasses.replace(backbone, epochs=1).fit(task, Path(folder) / "fit")
     finally:
-        Progress.on_step_end = of_progress  # type: ignore[method-assign]
-    return [later - sooner for sooner, later in pairwise(ends[2:])]  # the first steps warm up
+        TrainingProgress.on_step_end = on_step_end  # type: ignore[method-assign]
+    return [end - start for start, end in pairwise(ends[2:])]  # the first steps are for warming up
 
 
 def main() -> None:
-    """One line a model."""
+    """Print one line per model."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", default=["llada", "llama3"])
     parser.add_argument("--size", default="small")
@@ -86,20 +87,20 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--users", type=int, default=600)
     parser.add_argument("--steps", type=int, default=12)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
-    _, source = resolve(asked.data)
-    data = source.load(asked.data_dir, users=asked.users, notify=print)
+    _, source = resolve_data(arguments.data)
+    data = source.load(arguments.data_dir, users=arguments.users, notify=print)
     print("model        padded   bare   step  padded/bare  step/bare  loss differs by")
-    for name in asked.models:
+    for name in arguments.models:
         _, backbone = registry.make("model", name)
-        task = Task(data, data.space(categories=False), size=asked.size, quiet=True)
-        padded, parts, worst = bare(backbone.with_size_defaults(asked.size), task, asked.steps)
-        step = median(fitted(backbone.with_size_defaults(asked.size), task))
-        numbers = [1e3 * median(seconds) for seconds in (padded, parts, [step])]
+        task = Task(data, data.space(categories=False), size=arguments.size, quiet=True)
+        padded, bucketed, difference = time_passes(backbone.with_size_defaults(arguments.size), task, arguments.steps)
+        step = median(time_steps(backbone.with_size_defaults(arguments.size), task))
+        numbers = [1e3 * median(seconds) for seconds in (padded, bucketed, [step])]
         print(
             f"{name:10} {numbers[0]:8.1f} {numbers[1]:6.1f} {numbers[2]:6.1f} {numbers[0] / numbers[1]:12.2f} "
-            f"{numbers[2] / numbers[1]:10.2f} {worst:16.1e}",
+            f"{numbers[2] / numbers[1]:10.2f} {difference:16.1e}",
             flush=True,
         )
 

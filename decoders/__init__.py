@@ -1,1 +1,1 @@
-"""Every decoder: one file a registry name, plus the one diffusion search that they configure."""
+"""Decoders: one module per registered name; `search` holds the parts that they share."""

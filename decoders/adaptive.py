@@ -1,12 +1,4 @@
-"""`adaptive`: each beam fills the slot it is surest of, and only that one (ours; semantics section 4).
-
-In the any-order searches of the paper a few sequences arrive by many orders and crowd the others out. Here a beam's
-proposals all fill one slot, so whole sequences are reached once, without any rule against repeats.
-
-Forward passes: one a masked slot. `rescore=r` adds one for each set of slots that r reveal orders pass through: with L
-category and M SID slots at most L + r M, and never more than L + 2^M - 1. `reverse=yes` adds one a SID slot. Try
-`mrbench run --model markov --decoder adaptive`.
-"""
+"""`adaptive`: each beam fills the slot that the model is most certain of."""
 
 from __future__ import annotations
 
@@ -21,13 +13,22 @@ from .search.options import Normalise
 
 @dataclass(frozen=True)
 class Adaptive:
-    """Diffusion beam search in which each beam fills the slot it is surest of.
+    """Diffusion beam search in which each beam fills the slot that the model is most certain of.
+
+    Our own decoder (docs/semantics.md, Decoding). In the paper's any-order searches, a few sequences arrive by many
+    orders and crowd out the others. Here all proposals of a beam fill the same slot, so that every sequence is reached
+    once, without de-duplication.
+
+    Forward passes: one per masked slot. `rescore=r` adds one for each set of slots that r reveal orders pass through:
+    with L category and M SID slots at most L + r M, and never more than L + 2^M - 1. `reverse=yes` adds one per SID
+    slot. Example: `mrbench run --model markov --decoder adaptive`.
 
     Attributes:
-        order: surest by the lowest `entropy`, or by the highest top probability (`confidence`).
-        rescore: rank the final beams by the mean log-probability over so many random reveal orders; 0: by the search's.
-        reverse: rank the final beams by the mean of the search's reveal order and its reverse.
-        normalise: over what a slot's probabilities sum to 1: the model's whole `vocabulary`, or the `slot`'s own codes.
+        order: most certain by the lowest `entropy`, or by the highest top probability (`confidence`).
+        rescore: rank the final beams by the mean log-probability over this many random reveal orders; 0: by the
+            search's own.
+        reverse: rank the final beams by the mean over the search's reveal order and its reverse.
+        normalise: what a slot's probabilities sum to 1 over: the model's whole `vocabulary`, or the `slot`'s own codes.
     """
 
     needs: ClassVar[Capability] = "denoiser"
@@ -45,24 +46,22 @@ class Adaptive:
 
     def decode(self, context: DenoiserContext, canvas: Canvas, *, beam: int) -> Ranking:
         """See `Decoder.decode`."""
-        from .search.diffusion_search import diffusion_search
-        from .search.most_certain import surest_first
-        from .search.pruning import standard
-        from .search.rescoring import rescored, reveal_orders
-        from .search.reverse_rescoring import Trail, both_ways
+        from .search.beam_search import beam_search
+        from .search.most_certain import most_certain_slot
+        from .search.rescoring import RecordingContext, random_reveal_orders, rescore_over_orders, reverse_rescore
 
-        trail = Trail(context)
-        found = diffusion_search(
-            trail if self.reverse else context,
+        recording = RecordingContext(context)
+        ranking = beam_search(
+            recording if self.reverse else context,
             canvas,
             beam=beam,
-            expand=surest_first(self.order),
-            prune=standard,
+            expansion=most_certain_slot(self.order),
+            pruning="standard",
             normalise=self.normalise,
         )
         if self.reverse:
-            return both_ways(trail, found, n_categories=canvas.n_categories, normalise=self.normalise)
-        if not self.rescore:
-            return found
-        orders = reveal_orders(canvas, self.rescore)
-        return rescored(context, canvas, found, orders=orders, normalise=self.normalise)
+            return reverse_rescore(recording, ranking, n_categories=canvas.n_categories, normalise=self.normalise)
+        if self.rescore:
+            orders = random_reveal_orders(canvas, self.rescore)
+            return rescore_over_orders(context, canvas, ranking, orders=orders, normalise=self.normalise)
+        return ranking

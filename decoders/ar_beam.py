@@ -1,10 +1,4 @@
-"""`ar-beam`: beam search from left to right, for models that only know the next code (paper eq. 1).
-
-On a masked model, through the adapter, it is `block-m:m=1,prune=bs`. Slots that are given are not asked for; the codes
-in them are part of the prefix.
-
-Forward passes: one a masked slot. Try `mrbench run --model markov --decoder ar-beam`.
-"""
+"""`ar-beam`: beam search from left to right."""
 
 from __future__ import annotations
 
@@ -22,10 +16,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ArBeam:
-    """Beam search from left to right, for models that know the next code.
+    """Beam search from left to right, for models that predict the next code.
+
+    The decoder of the paper's autoregressive baselines (eq. 1). On a masked model, through the adapter, it equals
+    `block-m:m=1,prune=bs`. Given slots are not predicted; their codes are part of the prefix.
+
+    Forward passes: one per masked slot. Example: `mrbench run --model markov --decoder ar-beam`.
 
     Attributes:
-        normalise: over what a slot's probabilities sum to 1: the model's whole `vocabulary`, or the `slot`'s own codes.
+        normalise: what a slot's probabilities sum to 1 over: the model's whole `vocabulary`, or the `slot`'s own codes.
     """
 
     needs: ClassVar[Capability] = "causal"
@@ -34,23 +33,21 @@ class ArBeam:
 
     def decode(self, context: CausalContext, canvas: Canvas, *, beam: int) -> Ranking:
         """See `Decoder.decode`."""
-        from .search.diffusion_search import diffusion_search
-        from .search.expansion import left_to_right
-        from .search.pruning import standard
+        from .search.beam_search import beam_search
 
-        return diffusion_search(
-            _NextCode(context),
+        return beam_search(
+            _NextCodeAsDenoiser(context),
             canvas,
             beam=beam,
-            expand=left_to_right,
-            prune=standard,
+            expansion="left-to-right",
+            pruning="standard",
             normalise=self.normalise,
         )
 
 
 @dataclass(frozen=True, eq=False)
-class _NextCode:
-    """A causal context, asked as the search asks: for one slot, of which all slots before are revealed."""
+class _NextCodeAsDenoiser:
+    """A causal context as a `DenoiserContext` for one slot at a time, with all slots before it revealed."""
 
     context: CausalContext
 

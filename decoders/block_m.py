@@ -1,44 +1,41 @@
-"""`block-m`: a diffusion search over blocks of m SID slots from left to right, in any order inside one (paper Table 5).
-
-m = 1 is left to right, m = 4 the free order of `bs`, `dbs-dedup` and `dbs-penalty`.
-
-Forward passes: one a masked slot. Try `mrbench run --model markov --decoder block-m:m=2`.
-"""
+"""`block-m`: blocks of slots from left to right, in any order within a block."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from mindrec_bench.core.protocols import Canvas, DenoiserContext, Ranking
+from .search.diffusion_search import DiffusionSearch
+from .search.options import PRUNING_OF_DECODER, PruneOption, PruningName
 
-from .search.options import DiffusionOptions, PruneBy
+if TYPE_CHECKING:
+    from .search.expansion import Expansion
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlockM(DiffusionOptions):
-    """Diffusion beam search that finishes a block of m slots before the next.
+class BlockM(DiffusionSearch):
+    """Diffusion beam search that fills a block of m slots before the next.
+
+    Restricts the order of `bs`, `dbs-dedup` and `dbs-penalty` (paper Table 5): m = 1 is left to right, m = 4 any order.
+
+    Forward passes: one per masked slot. Example: `mrbench run --model markov --decoder block-m:m=2`.
 
     Attributes:
-        m: slots a block; the last block takes what is left.
-        prune: the rule after each step, by its decoder's name.
+        m: slots per block; the last block may be smaller.
+        prune: the pruning rule after each step, by the name of the decoder that uses it.
     """
 
     m: Literal[1, 2, 4]
-    prune: PruneBy = "dbs-penalty"
+    prune: PruneOption = "dbs-penalty"
 
-    def decode(self, context: DenoiserContext, canvas: Canvas, *, beam: int) -> Ranking:
-        """See `Decoder.decode`."""
-        from .search.diffusion_search import diffusion_search
+    @property
+    def expansion(self) -> Expansion:
+        """Blocks of `m` slots."""
         from .search.expansion import blocks
-        from .search.pruning import RULES
 
-        return diffusion_search(
-            context,
-            canvas,
-            beam=beam,
-            expand=blocks(self.m),
-            prune=RULES[self.prune],
-            normalise=self.normalise,
-            propose=self.propose,
-        )
+        return blocks(self.m)
+
+    @property
+    def pruning(self) -> PruningName:
+        """The rule that `prune` names."""
+        return PRUNING_OF_DECODER[self.prune]

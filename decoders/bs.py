@@ -1,33 +1,21 @@
-"""`bs`: any-order beam search over a masked model, without any rule of diversity (paper Table 6, first row).
-
-Forward passes: one a masked slot. Try `mrbench run --model markov --decoder bs`.
-"""
+"""`bs`: plain beam search over a masked model."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mindrec_bench.core.protocols import Canvas, DenoiserContext, Ranking
-
-from .search.options import DiffusionOptions
+from .search.diffusion_search import DiffusionSearch
 
 
 @dataclass(frozen=True)
-class BeamSearch(DiffusionOptions):
-    """Diffusion search that keeps the b best, repeats and all."""
+class BeamSearch(DiffusionSearch):
+    """Any-order beam search that keeps the b best candidates, repeats included.
 
-    def decode(self, context: DenoiserContext, canvas: Canvas, *, beam: int) -> Ranking:
-        """See `Decoder.decode`."""
-        from .search.diffusion_search import diffusion_search
-        from .search.expansion import any_order
-        from .search.pruning import standard
+    Beam search for autoregressive models, carried over to a masked model: a step may fill any masked slot, and nothing
+    keeps one sequence from filling several beams (paper Table 6, first row).
 
-        return diffusion_search(
-            context,
-            canvas,
-            beam=beam,
-            expand=any_order,
-            prune=standard,
-            normalise=self.normalise,
-            propose=self.propose,
-        )
+    Forward passes: one per masked slot. Example: `mrbench run --model markov --decoder bs`.
+    """
+
+    expansion = "any-order"
+    pruning = "standard"

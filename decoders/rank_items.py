@@ -1,7 +1,4 @@
-"""`rank-items`: the exact top-b items of a model that scores every item; the yardstick for every search on it.
-
-Forward passes: one. Try `mrbench run --model markov --decoder rank-items`.
-"""
+"""`rank-items`: the exact best items of a model that scores every item."""
 
 from __future__ import annotations
 
@@ -14,23 +11,28 @@ from mindrec_bench.core.protocols import Canvas, Capability, ItemsContext, Ranki
 
 @dataclass(frozen=True)
 class RankItems:
-    """The exact b best items, for models that score every item."""
+    """The exact b best items, for models that score every item.
+
+    The reference that the searches on such a model are compared with: they lose against it by search error alone.
+
+    Forward passes: one. Example: `mrbench run --model markov --decoder rank-items`.
+    """
 
     needs: ClassVar[Capability] = "items"
 
     def decode(self, context: ItemsContext, canvas: Canvas, *, beam: int) -> Ranking:
-        """See `Decoder.decode`. Only items that fit `canvas.start` are ranked, by their probability among these."""
+        """See `Decoder.decode`. Only items that match `canvas.start` are ranked, by their probability among these."""
         import torch
 
-        from mindrec_bench.core.lifting import renormalised
+        from mindrec_bench.core.lifting import renormalise
 
-        from .search.results import ranking
-        from .search.scores import best
+        from .search.results import make_ranking
+        from .search.scores import stable_topk
 
         scores = context.log_probs().double()
-        for given, codes in zip(canvas.start.T, canvas.items.T, strict=True):
-            fits = (given[:, None] == MASK) | (given[:, None] == codes)
-            scores = scores.where(fits, -torch.inf)
-        scores = renormalised(scores)
-        items = best(scores, beam)
-        return ranking(canvas.items[items], scores.gather(1, items), beam, items)
+        for start_codes, item_codes in zip(canvas.start.T, canvas.items.T, strict=True):
+            matches = (start_codes[:, None] == MASK) | (start_codes[:, None] == item_codes)
+            scores = scores.where(matches, -torch.inf)
+        scores = renormalise(scores)
+        items = stable_topk(scores, beam)
+        return make_ranking(canvas.items[items], scores.gather(1, items), beam, items)

@@ -1,4 +1,4 @@
-"""Write docs/api.md from the docstrings: `python docs/build_api.py`. A test holds the page and the code together."""
+"""Generate docs/api.md from the docstrings: `python docs/build_api.py`. A test checks that the page is up to date."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ HERE = Path(__file__).resolve().parent
 PAGE = HERE / "api.md"
 
 MODULES = (
+    "core",
     "core.protocols",
+    "core.backbone",
     "core.dataset",
     "core.code_space",
+    "core.catalogue",
     "core.lifting",
     "core.constraint",
+    "core.random_bits",
     "plugins.registry",
     "plugins.options",
     "errors",
@@ -32,13 +36,13 @@ MODULES = (
     "stats.diversity_tests",
     "stats.comparison",
 )
-"""What other people's packages and notebooks may import, of `mindrec_bench`; in the order of the page."""
+"""The modules of `mindrec_bench` that other packages and notebooks may import, in the order of the page."""
 
 HEAD = """\
 # API reference
 
-Written from the docstrings by `python docs/build_api.py`; don't edit it here. B users, K beams, T slots of the canvas,
-S slots asked for, V the largest slot vocabulary, N catalogue items, H history items.
+Generated from the docstrings by `python docs/build_api.py`; don't edit this page. Symbols in the shapes: B users,
+K beams, T slots of the canvas, S requested slots, V the largest slot vocabulary, N catalogue items, H history items.
 
 """
 
@@ -57,12 +61,14 @@ def page() -> str:
 
 
 def module(name: str) -> Iterator[str]:
-    """The lines of one module: its docstring, then what is public, in the order of the file."""
+    """The lines of one module: its docstring, then its public classes and functions, in the order of the file."""
     path = HERE.parent / "mindrec_bench" / name.replace(".", "/")
     path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     tree = ast.parse(path.read_text(encoding="utf-8"))
     yield f"## mindrec_bench.{name}"
     yield from prose(tree)
+    if names := exports(tree):
+        yield from ("", f"Exports {', '.join(f'`{name}`' for name in names)}.")
     for node in public(tree.body):
         yield from ("", f"### {node.name}", "", "```python", heading(node), "```")
         yield from prose(node)
@@ -72,31 +78,39 @@ def module(name: str) -> Iterator[str]:
                 yield from prose(method)
 
 
+def exports(tree: ast.Module) -> list[str]:
+    """The names in `__all__`."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return list(ast.literal_eval(node.value))
+    return []
+
+
 def public(body: list[ast.stmt]) -> list[Def]:
-    """Classes and functions without a leading underscore that have a docstring."""
-    found = [node for node in body if isinstance(node, ast.ClassDef | ast.FunctionDef)]
-    return [node for node in found if not node.name.startswith("_") and ast.get_docstring(node)]
+    """Classes and functions with a docstring and without a leading underscore."""
+    definitions = [node for node in body if isinstance(node, ast.ClassDef | ast.FunctionDef)]
+    return [node for node in definitions if not node.name.startswith("_") and ast.get_docstring(node)]
 
 
 def heading(node: Def, of: str = "") -> str:
-    """How a class, a function, a method or a property is used."""
+    """The signature of a class, function, method or property, without its body."""
     if isinstance(node, ast.ClassDef):
         bases = f"({', '.join(map(ast.unparse, node.bases))})" if node.bases else ""
-        fields = [ast.unparse(part) for part in node.body if isinstance(part, ast.AnnAssign) and is_public(part)]
+        fields = [ast.unparse(entry) for entry in node.body if isinstance(entry, ast.AnnAssign) and is_public(entry)]
         return "\n    ".join([f"class {node.name}{bases}:" if fields else f"class {node.name}{bases}", *fields])
     returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
-    words = [ast.unparse(word).partition(".")[0] for word in node.decorator_list]
-    if "property" in words or "cached_property" in words:
+    decorators = [ast.unparse(decorator).partition(".")[0] for decorator in node.decorator_list]
+    if "property" in decorators or "cached_property" in decorators:
         return f"{of}.{node.name}{returns.replace(' -> ', ': ')}"
     arguments = ast.unparse(node.args)
     if of:
         arguments = re.sub(r"^(self|cls)(, )?", "", arguments)
     line = f"{of}.{node.name}({arguments}){returns}" if of else f"{node.name}({arguments}){returns}"
-    return line if len(line) <= 110 else broken(line, arguments)
+    return line if len(line) <= 110 else wrapped(line, arguments)
 
 
-def broken(line: str, arguments: str) -> str:
-    """A long signature, an argument a line."""
+def wrapped(line: str, arguments: str) -> str:
+    """A long signature, with one argument per line."""
     parts = re.split(r", (?![^\[(]*[\])])", arguments)
     return line.replace(f"({arguments})", "(\n    " + ",\n    ".join(parts) + ",\n)", 1)
 
@@ -107,7 +121,7 @@ def is_public(field: ast.AnnAssign) -> bool:
 
 
 def prose(node: ast.Module | Def) -> Iterator[str]:
-    """A docstring as Markdown: `Args:` and its like become lists."""
+    """A docstring as Markdown: `Args:` and similar sections become lists."""
     section = ""
     yield ""
     for line in inspect.cleandoc(ast.get_docstring(node) or "").splitlines():

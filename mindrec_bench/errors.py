@@ -1,6 +1,6 @@
-"""Errors a user can meet. Each message is one sentence: what is wrong, where, and what to do.
+"""Errors for users. Each message is one sentence: what is wrong, where, and what to do.
 
-The command line prints the message and ends with `exit_code`; a traceback appears under `--debug` only.
+The command line prints the message and exits with `exit_code`; it shows a traceback only with `--debug`.
 """
 
 from __future__ import annotations
@@ -10,24 +10,24 @@ from collections.abc import Iterable
 
 
 class MrbenchError(Exception):
-    """Something failed while running (exit code 1)."""
+    """A failure while running (exit code 1)."""
 
     exit_code = 1
 
 
 class UsageError(MrbenchError):
-    """The question itself is wrong: an unknown name or option, an impossible pair, a value out of range (2)."""
+    """A request that can't be run, such as an unknown name or a value out of range (exit code 2)."""
 
     exit_code = 2
 
 
 class DataError(MrbenchError):
-    """Data or weights are missing or broken (exit code 3)."""
+    """Missing or broken data or weights (exit code 3)."""
 
     exit_code = 3
 
 
-def did_you_mean(given: str, known: Iterable[str]) -> str:
-    """Return ' (did you mean X?)' for the closest known name, or '' when none is close."""
-    close = difflib.get_close_matches(given, list(known), n=1, cutoff=0.5)
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """' (did you mean X?)' with the closest known name; '' where none is close."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f" (did you mean '{close[0]}'?)" if close else ""

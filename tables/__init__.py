@@ -1,1 +1,1 @@
-"""One TOML file for each table and figure of the paper: rows, columns, the runs they need, the published values."""
+"""One TOML file per table or figure: its rows and columns, the runs that they need, and the published values."""

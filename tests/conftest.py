@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests run side by side; read when torch is first imported
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run in parallel; torch reads it when it is imported
 
 import pytest
 
@@ -27,9 +27,9 @@ def real_data() -> Path:
 
 @pytest.fixture(scope="session")
 def install(tmp_path_factory) -> Callable[[Path], Path]:
-    """install(package): a folder with the package installed into it, without any index."""
+    """install(package): a folder with the package installed into it, without a package index."""
 
-    def into_a_folder(package: Path) -> Path:
+    def install_package(package: Path) -> Path:
         reason = "building the package here needs setuptools of 77 or later, and pip: pip install '.[test]'"
         pytest.importorskip("setuptools", minversion="77", reason=reason)
         pytest.importorskip("pip", reason=reason)
@@ -40,7 +40,7 @@ def install(tmp_path_factory) -> Callable[[Path], Path]:
         assert done.returncode == 0, done.stderr
         return target
 
-    return into_a_folder
+    return install_package
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def call(tmp_path, monkeypatch, capsys):
 
 @pytest.fixture
 def run_spec() -> RunSpec:
-    """A run's identity, with categories."""
+    """The spec of a run with categories."""
     return RunSpec(
         data=DataSpec("Arts", "arts", "0123abcd", 5000),
         model=ModelSpec("llada", {"p_mask": 0.6, "shuffle": True}, "tiny"),

@@ -19,6 +19,7 @@ OPEN = {
     "mindrec_bench.core.code_space",
     "mindrec_bench.core.dataset",
     "mindrec_bench.core.protocols",
+    "mindrec_bench.core.random_bits",
     "mindrec_bench.testing",
     "mindrec_decoders.search.expansion",
     "mindrec_decoders.search.pruning",

@@ -1,4 +1,4 @@
-"""The whole way of own data, by the commands alone: a table of purchases to semantic IDs, runs, a table and exports."""
+"""Imported data from end to end, by commands alone: purchases to semantic IDs, runs, a results table and exports."""
 
 from __future__ import annotations
 
@@ -16,44 +16,50 @@ from click.testing import CliRunner
 
 from mindrec_bench.cli.main import cli
 
-USERS, ITEMS, KINDS = 60, 36, 4
+USERS, ITEMS = 60, 36
+KINDS = ("Guitars", "Drums", "Keys", "Flutes")
+N_KINDS = len(KINDS)
 METHODS = ("rqkmeans", "rqvae:epochs=3,hidden=16,latent=8", "letter:epochs=3,hidden=16,latent=8,clusters=2")
 FOLDERS = ("shop", "shop-rqvae", "shop-letter")
 TINY = ("--size", "tiny", "--data", "shop")
-KIND_NAMES = ("Guitars", "Drums", "Keys", "Flutes")
 
-MANUAL = Path(__file__).parent.parent / "docs" / "own-data.md"
+GUIDE = Path(__file__).parent.parent / "docs" / "own-data.md"
 
 Call = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the purchases lie: a user buys the 9 things of one kind in turn, so the next one can be known."""
-    home, rng = tmp_path_factory.mktemp("journey"), np.random.default_rng(0)
-    with (home / "purchases.csv").open("w", newline="") as file:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with purchases: a user buys the 9 items of one kind in turn, so the next one is certain."""
+    folder, rng = tmp_path_factory.mktemp("journey"), np.random.default_rng(0)
+    with (folder / "purchases.csv").open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["reviewerID", "asin", "unixReviewTime"])
         rows = [
-            (f"buyer-{user:02d}", f"B{KINDS * ((user + step) % 9) + user % KINDS:03d}", 1_000 * user + step)
+            (f"buyer-{user:02d}", f"B{item_of(user, step):03d}", 1_000 * user + step)
             for user in range(USERS)
             for step in range(8)
         ]
-        table.writerows(rows[at] for at in rng.permutation(len(rows)))
-    with (home / "things.jsonl").open("w") as file:
+        table.writerows(rows[row] for row in rng.permutation(len(rows)))
+    with (folder / "things.jsonl").open("w") as file:
         for item in range(ITEMS):
-            kind = KIND_NAMES[item % KINDS]
+            kind = KINDS[item % N_KINDS]
             entry = {"asin": f"B{item:03d}", "title": f"{kind} model {item}", "categories": ["Music", kind, "New"]}
             file.write(json.dumps(entry) + "\n")
-    return home
+    return folder
+
+
+def item_of(user: int, step: int) -> int:
+    """What a user buys at a step."""
+    return N_KINDS * ((user + step) % 9) + user % N_KINDS
 
 
 @pytest.fixture
-def call(home: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
-    """call('mrbench', word, ...): what the command prints; it must end well."""
-    monkeypatch.chdir(home)
-    monkeypatch.setenv("MRBENCH_DATA", str(home / "data"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+def call(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
+    """call('mrbench', word, ...): what the command prints; it must succeed."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("MRBENCH_DATA", str(folder / "data"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
 
     def run(*words: str) -> str:
         assert words[0] == "mrbench"
@@ -64,62 +70,61 @@ def call(home: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
     return run
 
 
-def following(printed: str) -> list[str]:
-    """The next command that a command names."""
+def next_command(printed: str) -> list[str]:
+    """The next command, as a command names it."""
     (line,) = [line for line in printed.splitlines() if line.startswith("next: ")]
     return shlex.split(line.removeprefix("next: "))
 
 
-def result(call: Call, *words: str) -> dict[str, Any]:
+def run_summary(call: Call, *words: str) -> dict[str, Any]:
     return json.loads(call("mrbench", "run", *words, "--json", "-q"))
 
 
-def test_from_a_table_of_purchases_to_a_table_of_results(call: Call, home: Path) -> None:
+def test_from_purchases_to_a_table_of_results(call: Call, folder: Path) -> None:
     imported = call("mrbench", "data", "import", "purchases.csv", "--items", "things.jsonl", "--name", "shop")
     assert imported.startswith("60 users, 36 items, 480 interactions\n")
-    tokenize = following(imported)
-    runs = tokenized(call, tokenize)
-    names = dict(zip(FOLDERS, runs, strict=True))
+    runs = run_on_each_tokenizer(call, next_command(imported))
+    run_of_folder = dict(zip(FOLDERS, runs, strict=True))
     assert len({run["spec"]["data"]["fingerprint"] for run in runs}) == len(METHODS), "each method has its own codes"
     for run in runs:
-        assert run["metrics"]["hr@1"] == 1.0, "what follows is certain"
-    llada = result(call, "-m", "llada:epochs=1", *TINY, "-d", "dbs-dedup", "--max-minutes", "1")
+        assert run["metrics"]["hr@1"] == 1.0, "the next item is certain"
+    llada = run_summary(call, "-m", "llada:epochs=1", *TINY, "-d", "dbs-dedup", "--max-minutes", "1")
     idgenrec = "idgenrec:rounds=1,epochs=1,keyword_epochs=2"
-    textual = result(call, "-m", idgenrec, *TINY, "-d", "ar-beam", "--constrain", "catalogue")
+    textual = run_summary(call, "-m", idgenrec, *TINY, "-d", "ar-beam", "--constrain", "catalogue")
     assert textual["metrics"]["valid"] == 1.0
-    table(call, home, names["shop"], llada)
-    compared = call("mrbench", "compare", names["shop"]["run"], textual["run"])
+    check_table(call, folder, run_of_folder["shop"], llada)
+    compared = call("mrbench", "compare", run_of_folder["shop"]["run"], textual["run"])
     assert "different kinds of codes" in compared
     assert "Entropy↑" not in compared
-    exported(call, home, names["shop"])
+    check_export(call, folder, run_of_folder["shop"])
 
 
-def tokenized(call: Call, command: list[str]) -> list[dict[str, Any]]:
-    """`markov` on the codes of each method, by the command that the method's report names; checks the report."""
+def run_on_each_tokenizer(call: Call, command: list[str]) -> list[dict[str, Any]]:
+    """Run `markov` on the semantic IDs of each method, by the command that its report names; checks the report."""
     runs = []
     for method, name in zip(METHODS, FOLDERS, strict=True):
         out = [] if name == "shop" else ["--out", f"data/{name}"]
         printed = call(*command, "--method", method, "--levels", "3", "--codes", "6", "-q", *out)
         assert "items that share their SID" in printed
         examples = [line for line in printed.splitlines() if line.startswith("B0")]
-        assert len(examples) == 5, "items have their own ids"
+        assert len(examples) == 5, "items have external ids"
         assert all(" model " in line for line in examples)
-        again = following(printed)
-        assert again[:2] == ["mrbench", "run"]
-        runs.append(result(call, *again[2:]))
+        run_command = next_command(printed)
+        assert run_command[:2] == ["mrbench", "run"]
+        runs.append(run_summary(call, *run_command[2:]))
         assert name in call("mrbench", "list", "data")
     return runs
 
 
-def table(call: Call, home: Path, *runs: dict[str, Any]) -> None:
-    """The table of the manual, with a row for each run more, has all values."""
+def check_table(call: Call, folder: Path, *runs: dict[str, Any]) -> None:
+    """The table of the guide, with one more row for each run, has all values."""
     rows = [
         f'[[rows]]\nlabel = "{run["model"]}"\nmodel = "{run["model"]}"\ndecoder = "{run["decoder"]}"\n'
         f'categories = "{run["categories"]}"\n'
         for run in runs
     ]
-    manual = MANUAL.read_text(encoding="utf-8").partition("```toml\n")[2].partition("```")[0]
-    (home / "mine.toml").write_text("\n".join([manual, *rows]))
+    table = GUIDE.read_text(encoding="utf-8").partition("```toml\n")[2].partition("```")[0]
+    (folder / "mine.toml").write_text("\n".join([table, *rows]))
     (printed,) = json.loads(call("mrbench", "table", "mine.toml", "--run-missing", "--format", "json"))
     values = {
         row["label"]: {cell["metric"]: cell["value"] for cell in row["cells"] if cell["data"] == "shop"}
@@ -127,17 +132,16 @@ def table(call: Call, home: Path, *runs: dict[str, Any]) -> None:
     }
     assert set(values) == {"Markov, DBS", "Popularity", *(run["model"] for run in runs)}
     for run in runs:
-        got = values[run["model"]]
-        assert got == pytest.approx({metric: run["metrics"][metric] for metric in got})
+        row = values[run["model"]]
+        assert row == pytest.approx({metric: run["metrics"][metric] for metric in row})
     assert values["Popularity"]["hr@1"] < values["Markov, DBS"]["hr@1"]
 
 
-def exported(call: Call, home: Path, run: dict[str, Any]) -> None:
-    """Exports have the buyers' own ids, and what they bought last, by its SID."""
+def check_export(call: Call, folder: Path, run: dict[str, Any]) -> None:
+    """Exports have the buyers' external ids, and the SIDs of what they bought last."""
     call("mrbench", "export", run["run"], "--format", "parquet", "--out", "out")
-    truth = pq.read_table(home / "out" / f"{run['run']}.qrels.parquet").to_pydict()
+    truth = pq.read_table(folder / "out" / f"{run['run']}.qrels.parquet").to_pydict()
     assert truth["q_id"] == [f"buyer-{user:02d}" for user in range(USERS)]
-    codes = json.loads((home / "data" / "shop" / "shop.index.json").read_text())
-    last = [KINDS * ((user + 7) % 9) + user % KINDS for user in range(USERS)]
-    sids = ["-".join(code[3:-1] for code in codes[str(item)]) for item in last]
+    codes = json.loads((folder / "data" / "shop" / "shop.index.json").read_text())
+    sids = ["-".join(code[3:-1] for code in codes[str(item_of(user, 7))]) for user in range(USERS)]
     assert truth["doc_id"] == sids

@@ -58,15 +58,14 @@ WITHOUT_A_MODULE = {
     "tests/test_examples.py": "is about examples/",
     "tests/stats/test_calibration.py": "checks the tests of significance over many drawn experiments",
     "tests/test_published_llm.py": "runs `benchmarks/published_llm.py`",
-    "tests/test_plain.py": "checks `benchmarks/plain.py`",
+    "tests/test_plain_beam_search.py": "checks `benchmarks/plain_beam_search.py`",
     "tests/test_pairs.py": "is about every registered backbone with every registered decoder",
     "tests/decoders/test_presets.py": "is about every registered decoder",
-    "tests/report/tables/test_render.py": "draws the same tables in every format",
-    "tests/baselines/common/test_items_real.py": "checks `markov` and `pop` on real data",
-    "tests/experiment/test_answers.py": "is about whole runs",
+    "tests/baselines/common/test_untrained_real.py": "checks `markov` and `pop` on real data",
+    "tests/experiment/test_whole_runs.py": "is about whole runs",
     "tests/experiment/test_processes.py": "is about runs by several processes",
     "tests/experiment/test_reuse.py": "is about runs that are stored already",
-    "tests/experiment/test_own_data.py": "is about runs on imported data",
+    "tests/experiment/test_user_data.py": "is about runs on the user's data folder",
     "tests/cli/test_errors.py": "is about the errors of all commands",
     "tests/cli/test_output.py": "is about the output of all commands",
     "tests/cli/test_stopped.py": "is about commands that are stopped",
@@ -150,7 +149,7 @@ def test_the_tree_is_read():
     assert Import("mindrec_bench.cli.main", "mindrec_bench.errors", True) in seen
     assert Import("mindrec_bench.cli.run", "mindrec_bench.experiment.run", False) in seen
     assert Import("mindrec_bench.core.dataset", "mindrec_bench.core.code_space", True) in seen
-    assert Import("mindrec_decoders.bs", "mindrec_decoders.search.options", True) in seen
+    assert Import("mindrec_decoders.bs", "mindrec_decoders.search.diffusion_search", True) in seen
     assert Import("mindrec_bench.data.sources", "mindrec_bench.data.locate", True) in seen
 
 
@@ -212,7 +211,7 @@ def test_no_module_imports_itself_in_a_circle():
 
 @pytest.mark.parametrize("kind", ["model", "decoder"])
 def test_a_registered_name_is_the_name_of_its_file(kind):
-    points = {name: point for name, point in registry._points(kind).items() if package_of(point.module) in PLUGINS}
+    points = {name: point for name, point in registry._entry_points(kind).items() if package_of(point.module) in PLUGINS}
     assert len(points) >= 4
     for name, point in points.items():
         assert point.module.partition(".")[2] == re.sub("[-.]", "_", name)

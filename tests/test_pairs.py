@@ -1,5 +1,5 @@
-"""Every registered backbone with every registered decoder, in both constraints: all that the registry allows runs, and
-all that it refuses says why."""
+"""Every registered backbone with every registered decoder, in both constraints: allowed pairs run, and refused pairs
+say why."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from mindrec_bench.core.backbone import Task
 from mindrec_bench.core.lifting import ExcludeHistory
 from mindrec_bench.data.simulation.arts_sim import ArtsSim
 from mindrec_bench.errors import UsageError
-from mindrec_bench.experiment.config import ExperimentConfig
+from mindrec_bench.experiment.config import ExecutionOptions, ExperimentConfig
 from mindrec_bench.experiment.resolve import resolve_config
-from mindrec_bench.experiment.run import ExecutionOptions, run_experiment
+from mindrec_bench.experiment.run import run_experiment
 from mindrec_bench.plugins import registry
 from mindrec_bench.store.models import FittedModelFolder
 
@@ -31,18 +31,18 @@ MODEL_OPTIONS = dict.fromkeys(("llada", "llama3", "qwen2.5", "recbole", "sasrec"
 MODEL_OPTIONS["idgenrec"] = "epochs=1,batch=64,rounds=1,keyword_epochs=2"
 DECODER_OPTIONS = {"n-per-step": "n=2", "block-m": "m=2"}
 
-RECBOLE = {"recbole", "sasrec"}
-SCORERS = {"itemknn", "markov", "oracle", "pop"} | RECBOLE
-MASKED = {"llada"}
-CAUSAL = {"idgenrec", "llama3", "qwen2.5", "tiger"}
-OWN_CODES = {"idgenrec"}
-DIFFUSION = {"adaptive", "block-m", "bs", "dbs-dedup", "dbs-penalty", "n-per-step"}
+RECBOLE_MODELS = {"recbole", "sasrec"}
+ITEMS_MODELS = {"itemknn", "markov", "oracle", "pop"} | RECBOLE_MODELS
+DENOISERS = {"llada"}
+CAUSAL_MODELS = {"idgenrec", "llama3", "qwen2.5", "tiger"}
+WITH_MODEL_CODES = {"idgenrec"}
+DIFFUSION_DECODERS = {"adaptive", "block-m", "bs", "dbs-dedup", "dbs-penalty", "n-per-step"}
 
 PAIRS = list(product(registry.names("model"), registry.names("decoder")))
 ALLOWED = [
     (model, decoder)
     for model, decoder in PAIRS
-    if registry.fits(registry.load("model", model).capability, registry.load("decoder", decoder).needs)
+    if registry.can_answer(registry.load("model", model).capability, registry.load("decoder", decoder).needs)
 ]
 REFUSED = [pair for pair in PAIRS if pair not in ALLOWED]
 TRAINED = [name for name in registry.names("model") if registry.load("model", name).sizes]
@@ -52,90 +52,90 @@ SPACE = DATASET.space(categories=True)
 SLOTS = tuple(range(SPACE.n_slots))
 
 
-def spec(name: str, given: dict[str, str]) -> str:
-    return f"{name}:{given[name]}" if name in given else name
+def with_options(name: str, options: dict[str, str]) -> str:
+    return f"{name}:{options[name]}" if name in options else name
 
 
-def question(model: str, decoder: str, **changes) -> ExperimentConfig:
+def make_config(model: str, decoder: str, **changes) -> ExperimentConfig:
     size = "tiny" if model in TRAINED else "auto"
-    words = spec(model, MODEL_OPTIONS), spec(decoder, DECODER_OPTIONS)
-    return ExperimentConfig(*words, data=DATA, beam=BEAM, size=size, **changes)
+    names = with_options(model, MODEL_OPTIONS), with_options(decoder, DECODER_OPTIONS)
+    return ExperimentConfig(*names, data=DATA, beam=BEAM, size=size, **changes)
 
 
 @pytest.fixture(scope="session")
 def runs_dir(tmp_path_factory) -> Path:
-    """One run store for all tests, those of other processes too, so that each backbone is fitted once."""
+    """One run store for all tests of all pytest workers, so that each backbone is fitted once."""
     base = tmp_path_factory.getbasetemp()
     return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "pairs"
 
 
 @pytest.fixture
-def ask(runs_dir):
-    """ask(question): the summary; `ask.notices` has what was said."""
+def run(runs_dir):
+    """run(config): the summary; `run.notices` has the messages."""
 
-    def run(asked: ExperimentConfig):
-        return run_experiment(
-            asked, ExecutionOptions(runs_dir=runs_dir, device="cpu", notify=run.notices.append)
-        ).summary
+    def run(config: ExperimentConfig):
+        options = ExecutionOptions(runs_dir=runs_dir, device="cpu", notify=run.notices.append)
+        return run_experiment(config, options).summary
 
     run.notices = []
     return run
 
 
-def need(model: str) -> None:
-    if model not in RECBOLE:
+def skip_without_recbole(model: str) -> None:
+    if model not in RECBOLE_MODELS:
         return
     try:
-        compat.require()
+        compat.require_recbole()
     except UsageError as error:
         pytest.skip(str(error))
 
 
-def rankings(summary):
+def read_rankings(summary):
     return pq.ParquetFile(Path(summary["path"]) / "rankings.parquet").read()
 
 
-def check_lists(table, own: bool = False) -> np.ndarray:
-    """Every user has 1 to BEAM results, ranked from 1, scores falling; returns the code indices. Shape: (rows, T)
+def check_lists(table, model_codes: bool = False) -> np.ndarray:
+    """Check that every user has 1 to BEAM results, ranked from 1, with falling scores.
 
-    Those of the items that are named, -1 where none is, for models with codes of their own.
+    Returns:
+        The code indices; for models with codes of their own, those of the items (-1 without an item). Shape: (rows, T)
     """
     user, rank, score = (table[name].to_numpy() for name in ("user", "rank", "score"))
-    owners, lengths = np.unique(user, return_counts=True)
-    assert owners.tolist() == DATASET.users.tolist()
+    users, lengths = np.unique(user, return_counts=True)
+    assert users.tolist() == DATASET.users.tolist()
     assert lengths.max() <= BEAM
-    assert rank.tolist() == [place for length in lengths for place in range(1, length + 1)]
+    assert rank.tolist() == [position for length in lengths for position in range(1, length + 1)]
     assert np.isfinite(score).all()
     assert (np.diff(score)[np.diff(user) == 0] <= 1e-8).all()
-    if own:
-        places = {item: place for place, item in enumerate(DATASET.item_ids)} | {None: -1}
-        items = np.array([places[item] for item in table["item"].to_pylist()])
+    if model_codes:
+        indices = {item: index for index, item in enumerate(DATASET.item_ids)} | {None: -1}
+        items = np.array([indices[item] for item in table["item"].to_pylist()])
         return np.where(items[:, None] >= 0, SPACE.item_codes[items], -1)
     numbers = np.array(table["codes"].to_pylist())
     codes = SPACE.from_numbers(numbers, SLOTS)
-    assert (codes >= 0).all(), "a code that its slot does not have"
+    assert (codes >= 0).all(), "a code that is not in its slot's vocabulary"
     return codes
 
 
-def test_nothing_is_left_out():
-    assert len(SCORERS | MASKED | CAUSAL) == 11
-    assert len(DIFFUSION | {"ar-beam", "rank-items"}) == 8
-    assert set(registry.names("model")) == SCORERS | MASKED | CAUSAL
-    assert set(registry.names("decoder")) == DIFFUSION | {"ar-beam", "rank-items"}
-    allowed = set(product(SCORERS, DIFFUSION | {"ar-beam", "rank-items"}))
-    allowed |= set(product(MASKED, DIFFUSION | {"ar-beam"})) | set(product(CAUSAL, {"ar-beam"}))
+def test_all_pairs_are_covered():
+    assert len(ITEMS_MODELS | DENOISERS | CAUSAL_MODELS) == 11
+    assert len(DIFFUSION_DECODERS | {"ar-beam", "rank-items"}) == 8
+    assert set(registry.names("model")) == ITEMS_MODELS | DENOISERS | CAUSAL_MODELS
+    assert set(registry.names("decoder")) == DIFFUSION_DECODERS | {"ar-beam", "rank-items"}
+    allowed = set(product(ITEMS_MODELS, DIFFUSION_DECODERS | {"ar-beam", "rank-items"}))
+    allowed |= set(product(DENOISERS, DIFFUSION_DECODERS | {"ar-beam"})) | set(product(CAUSAL_MODELS, {"ar-beam"}))
     assert set(ALLOWED) == allowed
     assert (len(PAIRS), len(ALLOWED), len(REFUSED)) == (88, 59, 29)
-    assert set(TRAINED) == MASKED | CAUSAL | RECBOLE
+    assert set(TRAINED) == DENOISERS | CAUSAL_MODELS | RECBOLE_MODELS
     assert SPACE.n_categories > 0, "the searches fill category slots too"
 
 
 @pytest.mark.parametrize("constrain", CONSTRAINTS)
 @pytest.mark.parametrize(("model", "decoder"), ALLOWED, ids=lambda name: name)
-def test_an_allowed_pair_runs(ask, model, decoder, constrain):
-    need(model)
-    summary = ask(question(model, decoder, constrain=constrain))
-    codes = check_lists(rankings(summary), own=model in OWN_CODES)
+def test_allowed_pair_runs(run, model, decoder, constrain):
+    skip_without_recbole(model)
+    summary = run(make_config(model, decoder, constrain=constrain))
+    codes = check_lists(read_rankings(summary), model_codes=model in WITH_MODEL_CODES)
     metrics = summary["metrics"]
     sids = codes[:, None, SPACE.n_categories :]
     assert metrics["valid"] == pytest.approx((sids == SPACE.item_sids).all(axis=2).any(axis=1).mean())
@@ -147,21 +147,21 @@ def test_an_allowed_pair_runs(ask, model, decoder, constrain):
         assert metrics["valid"] == 1.0
 
 
-def test_without_the_catalogue_constraint_an_untrained_model_makes_items_up(ask):
-    """What the constraint of the matrix prevents."""
+def test_without_the_catalogue_constraint_an_untrained_model_makes_items_up(run):
+    """What the constraint prevents."""
     for model, decoder in (("llada", "bs"), ("llama3", "ar-beam")):
-        assert ask(question(model, decoder, constrain="slots"))["metrics"]["valid"] < 0.9
+        assert run(make_config(model, decoder, constrain="slots"))["metrics"]["valid"] < 0.9
 
 
 @pytest.mark.parametrize("exclude_history", [False, True])
-@pytest.mark.parametrize("model", sorted(SCORERS))
-def test_rank_items_is_the_exact_ranking(ask, runs_dir, model, exclude_history):
-    need(model)
-    asked = question(model, "rank-items", exclude_history=exclude_history)
-    table = rankings(ask(asked))
+@pytest.mark.parametrize("model", sorted(ITEMS_MODELS))
+def test_rank_items_is_the_exact_ranking(run, runs_dir, model, exclude_history):
+    skip_without_recbole(model)
+    config = make_config(model, "rank-items", exclude_history=exclude_history)
+    table = read_rankings(run(config))
     codes = check_lists(table)
-    resolved = resolve_config(asked)
-    folder = FittedModelFolder(resolved.spec(DATASET), runs_dir, pytest.fail).path
+    resolved = resolve_config(config)
+    folder = FittedModelFolder(resolved.run_spec(DATASET), runs_dir, pytest.fail).path
     fitted = resolved.backbone.load(Task(DATASET, SPACE, size=resolved.size(DATASET)), folder)
     histories = DATASET.test().histories
     scores = (ExcludeHistory(fitted) if exclude_history else fitted).begin(histories, SLOTS).log_probs().double()
@@ -177,20 +177,20 @@ def test_rank_items_is_the_exact_ranking(ask, runs_dir, model, exclude_history):
 
 
 REASONS = {
-    **{(model, "rank-items"): "it gives probabilities of codes, not a score for every item" for model in MASKED},
-    **{(model, "rank-items"): "it gives probabilities of the next code, not a score" for model in CAUSAL},
-    **dict.fromkeys(product(CAUSAL, DIFFUSION), "it only knows the next code from left to right"),
+    **{(model, "rank-items"): "it gives probabilities of codes, not a score for every item" for model in DENOISERS},
+    **{(model, "rank-items"): "it gives probabilities of the next code, not a score" for model in CAUSAL_MODELS},
+    **dict.fromkeys(product(CAUSAL_MODELS, DIFFUSION_DECODERS), "it only knows the next code from left to right"),
 }
 
 
 @pytest.mark.parametrize(("model", "decoder"), REFUSED, ids=lambda name: name)
-def test_a_refused_pair_says_why_and_what_fits(tmp_path, model, decoder):
+def test_refused_pair_says_why_and_what_fits(tmp_path, model, decoder):
     with pytest.raises(UsageError) as caught:
-        run_experiment(question(model, decoder), ExecutionOptions(runs_dir=tmp_path / "runs"))
+        run_experiment(make_config(model, decoder), ExecutionOptions(runs_dir=tmp_path / "runs"))
     refusal, of_model, of_decoder = str(caught.value).split("; ")
     assert refusal.startswith(f"decoder '{decoder}' can't work with model '{model}': {REASONS[model, decoder]}")
-    decoders = [name for one, name in ALLOWED if one == model]
-    models = [one for one, name in ALLOWED if name == decoder]
+    decoders = [allowed for other, allowed in ALLOWED if other == model]
+    models = [allowed for allowed, other in ALLOWED if other == decoder]
     assert of_model == f"'{model}' works with {', '.join(decoders)}"
     assert of_decoder == f"'{decoder}' works with {', '.join(models)}"
     assert decoders
@@ -199,13 +199,13 @@ def test_a_refused_pair_says_why_and_what_fits(tmp_path, model, decoder):
 
 
 @pytest.mark.parametrize("model", TRAINED)
-def test_a_backbone_is_fitted_once_for_all_decoders(ask, runs_dir, model):
-    need(model)
-    first = ask(question(model, "ar-beam"))
-    ask.notices.clear()
-    other = ask(question(model, "ar-beam" if model in CAUSAL else "bs", eval_users=USERS - 1))
+def test_backbone_is_fitted_once_for_all_decoders(run, runs_dir, model):
+    skip_without_recbole(model)
+    first = run(make_config(model, "ar-beam"))
+    run.notices.clear()
+    other = run(make_config(model, "ar-beam" if model in CAUSAL_MODELS else "bs", eval_users=USERS - 1))
     assert other["run"] != first["run"]
-    assert [line for line in ask.notices if line.startswith("training")] == []
+    assert [line for line in run.notices if line.startswith("training")] == []
     assert other["fit"] == first["fit"]
     fits = list((runs_dir / "arts-sim" / model / "fit").glob("*/report.json"))
     assert len(fits) == 1
@@ -220,20 +220,20 @@ def test_a_backbone_is_fitted_once_for_all_decoders(ask, runs_dir, model):
         ("llama3", "ar-beam", "llama3:dropout=0.1,batch=64,epochs=1,shuffle=yes", "ar-beam"),
     ],
 )
-def test_equal_specs_are_one_run(ask, model, decoder, same_model, same_decoder):
-    first = ask(question(model, decoder))
-    ask.notices.clear()
+def test_equal_configs_are_one_run(run, model, decoder, same_model, same_decoder):
+    first = run(make_config(model, decoder))
+    run.notices.clear()
     size = "tiny" if model in TRAINED else "auto"
-    again = ask(ExperimentConfig(same_model, same_decoder, data=DATA, beam=BEAM, size=size, eval_users=USERS))
-    assert again == first
-    assert ask.notices == ["this run is done already; --fresh computes it again"]
+    repeated = run(ExperimentConfig(same_model, same_decoder, data=DATA, beam=BEAM, size=size, eval_users=USERS))
+    assert repeated == first
+    assert run.notices == ["this run is done already; --fresh computes it again"]
 
 
-def test_other_specs_are_other_runs(ask):
+def test_other_configs_are_other_runs(run):
     runs = [
-        ask(question("markov", "n-per-step"))["run"],
-        ask(question("markov", "n-per-step", constrain="catalogue"))["run"],
-        ask(ExperimentConfig("markov", "n-per-step:n=3", data=DATA, beam=BEAM))["run"],
-        ask(ExperimentConfig("markov:decay=0.5", "n-per-step:n=2", data=DATA, beam=BEAM))["run"],
+        run(make_config("markov", "n-per-step"))["run"],
+        run(make_config("markov", "n-per-step", constrain="catalogue"))["run"],
+        run(ExperimentConfig("markov", "n-per-step:n=3", data=DATA, beam=BEAM))["run"],
+        run(ExperimentConfig("markov:decay=0.5", "n-per-step:n=2", data=DATA, beam=BEAM))["run"],
     ]
     assert len(set(runs)) == len(runs)

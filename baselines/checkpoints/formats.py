@@ -1,7 +1,7 @@
-"""How published configurations and tensor names translate to those of transformers.
+"""Translates published configurations and tensor names to those of transformers.
 
-LLaDA is Llama with full attention under other names (spec: facts about published checkpoints); its repository asks for
-remote code, which is never run. Everything else keeps its names.
+LLaDA is Llama with full attention under other names (docs/checkpoints.md); its repository asks for remote code, which
+is never run. Other families keep their names.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from mindrec_bench.errors import DataError
 LLADA = "llada"
 """The `model_type` of LLaDA's own configuration."""
 
-_PLAIN_LLAMA: dict[str, Any] = {
+_LLAMA_SETTINGS: dict[str, Any] = {
     "activation_type": "silu",
     "alibi": False,
     "attention_layer_norm": False,
@@ -28,14 +28,14 @@ _PLAIN_LLAMA: dict[str, Any] = {
     "rope": True,
     "scale_logits": False,
 }
-"""What these keys of LLaDA's configuration must say, where they are there, for its network to be Llama's."""
+"""The values that these keys of LLaDA's configuration must have, where present, for its network to be Llama's."""
 
-_TOP = {
+_TOP_LEVEL_NAMES = {
     "model.embed_tokens.weight": "model.transformer.wte.weight",
     "model.norm.weight": "model.transformer.ln_f.weight",
     "lm_head.weight": "model.transformer.ff_out.weight",
 }
-_IN_BLOCK = {
+_BLOCK_NAMES = {
     "input_layernorm": "attn_norm",
     "post_attention_layernorm": "ff_norm",
     "self_attn.q_proj": "q_proj",
@@ -49,12 +49,12 @@ _IN_BLOCK = {
 
 
 def translate_config(config: dict[str, Any], name: str, families: tuple[str, ...]) -> dict[str, Any]:
-    """A configuration that transformers knows, `model_type` included.
+    """The configuration that transformers knows, including `model_type`.
 
     Args:
         config: a checkpoint's `config.json`.
         name: of the checkpoint, for messages.
-        families: the model types that the backbone reads.
+        families: the model types that the backbone accepts.
 
     Raises:
         DataError: it is of another family, or a LLaDA whose network is not Llama's.
@@ -62,17 +62,23 @@ def translate_config(config: dict[str, Any], name: str, families: tuple[str, ...
     family = config.get("model_type")
     if family not in families:
         raise DataError(
-            f"the checkpoint '{name}' is of model_type '{family}', and this model reads {' and '.join(families)}; "
+            f"the checkpoint '{name}' has model_type '{family}', but this model reads {' and '.join(families)}; "
             "give one of that family with --checkpoint"
         )
     if family != LLADA:
         return {key: value for key, value in config.items() if key not in ("auto_map", "quantization_config")}
-    given = {key: config[key] for key in _PLAIN_LLAMA if config.get(key) is not None}
-    other = [key for key, value in given.items() if value != _PLAIN_LLAMA[key] and (value or _PLAIN_LLAMA[key])]
+    present = {key: config[key] for key in _LLAMA_SETTINGS if config.get(key) is not None}
+    different = [
+        key for key, value in present.items() if value != _LLAMA_SETTINGS[key] and (value or _LLAMA_SETTINGS[key])
+    ]
     missing = [key for key in ("d_model", "n_heads", "n_layers", "vocab_size") if key not in config]
-    if other or missing:
-        problem = f"lacks {', '.join(missing)}" if missing else f"sets {', '.join(f'{k}={config[k]}' for k in other)}"
-        raise DataError(f"config.json of the checkpoint '{name}' {problem}, so its network is not Llama's; use another")
+    if different or missing:
+        problem = f"lacks {', '.join(missing)}"
+        if not missing:
+            problem = f"sets {', '.join(f'{key}={config[key]}' for key in different)}"
+        raise DataError(
+            f"config.json of the checkpoint '{name}' {problem}, so its network is not Llama's; use another checkpoint"
+        )
     heads = config["n_heads"]
     return {
         "model_type": "llama",
@@ -92,12 +98,12 @@ def translate_config(config: dict[str, Any], name: str, families: tuple[str, ...
 
 
 def published_name(tensor: str, family: str) -> str:
-    """The name in the checkpoint of a tensor of transformers' network."""
+    """The name that a tensor of transformers' network has in a checkpoint of a family."""
     if family != LLADA:
         return tensor
-    if tensor in _TOP:
-        return _TOP[tensor]
-    found = re.fullmatch(r"model\.layers\.(\d+)\.(.+)\.(weight|bias)", tensor)
-    if found is None or found[2] not in _IN_BLOCK:
+    if tensor in _TOP_LEVEL_NAMES:
+        return _TOP_LEVEL_NAMES[tensor]
+    match = re.fullmatch(r"model\.layers\.(\d+)\.(.+)\.(weight|bias)", tensor)
+    if match is None or match[2] not in _BLOCK_NAMES:
         return tensor
-    return f"model.transformer.blocks.{found[1]}.{_IN_BLOCK[found[2]]}.{found[3]}"
+    return f"model.transformer.blocks.{match[1]}.{_BLOCK_NAMES[match[2]]}.{match[3]}"

@@ -1,12 +1,13 @@
-"""A stack of Llama blocks over many canvases of one history, in the fewest operations that give the same numbers.
+"""A stack of Llama blocks for many canvases over one history, in the fewest operations that give the same result.
 
-`transformers` computes all positions of all layers for each sequence. Beams of one user share their history, and only
-some slots are asked, so here
+`transformers` computes every position of every layer for each sequence. Here the beams of a user share a history, and
+only some columns of a canvas are needed, so
 
-* the first layer's queries, keys and values of a history are computed once for all its canvases;
-* the last layer has queries, and a feed-forward, at the slots asked alone;
-* a history that attends only to itself (`read`) is computed once: its keys and values serve all canvases (`cached`);
-* a causal stack reads each position once (`write`).
+* the queries, keys and values of a history in the first layer are computed once for all its canvases;
+* the last layer computes queries and the feed-forward only at the columns needed;
+* a history that attends to itself only (`encode_history`) is computed once, and its keys and values serve all canvases
+  (`attend_cached`);
+* a causal stack computes each position once (`extend`).
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..common.onednn_linear import linear
-from .llama_weights import Block
+from ..common.onednn_linear import onednn_linear
+from .llama_weights import LayerWeights
 
 KeysValues = list[tuple[Tensor, Tensor]]
-"""Of each layer, for R histories of h positions. Shapes: (R, heads, h, hidden / heads)"""
+"""Keys and values in each layer, for R histories of h positions. Shapes: (R, heads, h, hidden / heads)"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +38,7 @@ class LlamaBlocks:
         eps: of the norms.
     """
 
-    layers: list[Block]
+    layers: list[LayerWeights]
     norm: Tensor
     rotations: Tensor
     heads: int
@@ -45,183 +46,198 @@ class LlamaBlocks:
 
     @classmethod
     @torch.no_grad()
-    def of(cls, model: Any) -> LlamaBlocks:
-        """Take over the weights of a `LlamaModel` or `Qwen2Model`, as they are now."""
+    def from_model(cls, model: Any) -> LlamaBlocks:
+        """Convert the current weights of a `LlamaModel` or `Qwen2Model`."""
         config = model.config
-        number = torch.arange(config.max_position_embeddings, device=model.norm.weight.device)
-        angles = number[:, None] * model.rotary_emb.inv_freq
+        position = torch.arange(config.max_position_embeddings, device=model.norm.weight.device)
+        angles = position[:, None] * model.rotary_emb.inv_freq
         return cls(
-            layers=[Block.of(layer, config.num_attention_heads) for layer in model.layers],
+            layers=[LayerWeights.from_layer(layer, config.num_attention_heads) for layer in model.layers],
             norm=model.norm.weight,
             rotations=torch.polar(torch.ones_like(angles), angles)[:, None],
             heads=config.num_attention_heads,
             eps=config.rms_norm_eps,
         )
 
-    def project(self, layer: int, states: Tensor, positions: Tensor) -> Tensor:
+    def project(self, layer: int, states: Tensor, position_ids: Tensor) -> Tensor:
         """Rotated queries and keys, and values, of a layer. (n, t, hidden), (t,) -> (n, t, 3 heads, hidden / heads)"""
-        block = self.layers[layer]
-        qkv = linear(self._normed(states), block.qkv, block.bias).unflatten(2, (3 * self.heads, -1))
-        _rotate(qkv[:, :, : 2 * self.heads], self.rotations[positions])
+        weights = self.layers[layer]
+        qkv = onednn_linear(self._normalise(states), weights.qkv, weights.bias).unflatten(2, (3 * self.heads, -1))
+        _rotate(qkv[:, :, : 2 * self.heads], self.rotations[position_ids])
         return qkv
 
-    def read(self, history: Tensor, positions: Tensor, seen: Tensor | None = None) -> KeysValues:
+    def encode_history(self, history: Tensor, position_ids: Tensor, attention_mask: Tensor | None = None) -> KeysValues:
         """Keys and values of histories that attend to themselves only.
 
         Args:
             history: embedded. Shape: (R, h, hidden)
-            positions: their numbers. Shape: (h,)
-            seen: False in the padding; None: there is none. Shape: (R, h), bool
+            position_ids: Shape: (h,)
+            attention_mask: False in the padding; None where there is no padding. Shape: (R, h), bool
         """
         mask = None
-        if seen is not None:  # a row that sees nothing would be NaN
-            mask = seen[:, None, None] | torch.eye(seen.shape[1], dtype=torch.bool, device=seen.device)
-        kept: KeysValues = []
+        if attention_mask is not None:  # a row without any True would give NaN
+            itself = torch.eye(attention_mask.shape[1], dtype=torch.bool, device=attention_mask.device)
+            mask = attention_mask[:, None, None] | itself
+        keys_values: KeysValues = []
         for layer in range(len(self.layers)):
-            q, k, v = self._split(self.project(layer, history, positions))
-            kept.append((k, v))
+            q, k, v = self._split_qkv(self.project(layer, history, position_ids))
+            keys_values.append((k, v))
             if layer + 1 < len(self.layers):
-                history = self._after(layer, history, functional.scaled_dot_product_attention(q, k, v, mask))
-        return kept
+                attended = functional.scaled_dot_product_attention(q, k, v, mask)
+                history = self._finish_layer(layer, history, attended)
+        return keys_values
 
-    def full(
+    def attend_full(
         self,
         history: Tensor,
-        first: Tensor,
-        owner: Tensor,
+        history_qkv: Tensor,
+        history_rows: Tensor,
         canvas: Tensor,
-        positions: Tensor,
-        asked: Tensor,
-        seen: Tensor | None = None,
+        position_ids: Tensor,
+        columns: Tensor,
+        attention_mask: Tensor | None = None,
     ) -> tuple[Tensor, KeysValues]:
-        """Every position of history and canvas attends to all.
+        """Every position of history and canvas attends to all positions.
 
         Args:
             history: embedded. Shape: (R, h, hidden)
-            first: `project(0, history, ...)`.
-            owner: which of the R histories stands before each canvas. Shape: (n,)
+            history_qkv: `project(0, history, ...)`.
+            history_rows: which of the R histories precedes each canvas. Shape: (n,)
             canvas: embedded. Shape: (n, T, hidden)
-            positions: their numbers, the history's and then the canvas's. Shape: (h + T,)
-            asked: columns of the canvas to answer. Shape: (n, m)
-            seen: False in the padding of each canvas's history; None: there is none. Shape: (n, h), bool
+            position_ids: of the history, then of the canvas. Shape: (h + T,)
+            columns: of the canvas, to return. Shape: (n, m)
+            attention_mask: False in the padding of each canvas's history; None where there is no padding.
+                Shape: (n, h), bool
 
         Returns:
-            Last hidden states there, shape (n, m, hidden); and keys and values of the n histories.
+            Last hidden states at the columns, shape (n, m, hidden); and keys and values of the n histories.
         """
-        before = history.shape[1]
-        mask = None if seen is None else functional.pad(seen, (0, canvas.shape[1]), value=True)[:, None, None]
-        states = torch.cat([history[owner], canvas], dim=1)
-        qkv = torch.cat([first[owner], self.project(0, canvas, positions[before:])], dim=1)
-        kept: KeysValues = []
+        length = history.shape[1]
+        mask = _pad_mask(attention_mask, canvas.shape[1])
+        states = torch.cat([history[history_rows], canvas], dim=1)
+        qkv = torch.cat([history_qkv[history_rows], self.project(0, canvas, position_ids[length:])], dim=1)
+        keys_values: KeysValues = []
         for layer in range(len(self.layers) - 1):
-            q, k, v = self._split(qkv if layer == 0 else self.project(layer, states, positions))
-            kept.append((k[:, :, :before], v[:, :, :before]))
-            states = self._after(layer, states, functional.scaled_dot_product_attention(q, k, v, mask))
-        k, v = self._keys_values(states, positions)
-        kept.append((k[:, :, :before], v[:, :, :before]))
-        return self._answer(states[:, before:], asked, positions[before:], k, v, mask), kept
+            q, k, v = self._split_qkv(qkv if layer == 0 else self.project(layer, states, position_ids))
+            keys_values.append((k[:, :, :length], v[:, :, :length]))
+            states = self._finish_layer(layer, states, functional.scaled_dot_product_attention(q, k, v, mask))
+        k, v = self._last_keys_values(states, position_ids)
+        keys_values.append((k[:, :, :length], v[:, :, :length]))
+        return self._last_states(states[:, length:], columns, position_ids[length:], k, v, mask), keys_values
 
-    def cached(
+    def attend_cached(
         self,
-        read: KeysValues,
-        owner: Tensor,
+        history: KeysValues,
+        history_rows: Tensor,
         canvas: Tensor,
-        positions: Tensor,
-        asked: Tensor,
-        seen: Tensor | None = None,
+        position_ids: Tensor,
+        columns: Tensor,
+        attention_mask: Tensor | None = None,
     ) -> Tensor:
-        """The canvas attends to all, and the history's keys and values are known. As `full`, but for
+        """The canvas attends to all positions, and the keys and values of the history are known.
 
         Args:
-            read: from `read`, or what an earlier `full` kept.
-            positions: of the canvas alone. Shape: (T,)
+            history: from `encode_history` or an earlier `attend_full`.
+            history_rows, canvas, columns, attention_mask: as in `attend_full`.
+            position_ids: of the canvas alone. Shape: (T,)
+
+        Returns:
+            Last hidden states at the columns. Shape: (n, m, hidden)
         """
-        mask = None if seen is None else functional.pad(seen, (0, canvas.shape[1]), value=True)[:, None, None]
+        mask = _pad_mask(attention_mask, canvas.shape[1])
         states, last = canvas, len(self.layers) - 1
         for layer in range(last):
-            q, k, v = self._split(self.project(layer, states, positions))
-            k, v = _behind((read[layer][0][owner], read[layer][1][owner]), k, v)
-            states = self._after(layer, states, functional.scaled_dot_product_attention(q, k, v, mask))
-        k, v = _behind((read[last][0][owner], read[last][1][owner]), *self._keys_values(states, positions))
-        return self._answer(states, asked, positions, k, v, mask)
+            q, k, v = self._split_qkv(self.project(layer, states, position_ids))
+            k, v = _append((history[layer][0][history_rows], history[layer][1][history_rows]), k, v)
+            states = self._finish_layer(layer, states, functional.scaled_dot_product_attention(q, k, v, mask))
+        k, v = self._last_keys_values(states, position_ids)
+        k, v = _append((history[last][0][history_rows], history[last][1][history_rows]), k, v)
+        return self._last_states(states, columns, position_ids, k, v, mask)
 
-    def write(
-        self, states: Tensor, positions: Tensor, mask: Tensor, asked: Tensor, before: KeysValues | None = None
+    def extend(
+        self, states: Tensor, position_ids: Tensor, mask: Tensor, columns: Tensor, past: KeysValues | None = None
     ) -> tuple[Tensor, KeysValues]:
-        """Positions behind those of which keys and values are known, each attending to what a mask says.
+        """New positions after those whose keys and values are known, each attending to what a mask says.
 
         Args:
             states: embedded. Shape: (n, t, hidden)
-            positions: their numbers. Shape: (t,)
-            mask: row: who sees, column: who is seen, known positions first. Shape: (n, 1, t, known + t), bool
-            asked: which of the t to answer. Shape: (m,)
-            before: known keys and values; None: there are none.
+            position_ids: Shape: (t,)
+            mask: rows attend to columns, known positions first. Shape: (n, 1, t, known + t), bool
+            columns: which of the t positions to return. Shape: (m,)
+            past: known keys and values, or None.
 
         Returns:
-            Last hidden states there, shape (n, m, hidden); and keys and values of all positions, known ones first.
+            Last hidden states at the columns, shape (n, m, hidden); and keys and values of all positions, known ones
+            first.
         """
-        kept: KeysValues = []
-        barred = torch.zeros(mask.shape, dtype=states.dtype, device=mask.device).masked_fill_(~mask, -torch.inf)
+        keys_values: KeysValues = []
+        bias = torch.zeros(mask.shape, dtype=states.dtype, device=mask.device).masked_fill_(~mask, -torch.inf)
         for layer in range(len(self.layers) - 1):
-            q, k, v = self._split(self.project(layer, states, positions))
-            kept.append((k, v) if before is None else _behind(before[layer], k, v))
-            states = self._after(layer, states, _few(q, *kept[-1], barred))
-        k, v = self._keys_values(states, positions)
-        kept.append((k, v) if before is None else _behind(before[-1], k, v))
-        of_each = asked.expand(len(states), -1)
-        return self._answer(states, of_each, positions, *kept[-1], barred[:, :, asked]), kept
+            q, k, v = self._split_qkv(self.project(layer, states, position_ids))
+            keys_values.append((k, v) if past is None else _append(past[layer], k, v))
+            states = self._finish_layer(layer, states, _biased_attention(q, *keys_values[-1], bias))
+        k, v = self._last_keys_values(states, position_ids)
+        keys_values.append((k, v) if past is None else _append(past[-1], k, v))
+        all_columns = columns.expand(len(states), -1)
+        last_states = self._last_states(states, all_columns, position_ids, *keys_values[-1], bias[:, :, columns])
+        return last_states, keys_values
 
-    def _keys_values(self, states: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """Of the last layer. Shapes: (n, heads, t, hidden / heads)"""
-        weight, bias = self.layers[-1].rows(states.shape[2], None)
-        both = linear(self._normed(states), weight, bias).unflatten(2, (2 * self.heads, -1))
-        _rotate(both[:, :, : self.heads], self.rotations[positions])
+    def _last_keys_values(self, states: Tensor, position_ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values of the last layer. Shapes: (n, heads, t, hidden / heads)"""
+        weight, bias = self.layers[-1].qkv_rows(states.shape[2], None)
+        both = onednn_linear(self._normalise(states), weight, bias).unflatten(2, (2 * self.heads, -1))
+        _rotate(both[:, :, : self.heads], self.rotations[position_ids])
         k, v = both.transpose(1, 2).chunk(2, dim=1)
         return k, v
 
-    def _answer(
-        self, canvas: Tensor, asked: Tensor, positions: Tensor, k: Tensor, v: Tensor, mask: Tensor | None
+    def _last_states(
+        self, states: Tensor, columns: Tensor, position_ids: Tensor, k: Tensor, v: Tensor, mask: Tensor | None
     ) -> Tensor:
-        """The last layer at the slots asked, and the last norm. Shape: (n, m, hidden)"""
-        states = canvas.gather(1, asked[..., None].expand(-1, -1, canvas.shape[2]))
-        weight, bias = self.layers[-1].rows(0, states.shape[2])
-        q = linear(self._normed(states), weight, bias).unflatten(2, (self.heads, -1))
-        _rotate(q, self.rotations[positions[asked]])
+        """The last layer at some columns, and the last norm. Shape: (n, m, hidden)"""
+        states = states.gather(1, columns[..., None].expand(-1, -1, states.shape[2]))
+        weight, bias = self.layers[-1].qkv_rows(0, states.shape[2])
+        q = onednn_linear(self._normalise(states), weight, bias).unflatten(2, (self.heads, -1))
+        _rotate(q, self.rotations[position_ids[columns]])
         attended = functional.scaled_dot_product_attention(q.transpose(1, 2), k, v, mask)
-        return self._normed(self._after(len(self.layers) - 1, states, attended)) * self.norm
+        return self._normalise(self._finish_layer(len(self.layers) - 1, states, attended)) * self.norm
 
-    def _after(self, layer: int, states: Tensor, attended: Tensor) -> Tensor:
-        """What a layer does with what its heads have gathered, shape (n, heads, t, hidden / heads)."""
-        block = self.layers[layer]
-        states = states + linear(attended.transpose(1, 2).flatten(2), block.out)
-        normed = self._normed(states)
-        inner = functional.silu(linear(normed, block.gate), inplace=True)
-        inner *= linear(normed, block.up)
-        return states.add_(linear(inner, block.down))
+    def _finish_layer(self, layer: int, states: Tensor, attended: Tensor) -> Tensor:
+        """The rest of a layer after its attention, `attended` of shape (n, heads, t, hidden / heads)."""
+        weights = self.layers[layer]
+        states = states + onednn_linear(attended.transpose(1, 2).flatten(2), weights.out)
+        normalised = self._normalise(states)
+        inner = functional.silu(onednn_linear(normalised, weights.gate), inplace=True)
+        inner *= onednn_linear(normalised, weights.up)
+        return states.add_(onednn_linear(inner, weights.down))
 
-    def _normed(self, states: Tensor) -> Tensor:
-        """Of root mean square 1. Shape: (..., hidden)"""
+    def _normalise(self, states: Tensor) -> Tensor:
+        """Scale to a root mean square of 1. Shape: (..., hidden)"""
         return states * states.square().mean(dim=-1, keepdim=True).add_(self.eps).rsqrt_()
 
-    def _split(self, qkv: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Shape: (n, t, 3 heads, hidden / heads) -> thrice (n, heads, t, hidden / heads)"""
+    def _split_qkv(self, qkv: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Shape: (n, t, 3 heads, hidden / heads) -> three times (n, heads, t, hidden / heads)"""
         q, k, v = qkv.transpose(1, 2).split(self.heads, dim=1)
         return q, k, v
 
 
+def _pad_mask(attention_mask: Tensor | None, slots: int) -> Tensor | None:
+    """The mask of a history's padding before a canvas without padding. Shape: (n, h) -> (n, 1, 1, h + slots)"""
+    return None if attention_mask is None else functional.pad(attention_mask, (0, slots), value=True)[:, None, None]
+
+
 def _rotate(heads: Tensor, rotations: Tensor) -> None:
-    """In place. Shapes: (n, t, heads, channels), (t, 1, channels / 2) or with n before"""
+    """In place. Shapes: (n, t, heads, channels), and (t, 1, channels / 2) or (n, t, 1, channels / 2)"""
     torch.view_as_complex(heads.unflatten(-1, (-1, 2))).mul_(rotations)
 
 
-def _few(q: Tensor, k: Tensor, v: Tensor, barred: Tensor) -> Tensor:
-    """Attention under an additive mask. On a CPU two matrix products are quicker where positions are few."""
+def _biased_attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
+    """Attention under an additive mask. On a CPU two matrix products are faster where positions are few."""
     if q.device.type != "cpu":
-        return functional.scaled_dot_product_attention(q, k, v, barred)
+        return functional.scaled_dot_product_attention(q, k, v, bias)
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(2, 3)
-    return scores.add_(barred).softmax(dim=-1) @ v
+    return scores.add_(bias).softmax(dim=-1) @ v
 
 
-def _behind(known: tuple[Tensor, Tensor], k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-    """Keys and values behind known ones."""
-    return torch.cat([known[0], k], dim=2), torch.cat([known[1], v], dim=2)
+def _append(past: tuple[Tensor, Tensor], k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    """Known keys and values, then new ones."""
+    return torch.cat([past[0], k], dim=2), torch.cat([past[1], v], dim=2)

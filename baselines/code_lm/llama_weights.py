@@ -1,7 +1,7 @@
-"""The weights of Llama blocks, laid out anew for `llama_blocks`.
+"""The weights of Llama blocks in the layout of `llama_blocks`.
 
-A norm's scale goes into the matrix behind it, matrices of one input stand in one, and a head's channels are ordered so
-that a rotation is a product of complex numbers.
+A norm's scale is folded into the matrix after it, matrices with the same input are concatenated, and the channels of a
+head are reordered so that a rotary embedding is a product of complex numbers.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-WIDTH = 16
-"""The feed-forward's width is filled up with zeros to a multiple of this: matrix products of odd widths are slow."""
+WIDTH_MULTIPLE = 16
+"""The width of the feed-forward is padded with zeros to a multiple of this: products of odd widths are slow."""
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class LayerWeights:
     """The weights of one layer.
 
     Attributes:
         qkv: queries, keys, values. Shape: (3 hidden, hidden)
-        bias: of these; None: there is none. Shape: (3 hidden,)
+        bias: of `qkv`, or None. Shape: (3 hidden,)
         out: after the attention. Shape: (hidden, hidden)
         gate, up, down: of the feed-forward. Shapes: (width, hidden), (width, hidden), (hidden, width)
     """
@@ -36,29 +36,29 @@ class Block:
     down: Tensor
 
     @classmethod
-    def of(cls, layer: Any, heads: int) -> Block:
-        """Lay out the weights of a layer of Llama or Qwen2 (its biases) that has as many key as query heads."""
-        attention, feed, norm = layer.self_attn, layer.mlp, layer.input_layernorm.weight
+    def from_layer(cls, layer: Any, heads: int) -> LayerWeights:
+        """Convert a layer of Llama or Qwen2 (which has biases) with as many key heads as query heads."""
+        attention, feed_forward = layer.self_attn, layer.mlp
+        scale, feed_forward_scale = layer.input_layernorm.weight, layer.post_attention_layernorm.weight
         rotated = attention.q_proj, attention.k_proj
         bias = None
         if attention.v_proj.bias is not None:
-            bias = torch.cat([*(_interleaved(part.bias, heads) for part in rotated), attention.v_proj.bias])
-        odd = -feed.gate_proj.weight.shape[0] % WIDTH
-        after = layer.post_attention_layernorm.weight
+            bias = torch.cat([*(_interleave(part.bias, heads) for part in rotated), attention.v_proj.bias])
+        padding = -feed_forward.gate_proj.weight.shape[0] % WIDTH_MULTIPLE
         return cls(
-            qkv=torch.cat([*(_interleaved(part.weight, heads) for part in rotated), attention.v_proj.weight]) * norm,
+            qkv=torch.cat([*(_interleave(part.weight, heads) for part in rotated), attention.v_proj.weight]) * scale,
             bias=bias,
             out=attention.o_proj.weight,
-            gate=functional.pad(feed.gate_proj.weight * after, (0, 0, 0, odd)),
-            up=functional.pad(feed.up_proj.weight * after, (0, 0, 0, odd)),
-            down=functional.pad(feed.down_proj.weight, (0, odd)),
+            gate=functional.pad(feed_forward.gate_proj.weight * feed_forward_scale, (0, 0, 0, padding)),
+            up=functional.pad(feed_forward.up_proj.weight * feed_forward_scale, (0, 0, 0, padding)),
+            down=functional.pad(feed_forward.down_proj.weight, (0, padding)),
         )
 
-    def rows(self, first: int, last: int | None) -> tuple[Tensor, Tensor | None]:
-        """Some rows of `qkv` and of `bias`."""
-        return self.qkv[first:last], None if self.bias is None else self.bias[first:last]
+    def qkv_rows(self, start: int, stop: int | None) -> tuple[Tensor, Tensor | None]:
+        """A range of rows of `qkv` and of `bias`."""
+        return self.qkv[start:stop], None if self.bias is None else self.bias[start:stop]
 
 
-def _interleaved(weight: Tensor, heads: int) -> Tensor:
+def _interleave(weight: Tensor, heads: int) -> Tensor:
     """Of a matrix or its bias: channels c and c + half of a head, which rotate together, become neighbours."""
     return weight.unflatten(0, (heads, 2, -1)).transpose(1, 2).flatten(0, 2)

@@ -1,7 +1,7 @@
-"""The masked-diffusion objective (paper eq. 5 and 7; semantics section 3).
+"""The masked-diffusion objective (paper eq. 5 and 7; docs/semantics.md, Training).
 
-Per example t ~ U[p_mask, 1]; each target slot is masked independently with probability t; the loss is 1/t times the
-cross-entropy summed over the masked slots, divided by T, mean over the batch.
+For each example t ~ U[p_mask, 1]; each target slot is masked independently with probability t; the loss is 1/t times
+the cross-entropy summed over the masked slots, divided by T, mean over the batch.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from mindrec_bench.core.code_space import MASK, Int
 
 
 def mask_targets(codes: Int, noise: NDArray[np.float64], p_mask: float) -> tuple[Int, NDArray[np.float32]]:
-    """Hide target slots at random.
+    """Mask target slots at random.
 
     Args:
         codes: code indices of the targets. Shape: (b, T)
@@ -35,9 +35,10 @@ def weighted_loss(logits: Tensor, labels: Tensor, weights: Tensor, examples: int
     """Sum of weights x cross-entropy, divided by the number of examples.
 
     Args:
-        logits: over the whole code vocabulary, at the masked slots only. Shape: (m, vocabulary)
-        labels: the true codes there. Shape: (m,)
+        logits: over the whole vocabulary, at the masked slots only. Shape: (m, vocabulary)
+        labels: token ids of the true codes at these slots. Shape: (m,)
         weights: from `mask_targets`. Shape: (m,)
+        examples: in the batch.
     """
     losses = torch.nn.functional.cross_entropy(logits.float(), labels, reduction="none")
     return (losses * weights).sum() / examples

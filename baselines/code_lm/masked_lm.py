@@ -1,7 +1,7 @@
-"""Llama blocks with full attention over codes: the from-scratch network of `llada` (spec: sizes).
+"""The from-scratch network of `llada`: Llama blocks with full attention over codes.
 
-One position stands for a history item, then one for each target slot (the embedding of its code or the slot's mask
-embedding). Published LLaDA is the same block stack, with text around it.
+There is one position for each history item, then one for each target slot: the embedding of its code, or the mask
+embedding of the slot. Published LLaDA has the same blocks and reads text.
 """
 
 from __future__ import annotations
@@ -17,62 +17,65 @@ from mindrec_bench.core.dataset import HISTORY
 
 from .masked_diffusion import weighted_loss
 from .sizes import TransformerSize
-from .transformer import CodeTransformer, settings
+from .transformer import CodeTransformer, config_kwargs
 
 Attention = Literal["full", "prefix"]
-"""What a history sees: the canvas too, or only itself, so that it can be read once for all canvases."""
+"""What a history attends to: itself and the canvas, or itself only, so that it can be encoded once for all canvases."""
 
 
 class MaskedCodeLM(CodeTransformer):
     """Predicts the codes of masked slots from the history and the revealed codes.
 
-    The embedding has one more row for each slot, its mask.
+    The embedding has one extra row for each slot: its mask.
     """
 
-    def __init__(self, space: CodeSpace, shape: TransformerSize, dropout: float, attention: Attention = "full") -> None:
-        blocks = LlamaModel(LlamaConfig(**settings(shape, HISTORY + space.n_slots)))
-        super().__init__(space, blocks, dropout, extra=space.n_slots)
+    def __init__(self, space: CodeSpace, size: TransformerSize, dropout: float, attention: Attention = "full") -> None:
+        blocks = LlamaModel(LlamaConfig(**config_kwargs(size, HISTORY + space.n_slots)))
+        super().__init__(space, blocks, dropout, extra_embeddings=space.n_slots)
         self.attention = attention
 
     def embed_slots(self, revealed: Tensor, slots: Tensor) -> Tensor:
-        """Vectors of the canvas: revealed codes, or the slot's mask where it is -1.
+        """Embed a canvas: revealed codes, or the slot's mask where a code is -1.
 
         Args:
             revealed: code indices. Shape: (b, T)
-            slots: which slots of the space the columns are. Shape: (T,)
+            slots: the slots of the space that are on the canvas. Shape: (T,)
 
         Returns:
             Shape: (b, T, hidden)
         """
-        ids = torch.where(revealed < 0, self.vocabulary + slots, revealed + self.offsets[slots])
-        return self.embedding(ids)
+        token_ids = torch.where(revealed < 0, self.vocab_size + slots, revealed + self.offsets[slots])
+        return self.embedding(token_ids)
 
-    def hidden(self, history: Tensor, visible: Tensor, canvas: Tensor, slots: Tensor) -> Tensor:
+    def slot_states(self, history: Tensor, attention_mask: Tensor, canvas: Tensor, slots: Tensor) -> Tensor:
         """Last hidden states of the canvas.
 
-        A slot sees every position but the padding, and so does an item, or items only (`attention=prefix`). A slot
-        keeps its position number when others are left out.
+        A slot attends to every position but the padding; an item does the same, or attends to items only
+        (`attention=prefix`). A slot keeps its position id when other slots are left out.
 
         Args:
             history: from `embed_items`. Shape: (b, H, hidden)
-            visible: False in the padding. Shape: (b, H), bool
+            attention_mask: False in the padding of the history. Shape: (b, H), bool
             canvas: from `embed_slots`. Shape: (b, T, hidden)
-            slots: which slots of the space the canvas has. Shape: (T,)
+            slots: the slots of the space that are on the canvas. Shape: (T,)
 
         Returns:
             Shape: (b, T, hidden)
         """
-        inputs = torch.cat([history, canvas], dim=1)
-        seen = torch.cat([visible, visible.new_ones(canvas.shape[:2])], dim=1)
-        positions = torch.cat([torch.arange(HISTORY, device=slots.device), HISTORY + slots])
 
-        def mask(seen: Tensor) -> Tensor:
-            every = seen[:, None, None].expand(-1, 1, seen.shape[1], -1)
-            return items_alone(every, seen.shape[1] - len(slots)) if self.attention == "prefix" else every
+        def make_mask(attention_mask: Tensor) -> Tensor:
+            length = attention_mask.shape[1]
+            mask = attention_mask[:, None, None].expand(-1, 1, length, -1)
+            return isolate_history(mask, length - len(slots)) if self.attention == "prefix" else mask
 
-        return self.dropout(
-            self.run_length_bucketed(inputs, seen=seen, mask=mask, positions=positions, last=len(slots))
+        states = self.run_length_bucketed(
+            torch.cat([history, canvas], dim=1),
+            attention_mask=torch.cat([attention_mask, attention_mask.new_ones(canvas.shape[:2])], dim=1),
+            make_mask=make_mask,
+            position_ids=torch.cat([torch.arange(HISTORY, device=slots.device), HISTORY + slots]),
+            last=len(slots),
         )
+        return self.dropout(states)
 
     def forward(self, items: Tensor, revealed: Tensor, labels: Tensor, weights: Tensor) -> dict[str, Tensor]:
         """The training loss.
@@ -84,16 +87,18 @@ class MaskedCodeLM(CodeTransformer):
             weights: from `mask_targets`. Shape: (b, T)
         """
         slots = torch.arange(labels.shape[1], device=labels.device)
-        states = self.hidden(self.embed_items(items), items >= 0, self.embed_slots(revealed, slots), slots)
+        states = self.slot_states(self.embed_items(items), items >= 0, self.embed_slots(revealed, slots), slots)
         masked = revealed < 0
         logits = self.logits(states[masked])
         return {"loss": weighted_loss(logits, (labels + self.offsets)[masked], weights[masked], len(labels))}
 
 
-def items_alone(mask: Tensor, items: int) -> Tensor:
-    """A mask in which the first `items` positions see each other only; and each itself, since no row may be empty.
+def isolate_history(mask: Tensor, n_items: int) -> Tensor:
+    """A mask in which the first `n_items` positions attend to each other only.
+
+    Every position also attends to itself, because a row without any True would give NaN.
 
     Shape: (b, 1, n, n), bool
     """
     position = torch.arange(mask.shape[2], device=mask.device)
-    return (mask & ((position[:, None] >= items) | (position < items))) | (position[:, None] == position)
+    return (mask & ((position[:, None] >= n_items) | (position < n_items))) | (position[:, None] == position)

@@ -1,8 +1,8 @@
-"""Answers of `llada` from histories that are not read anew at every step (`refresh=r`): an approximation.
+"""Approximate inference of `llada` that computes histories at every r-th step only (`refresh=r`).
 
-With full attention a history's states depend on what is revealed. Here they are computed at every r-th step; at the
-steps between, a beam takes keys and values of its history from the last of these steps, as they were for the beam
-that it comes from.
+With full attention the states of a history depend on what is revealed. Here they are computed at every r-th step; at
+the steps between, a beam reuses the keys and values of its history from the last such step, as they were for the beam
+that it descends from.
 """
 
 from __future__ import annotations
@@ -18,49 +18,53 @@ from .masked_inference import HistoryBatch, MaskedInference
 
 
 @dataclass(eq=False)
-class Memory:
-    """What is kept of the last step that read the histories of a group.
+class HistoryCache:
+    """The last step that computed the histories of a group.
 
     Attributes:
-        owner: whose canvases they were. Shape: (n,)
+        rows: which user of the group each canvas of the step belonged to. Shape: (n,)
         codes: what was revealed. Shape: (n, T)
-        kept: keys and values of the n histories.
-        steps: how many steps have used them, that one included.
+        keys_values: of the n histories.
+        uses: how many steps have used them, including that step.
     """
 
-    owner: Tensor
+    rows: Tensor
     codes: Tensor
-    kept: KeysValues
-    steps: int = 1
+    keys_values: KeysValues
+    uses: int = 1
 
 
 @dataclass(frozen=True, eq=False)
 class RefreshingInference(MaskedInference):
-    """Answers for one batch of users; they depend on the questions before.
+    """The denoiser context of one batch of users; what it returns depends on the calls before.
 
     Attributes:
         refresh: r, 2 or more.
+        caches: of each group of users.
     """
 
     refresh: int = 2
-    memories: dict[HistoryBatch, Memory] = field(default_factory=dict)
+    caches: dict[HistoryBatch, HistoryCache] = field(default_factory=dict)
 
-    def _last(self, readers: HistoryBatch, owner: Tensor, codes: Tensor, canvas: Tensor, asked: Tensor) -> Tensor:
-        memory = self.memories.get(readers)
-        if memory is not None and memory.steps < self.refresh:
-            fits = ancestors(memory.owner, memory.codes, owner, codes)
-            if bool(fits.any(dim=1).all()):  # else these are no later steps of the same search
-                memory.steps += 1
-                return self._cached(readers, memory.kept, fits.byte().argmax(dim=1), owner, canvas, asked)
-        states, kept = self._full(readers, owner, canvas, asked)
-        self.memories[readers] = Memory(owner, codes, kept)
+    def _column_states(
+        self, batch: HistoryBatch, rows: Tensor, codes: Tensor, canvas: Tensor, columns: Tensor
+    ) -> Tensor:
+        cache = self.caches.get(batch)
+        if cache is not None and cache.uses < self.refresh:
+            is_ancestor = find_ancestors(cache.rows, cache.codes, rows, codes)
+            if bool(is_ancestor.any(dim=1).all()):  # else this is not a later step of the same search
+                cache.uses += 1
+                cache_rows = is_ancestor.byte().argmax(dim=1)
+                return self._attend_cached(batch, cache.keys_values, cache_rows, rows, canvas, columns)
+        states, keys_values = self._attend_full(batch, rows, canvas, columns)
+        self.caches[batch] = HistoryCache(rows, codes, keys_values)
         return states
 
 
-def ancestors(old_owner: Tensor, old: Tensor, owner: Tensor, codes: Tensor) -> Tensor:
-    """Which old canvases of the same user have revealed nothing but what is revealed now too.
+def find_ancestors(old_rows: Tensor, old_codes: Tensor, rows: Tensor, codes: Tensor) -> Tensor:
+    """Which old canvases of the same user have revealed nothing that is not revealed now.
 
     Shapes: (m,), (m, T), (n,), (n, T) -> (n, m), bool
     """
-    agree = (old == codes[:, None]) | (old == MASK)
-    return agree.all(dim=2) & (owner[:, None] == old_owner)
+    agree = (old_codes == codes[:, None]) | (old_codes == MASK)
+    return agree.all(dim=2) & (rows[:, None] == old_rows)

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class TransformerSize:
-    """How large a stack of blocks is."""
+    """The size of a stack of decoder blocks."""
 
     layers: int
     hidden: int
     heads: int
 
 
-BLOCKS = {
+TRANSFORMER_SIZES = {
     "tiny": TransformerSize(layers=2, hidden=64, heads=4),
     "small": TransformerSize(layers=4, hidden=128, heads=4),
 }
-"""The stacks of `llada`, `llama3` and `qwen2.5`: equal, so that objectives are compared and not sizes."""
+"""The same for `llada`, `llama3` and `qwen2.5`, so that objectives are compared and not sizes."""

@@ -1,7 +1,7 @@
-"""Matrix products of float32 on a CPU: through oneDNN, which uses the widest instructions of every processor.
+"""Linear layers in float32 on a CPU, computed by oneDNN, which uses the widest instructions of every processor.
 
-PyTorch's own go through MKL, which on AMD's does not: half the speed on a Zen 5 core. Both compute in float32; only the
-last bits differ.
+PyTorch's own product goes through MKL, which does not use them on AMD processors: half the speed on a Zen 5 core. Both
+compute in float32; only the last bits differ.
 """
 
 from __future__ import annotations
@@ -14,34 +14,34 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+_HAS_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
-def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """`torch.nn.functional.linear`. Shapes: (..., n), (m, n), (m,) -> (..., m)"""
-    ours = _ONEDNN and inputs.device.type == "cpu" and inputs.dtype == weight.dtype == torch.float32
-    if not ours or not inputs.numel() or torch.is_autocast_enabled("cpu"):
+def onednn_linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """`torch.nn.functional.linear`, by oneDNN where that applies. Shapes: (..., n), (m, n), (m,) -> (..., m)"""
+    is_float32_on_cpu = inputs.device.type == "cpu" and inputs.dtype == weight.dtype == torch.float32
+    if not (_HAS_ONEDNN and is_float32_on_cpu) or not inputs.numel() or torch.is_autocast_enabled("cpu"):
         return functional.linear(inputs, weight, bias)
     if not torch.is_grad_enabled():
         return _product(inputs, weight, bias)
-    found: Tensor = _Linear.apply(inputs, weight, bias)  # type: ignore[no-untyped-call]
-    return found
+    output: Tensor = _Linear.apply(inputs, weight, bias)  # type: ignore[no-untyped-call]
+    return output
 
 
 def patch_linears(network: nn.Module) -> None:
-    """Send the products of all `nn.Linear` in a network through `linear`."""
+    """Make every `nn.Linear` of a network compute with `onednn_linear`."""
     for layer in network.modules():
         if type(layer) is nn.Linear:
             layer.forward = MethodType(_forward, layer)  # type: ignore[method-assign]
 
 
 def _forward(layer: nn.Linear, inputs: Tensor) -> Tensor:
-    return linear(inputs, layer.weight, layer.bias)
+    return onednn_linear(inputs, layer.weight, layer.bias)
 
 
 def _product(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    found: Tensor = torch.ops.mkldnn._linear_pointwise(inputs, weight, bias, "none", [], "")
-    return found
+    output: Tensor = torch.ops.mkldnn._linear_pointwise(inputs, weight, bias, "none", [], "")
+    return output
 
 
 class _Linear(torch.autograd.Function):
@@ -56,10 +56,10 @@ class _Linear(torch.autograd.Function):
     @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         inputs, weight = ctx.saved_tensors
-        of_inputs, of_weight, of_bias = ctx.needs_input_grad
+        needs_inputs, needs_weight, needs_bias = ctx.needs_input_grad
         rows = gradient.flatten(0, -2)
         return (
-            _product(gradient, weight.t()) if of_inputs else None,
-            _product(rows.t(), inputs.flatten(0, -2).t()) if of_weight else None,
-            rows.sum(dim=0) if of_bias else None,
+            _product(gradient, weight.t()) if needs_inputs else None,
+            _product(rows.t(), inputs.flatten(0, -2).t()) if needs_weight else None,
+            rows.sum(dim=0) if needs_bias else None,
         )

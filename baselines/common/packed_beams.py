@@ -1,7 +1,7 @@
-"""Beams of a user laid end to end in one sequence, so that all of them read one cache of the user's history.
+"""The attention mask of beams that are packed end to end in one sequence, so that all of them share one cache.
 
-The cache is neither repeated nor computed again for each beam: B users with K beams of t codes are B sequences of K t
-positions, and a mask keeps the beams apart.
+The cache of a user's history is neither repeated nor computed again for each beam: B users with K beams of t codes are
+B sequences of K t positions, and the mask keeps the beams apart.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from torch import Tensor
 
 
 def beam_mask(beams: int, length: int, device: torch.device) -> Tensor:
-    """Which positions see which: a position sees itself and those before it in its own beam.
+    """The causal mask inside each beam: a position attends to itself and to earlier positions of its own beam.
 
     Args:
         beams: K.
-        length: t, positions a beam.
-        device: where the mask is made.
+        length: t, the positions of one beam.
+        device: where the mask is created.
 
     Returns:
-        Row: who sees, column: who is seen. Shape: (K t, K t), bool
+        Rows attend to columns. Shape: (K t, K t), bool
     """
     position = torch.arange(beams * length, device=device)
     beam = position // length

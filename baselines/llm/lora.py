@@ -1,7 +1,7 @@
-"""LoRA on published LLMs through peft (semantics section 3): what is trained, kept and read back.
+"""LoRA on published LLMs with peft (docs/semantics.md, Training): what is trained, stored and loaded.
 
-Low-rank updates on the seven matrices of every block, beside them the input embedding and the output head: whole
-(`train_tokens=all`), or the rows of the new codes only (`train_tokens=new`).
+Low-rank updates on the seven matrices of every block, and with them the input embedding and the output head: all rows
+(`train_tokens=all`), or only the rows of the new codes (`train_tokens=new`).
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ from transformers import PreTrainedModel
 
 from mindrec_bench.errors import DataError
 
-ADAPTER = "adapter"
-"""Folder of the trained weights, in the format of peft."""
+ADAPTER_FOLDER = "adapter"
+"""The folder of the trained weights, in the format of peft."""
 
 RANK, ALPHA = 8, 32
-MATRICES = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-TOKENS = ["embed_tokens", "lm_head"]
-
-TrainTokens = Literal["all", "new"]
+TARGET_MODULES = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+TOKEN_MODULES = ["embed_tokens", "lm_head"]
 
 
-def add_lora(network: PreTrainedModel, codes: list[int], train_tokens: TrainTokens, dropout: float) -> PeftModel:
-    """Freeze a network but for what is trained, which is float32: AdamW's steps are lost in bf16.
+def add_lora(
+    network: PreTrainedModel, code_token_ids: list[int], train_tokens: Literal["all", "new"], dropout: float
+) -> PeftModel:
+    """Freeze a network except for what is trained, which is float32: in bf16 the steps of AdamW are rounded away.
 
     Args:
-        network: from `checkpoint_weights`, grown by the codes.
-        codes: their tokens, rising.
-        train_tokens: `all` rows of embedding and head, or those of the codes.
+        network: from `checkpoints.weights`, with rows for the codes.
+        code_token_ids: ascending.
+        train_tokens: `all` rows of embedding and head, or the `new` ones, those of the codes.
         dropout: on the inputs of the low-rank updates.
     """
-    rows = {"trainable_token_indices": dict.fromkeys(TOKENS, codes)}
-    whole = {"modules_to_save": TOKENS}
-    settings: dict[str, Any] = whole if train_tokens == "all" else rows
+    options: dict[str, Any] = {"modules_to_save": TOKEN_MODULES}
+    if train_tokens == "new":
+        options = {"trainable_token_indices": dict.fromkeys(TOKEN_MODULES, code_token_ids)}
     config = LoraConfig(
-        r=RANK, lora_alpha=ALPHA, lora_dropout=dropout, target_modules=MATRICES, task_type="CAUSAL_LM", **settings
+        r=RANK, lora_alpha=ALPHA, lora_dropout=dropout, target_modules=TARGET_MODULES, task_type="CAUSAL_LM", **options
     )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")  # peft asks for it
@@ -51,40 +51,40 @@ def add_lora(network: PreTrainedModel, codes: list[int], train_tokens: TrainToke
     return lora
 
 
-def trained_weights(network: PeftModel) -> dict[str, torch.Tensor]:
+def trained_tensors(network: PeftModel) -> dict[str, torch.Tensor]:
     """The trained tensors under peft's names."""
     return dict(get_peft_model_state_dict(network, save_embedding_layers=False))
 
 
-def set_trained_weights(network: PeftModel, weights: dict[str, torch.Tensor]) -> None:
-    """Put back what `trained_weights` gave.
+def set_trained_tensors(network: PeftModel, tensors: dict[str, torch.Tensor]) -> None:
+    """Restore what `trained_tensors` returned.
 
     Raises:
         RuntimeError: names or shapes differ.
     """
-    mine = {name: tensor.shape for name, tensor in trained_weights(network).items()}
-    if mine != {name: tensor.shape for name, tensor in weights.items()}:
+    expected = {name: tensor.shape for name, tensor in trained_tensors(network).items()}
+    if expected != {name: tensor.shape for name, tensor in tensors.items()}:
         raise RuntimeError("the trained tensors are those of another network")
-    set_peft_model_state_dict(network, weights)
+    set_peft_model_state_dict(network, tensors)
 
 
 def save_lora(network: PeftModel, folder: Path) -> None:
     """Write the trained weights to `folder/adapter`, in safetensors."""
-    network.save_pretrained(str(folder / ADAPTER), safe_serialization=True, save_embedding_layers=False)
+    network.save_pretrained(str(folder / ADAPTER_FOLDER), safe_serialization=True, save_embedding_layers=False)
 
 
 def load_lora(network: PreTrainedModel, folder: Path, device: str) -> PeftModel:
-    """Read the trained weights of `folder/adapter` onto the network that they were trained on.
+    """Load the trained weights in `folder/adapter` onto the network that they were trained with.
 
     Raises:
-        DataError: they are missing, broken, or of another network.
+        DataError: they are missing or damaged, or belong to another network.
     """
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
-            return PeftModel.from_pretrained(network, str(folder / ADAPTER), torch_device=device)
+            return PeftModel.from_pretrained(network, str(folder / ADAPTER_FOLDER), torch_device=device)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise DataError(
-            f"the adapter in {folder / ADAPTER} is missing, damaged or of another network "
+            f"the adapter in {folder / ADAPTER_FOLDER} is missing, damaged or of another network "
             f"({str(error).splitlines()[0]}); fit the model again with --fresh"
         ) from error

@@ -1,8 +1,8 @@
-"""Text of published LLMs: a checkpoint's own tokenizer with the codes as tokens, and the prompts and targets in it.
+"""Prompts and targets of published LLMs: a checkpoint's own tokenizer, with the codes added as tokens.
 
-A prompt is one turn of the user, rendered by the tokenizer's chat template, up to where the assistant begins. The
-target follows it: category codes, `-`, SID codes, and the token that ends an answer. History items are written in the
-same way, without that token, a line each.
+A prompt is one turn of the user, rendered by the tokenizer's chat template, up to the start of the assistant's turn.
+The target follows it: category codes, `-`, SID codes, and the token that ends an answer. History items are written in
+the same way without that token, one line each.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ SEPARATOR = "-"
 
 LLADA_MASK, LLADA_MASK_ID = "<|mdm_mask|>", 126336
 LLADA_PAD = "<|reserved_token_0|>"
-"""What the released evaluation of LLaDA pads with."""
+"""The padding token of LLaDA's released evaluation."""
 
 _DATE = "26 Jul 2024"
-"""Some chat templates print the date; it would make every day another model."""
+"""For chat templates that print the date: today's would make the model depend on the day."""
 
 
 @dataclass(frozen=True)
 class TargetLayout:
-    """What follows the prompt.
+    """The tokens after the prompt.
 
     Attributes:
-        ids: token ids, -1 where a slot's code stands. Length m.
-        places: where each slot of the canvas stands. Length T.
+        token_ids: -1 at the position of a slot. Length m.
+        slot_positions: the position of each slot of the canvas. Length T.
     """
 
-    ids: tuple[int, ...]
-    places: tuple[int, ...]
+    token_ids: tuple[int, ...]
+    slot_positions: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,69 +51,77 @@ class PromptEncoder:
     """A tokenizer that knows the codes of one catalogue.
 
     Attributes:
-        tokenizer: of transformers, the codes added.
+        tokenizer: of transformers, with the codes added.
         space: the slots and the catalogue.
-        templates: paraphrases, rendered by the chat template, each with `HISTORY_FIELD`.
-        codes: the token of each code, slots end to end as in `space.offsets`. Shape: (codes,)
-        new: tokens that the checkpoint's tokenizer did not have, rising.
-        end: the token that ends an answer.
-        pad: the token on the left of a shorter prompt.
-        mask: the token of a masked slot; None where the model has none.
+        templates: rendered by the chat template, each with `HISTORY_FIELD`.
+        code_token_ids: of all codes, slot after slot as in `space.offsets`. Shape: (codes,)
+        new_token_ids: those that the checkpoint's tokenizer did not have, ascending.
+        end_token_id: ends an answer.
+        pad_token_id: pads shorter prompts on the left.
+        mask_token_id: stands at a masked slot; None where the model has no mask token.
     """
 
     tokenizer: Any
     space: CodeSpace
     templates: tuple[str, ...]
-    codes: Int
-    new: tuple[int, ...]
-    end: int
-    pad: int
-    mask: int | None
+    code_token_ids: Int
+    new_token_ids: tuple[int, ...]
+    end_token_id: int
+    pad_token_id: int
+    mask_token_id: int | None
 
     @cached_property
-    def items(self) -> NDArray[np.object_]:
-        """The text of each catalogue item, and '' at the end, for the padding. Shape: (N + 1,)"""
-        names, split = code_names(self.space), self.space.n_categories
-        places = self.space.item_codes + np.asarray(self.space.offsets[:-1])
+    def item_texts(self) -> NDArray[np.object_]:
+        """The text of each catalogue item, then '' for the padding. Shape: (N + 1,)"""
+        names, split = code_tokens(self.space), self.space.n_categories
+        codes = self.space.item_codes + np.asarray(self.space.offsets[:-1])
         separator = SEPARATOR if split else ""
-        lines = [
-            "".join(names[place] for place in row[:split]) + separator + "".join(names[place] for place in row[split:])
-            for row in places.tolist()
+        texts = [
+            "".join(names[code] for code in row[:split]) + separator + "".join(names[code] for code in row[split:])
+            for row in codes.tolist()
         ]
-        return np.array([*lines, ""], dtype=object)
+        return np.array([*texts, ""], dtype=object)
 
-    def texts(self, histories: Histories, which: Int) -> list[str]:
-        """The prompt of each user. `which`: the paraphrase of each. Shape: (b,)"""
-        lines = self.items[histories.items].tolist()
+    def prompt_texts(self, histories: Histories, templates: Int) -> list[str]:
+        """The prompt of each user. `templates`: the index of the template of each user. Shape: (b,)"""
+        item_texts = self.item_texts[histories.items].tolist()
         return [
             self.templates[template].replace(HISTORY_FIELD, "\n".join(filter(None, items)))
-            for template, items in zip(which.tolist(), lines, strict=True)
+            for template, items in zip(templates.tolist(), item_texts, strict=True)
         ]
 
-    def prompts(self, histories: Histories, which: Int) -> tuple[Int, NDArray[np.bool_]]:
-        """Token ids of the prompts, on the right of their padding, and where there is none. Shapes: (b, n), (b, n)"""
-        rows = self.tokenizer(self.texts(histories, which), add_special_tokens=False)["input_ids"]
-        longest = max(map(len, rows))
-        ids = np.array([[self.pad] * (longest - len(row)) + row for row in rows], dtype=np.int64)
-        lengths = np.array([len(row) for row in rows])
-        return ids, np.arange(longest) >= longest - lengths[:, None]
+    def encode_prompts(self, histories: Histories, templates: Int) -> tuple[Int, NDArray[np.bool_]]:
+        """Token ids of the prompts, padded on the left, and a mask that is False in the padding.
 
-    def tail(self, slots: Sequence[int]) -> TargetLayout:
-        """What follows the prompt on a canvas of these slots; the separator stays where the categories are left out."""
+        Args:
+            histories: of the users.
+            templates: the index of the template of each user. Shape: (b,)
+
+        Returns:
+            Shapes: (b, n), (b, n)
+        """
+        rows = self.tokenizer(self.prompt_texts(histories, templates), add_special_tokens=False)["input_ids"]
+        longest = max(map(len, rows))
+        token_ids = np.array([[self.pad_token_id] * (longest - len(row)) + row for row in rows], dtype=np.int64)
+        lengths = np.array([len(row) for row in rows])
+        return token_ids, np.arange(longest) >= longest - lengths[:, None]
+
+    def target_layout(self, slots: Sequence[int]) -> TargetLayout:
+        """The target on a canvas of these slots; it has the separator even where the category slots are left out."""
         categories = [slot for slot in slots if slot < self.space.n_categories]
-        separator = self.separator if self.space.n_categories else ()
-        sids = len(slots) - len(categories)
-        ids = (*[-1] * len(categories), *separator, *[-1] * sids, self.end)
-        return TargetLayout(ids, tuple(place for place, token in enumerate(ids) if token < 0))
+        separator = self.separator_ids if self.space.n_categories else ()
+        n_sids = len(slots) - len(categories)
+        token_ids = (*[-1] * len(categories), *separator, *[-1] * n_sids, self.end_token_id)
+        return TargetLayout(token_ids, tuple(position for position, token in enumerate(token_ids) if token < 0))
 
     @cached_property
-    def separator(self) -> tuple[int, ...]:
-        """Tokens between category and SID codes."""
+    def separator_ids(self) -> tuple[int, ...]:
+        """The tokens between category and SID codes."""
         return tuple(self.tokenizer(SEPARATOR, add_special_tokens=False)["input_ids"])
 
 
-def code_names(space: CodeSpace) -> list[str]:
-    """The token of each code, slots end to end: `<c1_5>` is category 5 of level 1, `<s4_9>` SID code 9 of level 4."""
+def code_tokens(space: CodeSpace) -> list[str]:
+    """The token of each code, slot after slot: `<c1_5>` is category 5 of level 1, `<s4_9>` SID code 9 of level 4."""
     split = space.n_categories
     return [
         f"<c{slot + 1}_{number}>" if slot < split else f"<s{slot - split + 1}_{number}>"
@@ -126,7 +134,7 @@ def open_prompt_encoder(
     folder: Path,
     config: dict[str, Any],
     space: CodeSpace,
-    paraphrases: Sequence[str],
+    templates: Sequence[str],
     *,
     masked: bool,
     released_pad: bool,
@@ -137,12 +145,12 @@ def open_prompt_encoder(
         folder: the checkpoint's.
         config: its `config.json`.
         space: the slots and the catalogue.
-        paraphrases: with `HISTORY_FIELD`.
-        masked: the model fills masks, so it has a token for them.
-        released_pad: pad with LLaDA's reserved token, as released, where there is one.
+        templates: with `HISTORY_FIELD`.
+        masked: the model predicts masked slots, so it needs a mask token.
+        released_pad: pad with LLaDA's reserved token, as released, where the tokenizer has it.
 
     Raises:
-        DataError: there is no tokenizer, or it lacks a chat template or a special token.
+        DataError: there is no tokenizer, or it has no chat template or lacks a special token.
     """
     from transformers import AutoTokenizer, PreTrainedConfig
 
@@ -154,43 +162,43 @@ def open_prompt_encoder(
         )
     except (OSError, ValueError, KeyError) as error:
         raise DataError(
-            f"{folder} has no tokenizer that can be read ({str(error).splitlines()[0]}); get it again"
+            f"{folder} has no readable tokenizer ({str(error).splitlines()[0]}); download it again"
         ) from error
     if not tokenizer.chat_template:
         raise DataError(f"the tokenizer in {folder} has no chat template; use an instruction-tuned checkpoint")
-    known = len(tokenizer)
-    names = code_names(space)
-    _add(tokenizer, names)
-    codes = np.asarray(tokenizer.convert_tokens_to_ids(names), dtype=np.int64)
+    n_known = len(tokenizer)
+    names = code_tokens(space)
+    _add_tokens(tokenizer, names)
+    code_token_ids = np.asarray(tokenizer.convert_tokens_to_ids(names), dtype=np.int64)
     vocabulary = tokenizer.get_vocab()
-    end = _end(tokenizer, vocabulary, masked, folder)
+    end = _end_token_id(tokenizer, vocabulary, masked, folder)
     pad = vocabulary.get(LLADA_PAD) if released_pad else None
     if pad is None:
         pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else end
     return PromptEncoder(
         tokenizer=tokenizer,
         space=space,
-        templates=tuple(_render(tokenizer, text) for text in paraphrases),
-        codes=codes,
-        new=tuple(sorted(token for token in codes.tolist() if token >= known)),
-        end=end,
-        pad=pad,
-        mask=_mask(tokenizer, vocabulary, config, folder) if masked else None,
+        templates=tuple(_render(tokenizer, template) for template in templates),
+        code_token_ids=code_token_ids,
+        new_token_ids=tuple(sorted(token for token in code_token_ids.tolist() if token >= n_known)),
+        end_token_id=end,
+        pad_token_id=pad,
+        mask_token_id=_mask_token_id(tokenizer, vocabulary, config, folder) if masked else None,
     )
 
 
-def _add(tokenizer: Any, names: list[str]) -> None:
+def _add_tokens(tokenizer: Any, names: list[str]) -> None:
     from transformers import AddedToken
 
     tokenizer.add_tokens([AddedToken(name, normalized=False, special=False) for name in names])
 
 
-def _render(tokenizer: Any, text: str) -> str:
-    turn = [{"role": "user", "content": text}]
+def _render(tokenizer: Any, template: str) -> str:
+    turn = [{"role": "user", "content": template}]
     return str(tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True, date_string=_DATE))
 
 
-def _end(tokenizer: Any, vocabulary: dict[str, int], masked: bool, folder: Path) -> int:
+def _end_token_id(tokenizer: Any, vocabulary: dict[str, int], masked: bool, folder: Path) -> int:
     """`<|endoftext|>` for LLaDA, as released; else the end token of the tokenizer."""
     token = vocabulary.get("<|endoftext|>") if masked else None
     token = tokenizer.eos_token_id if token is None else token
@@ -199,8 +207,8 @@ def _end(tokenizer: Any, vocabulary: dict[str, int], masked: bool, folder: Path)
     return int(token)
 
 
-def _mask(tokenizer: Any, vocabulary: dict[str, int], config: dict[str, Any], folder: Path) -> int:
-    """The mask token: the tokenizer's, the configuration's, else that of the published LLaDA."""
+def _mask_token_id(tokenizer: Any, vocabulary: dict[str, int], config: dict[str, Any], folder: Path) -> int:
+    """The mask token of LLaDA's tokenizer, of any tokenizer, or of the configuration, else that of published LLaDA."""
     for token in (vocabulary.get(LLADA_MASK), tokenizer.mask_token_id, config.get("mask_token_id")):
         if token is not None:
             return int(token)

@@ -1,7 +1,7 @@
-"""What published LLMs are asked: paraphrases of one instruction, the history at {history}.
+"""Prompt templates of published LLMs: paraphrases of one instruction, with the history at {history}.
 
-Training samples one for each example; validation and test use the first. A user's own stand in a text file, one after
-the other, with a line `---` between them.
+Training samples one for each example; validation and test use the first. A text file with other templates holds one
+after another, separated by a line `---`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from mindrec_bench.errors import DataError
 
 HISTORY_FIELD = "{history}"
 
-PARAPHRASES = (
+TEMPLATES = (
     "Each line below is an item that one shopper took, written in item codes, the latest at the bottom.\n{history}\n"
     "Give the codes of the item that this shopper takes next.",
     "These are the codes of a customer's purchases, oldest first:\n{history}\nWhich item follows? Answer in codes.",
@@ -28,28 +28,28 @@ PARAPHRASES = (
     "The following lines are one user's items, the most recent one last.\n{history}\nThe user will soon choose another "
     "item: state its codes.",
 )
-"""Our own wording."""
+"""Original wording; it is part of a run's identity, so it must not change."""
 
 
 def read_templates(path: str | None) -> tuple[str, ...]:
-    """The paraphrases of a file, or the built-in ones.
+    """The templates in a file, or the built-in ones if `path` is None.
 
     Raises:
-        DataError: the file can't be read, is empty, or a paraphrase has no {history} or several.
+        DataError: the file can't be read, is empty, or a template does not contain {history} exactly once.
     """
     if path is None:
-        return PARAPHRASES
+        return TEMPLATES
     try:
         text = Path(path).expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"the template file {path} can't be read ({error}); name a text file") from error
     parts = "\n".join("\0" if line.strip() == "---" else line for line in text.splitlines()).split("\0")
-    found = tuple(part.strip() for part in parts if part.strip())
-    wrong = [number for number, part in enumerate(found, 1) if part.count(HISTORY_FIELD) != 1]
-    if wrong or not found:
-        which = f"paraphrase {wrong[0]}" if wrong else "it"
+    templates = tuple(part.strip() for part in parts if part.strip())
+    wrong = [number for number, template in enumerate(templates, 1) if template.count(HISTORY_FIELD) != 1]
+    if wrong or not templates:
+        problem = f"template {wrong[0]} does not contain it exactly once" if wrong else "it contains none"
         raise DataError(
-            f"the template file {path} must hold paraphrases with {HISTORY_FIELD} once in each and a line --- between "
-            f"them, and {which} has not; correct it"
+            f"the template file {path} must contain templates with {HISTORY_FIELD} once in each, separated by lines "
+            f"---, but {problem}; correct it"
         )
-    return found
+    return templates

@@ -14,87 +14,90 @@ from ..code_lm.causal_lm import causal_mask
 from ..common.packed_beams import beam_mask
 from ..common.vocabulary import next_code_loss
 from .prompt_encoder import TargetLayout
-from .text_network import TextNetwork, positions_of
+from .text_network import TextNetwork, count_positions
 
 
 class TextCausal(TextNetwork):
     """Predicts the next code from the prompt and the codes so far."""
 
-    def fill(self, tail: TargetLayout, codes: Tensor, slots: Tensor) -> Tensor:
-        """Tokens after the prompt and before the next slot, which is slot t. Shapes: (b, t), (t,) -> (b, places[t])
+    def target_ids(self, layout: TargetLayout, codes: Tensor, slots: Tensor) -> Tensor:
+        """Token ids of the target before its next slot, which is slot t. Shapes: (b, t), (t,) -> (b, positions)
 
-        With all T codes: before the last slot. What comes after it changes no answer.
+        With all T codes: before the last slot, because later tokens change no prediction.
         """
-        length = tail.places[min(codes.shape[1], len(tail.places) - 1)]
-        tokens = self.tokens_at(codes, slots)
-        columns = [codes.new_full((len(codes),), max(token, 0)) for token in tail.ids[:length]]
-        for slot, place in enumerate(tail.places[: codes.shape[1]]):
-            if place < length:
-                columns[place] = tokens[:, slot]
+        length = layout.slot_positions[min(codes.shape[1], len(layout.slot_positions) - 1)]
+        slot_ids = self.to_token_ids(codes, slots)
+        columns = [codes.new_full((len(codes),), max(token, 0)) for token in layout.token_ids[:length]]
+        for slot, position in enumerate(layout.slot_positions[: codes.shape[1]]):
+            if position < length:
+                columns[position] = slot_ids[:, slot]
         return torch.stack(columns, dim=1) if columns else codes.new_zeros(len(codes), 0)
 
-    def forward(self, prompt: Tensor, seen: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def forward(self, prompt_ids: Tensor, attention_mask: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """The training loss: cross-entropy over the model's whole vocabulary, mean over target slots and examples.
 
         Args:
-            prompt, seen: from `PromptEncoder.prompts`. Shapes: (b, n)
+            prompt_ids, attention_mask: from `PromptEncoder.encode_prompts`. Shapes: (b, n)
             labels: code indices of the target. Shape: (b, T)
         """
         slots = torch.arange(labels.shape[1], device=labels.device)
-        tail = self.chat.tail(range(labels.shape[1]))
-        after = self.fill(tail, labels, slots)
-        whole = torch.cat([self.seen(seen), seen.new_ones(after.shape)], dim=1)
-        ids = torch.cat([prompt, after], dim=1)
-        states = self.run(ids, mask=causal_mask(whole), positions=positions_of(whole))
-        before = prompt.shape[1] - 1
-        at_slots = torch.stack([states[:, before + place] for place in tail.places], dim=1)
-        return {"loss": next_code_loss(self.logits(at_slots), self.tokens_at(labels, slots))}
+        layout = self.encoder.target_layout(range(labels.shape[1]))
+        target_ids = self.target_ids(layout, labels, slots)
+        attended = torch.cat([self.attended(attention_mask), attention_mask.new_ones(target_ids.shape)], dim=1)
+        token_ids = torch.cat([prompt_ids, target_ids], dim=1)
+        states = self.encode(token_ids, mask=causal_mask(attended), position_ids=count_positions(attended))
+        before = prompt_ids.shape[1] - 1
+        slot_states = torch.stack([states[:, before + position] for position in layout.slot_positions], dim=1)
+        return {"loss": next_code_loss(self.logits(slot_states), self.to_token_ids(labels, slots))}
 
     def begin(self, histories: Histories, slots: tuple[int, ...]) -> TextCausalContext:
-        """Read the prompts once, keeping keys and values. `slots`: the slots that are in the input at all."""
-        device = self.codes.device
-        ids, seen = (torch.from_numpy(array).to(device) for array in self.chat.prompts(histories, histories.users * 0))
-        seen = self.seen(seen)
+        """Compute the prompts once, keeping keys and values. `slots`: the slots of the space on the canvas."""
+        device = self.code_token_ids.device
+        prompts = self.encoder.encode_prompts(histories, histories.users * 0)
+        prompt_ids, attention_mask = (torch.from_numpy(array).to(device) for array in prompts)
+        attended = self.attended(attention_mask)
         cache = DynamicCache()
         with torch.no_grad():
-            states = self.run(ids, mask=causal_mask(seen), positions=positions_of(seen), cache=cache)
+            states = self.encode(
+                prompt_ids, mask=causal_mask(attended), position_ids=count_positions(attended), cache=cache
+            )
         return TextCausalContext(
             network=self,
-            read=tuple((keys, values) for keys, values, *_ in cache),
-            seen=seen,
-            first=states[:, -1:],
-            tail=self.chat.tail(slots),
-            canvas=torch.tensor(slots, device=device),
-            own=self.tokens_of(slots),
+            prompt_keys_values=tuple((keys, values) for keys, values, *_ in cache),
+            attended=attended,
+            prompt_states=states[:, -1:],
+            layout=self.encoder.target_layout(slots),
+            slots=torch.tensor(slots, device=device),
+            slot_token_ids=self.slot_token_ids(slots),
         )
 
 
 @dataclass(frozen=True, eq=False)
 class TextCausalContext:
-    """Answers for one batch of users.
+    """The causal context of one batch of users.
 
     Attributes:
-        network: ready for answers.
-        read: keys and values of the prompt in each layer. Shapes: (B, heads, n, head size)
-        seen: which positions of the prompt are attended to. Shape: (B, n)
-        first: last hidden state of the prompt. Shape: (B, 1, hidden)
-        tail: what follows the prompt.
-        canvas: the slots of the space on the canvas. Shape: (T,)
-        own: their codes' tokens, -1 beyond a slot's last one. Shape: (T, V)
+        network: ready for inference.
+        prompt_keys_values: of the prompt in each layer. Shapes: (B, heads, n, head size)
+        attended: which positions of the prompt are attended to. Shape: (B, n)
+        prompt_states: last hidden state of the prompt. Shape: (B, 1, hidden)
+        layout: of the target.
+        slots: the slots of the space on the canvas. Shape: (T,)
+        slot_token_ids: of their codes, -1 beyond a slot's last one. Shape: (T, V)
     """
 
     network: TextCausal
-    read: tuple[tuple[Tensor, Tensor], ...]
-    seen: Tensor
-    first: Tensor
-    tail: TargetLayout
-    canvas: Tensor
-    own: Tensor
+    prompt_keys_values: tuple[tuple[Tensor, Tensor], ...]
+    attended: Tensor
+    prompt_states: Tensor
+    layout: TargetLayout
+    slots: Tensor
+    slot_token_ids: Tensor
 
     def next_log_probs(self, prefix: Tensor) -> Tensor:
         """log p(code in slot t | history, prefix), normalised over the model's whole vocabulary.
 
-        Only what follows the prompt goes through the network; the prompt's keys and values are shared by all beams.
+        Only the target goes through the network; all beams share the keys and values of the prompt.
 
         Args:
             prefix: code indices of the first t slots of the canvas. Shape: (B, K, t), int64
@@ -104,20 +107,25 @@ class TextCausalContext:
         """
         slot, beams = prefix.shape[2], prefix.shape[1]
         with torch.no_grad():
-            after = self.network.fill(self.tail, prefix.flatten(0, 1), self.canvas[:slot]).unflatten(0, (-1, beams))
-            states = self._last(after) if after.shape[2] else self.first
-            answers = self.network.slot_log_probs(states, self.own[slot])
-            return answers.expand(-1, beams, -1)
+            target_ids = self.network.target_ids(self.layout, prefix.flatten(0, 1), self.slots[:slot])
+            target_ids = target_ids.unflatten(0, (-1, beams))
+            states = self._last_states(target_ids) if target_ids.shape[2] else self.prompt_states
+            log_probs = self.network.slot_log_probs(states, self.slot_token_ids[slot])
+            return log_probs.expand(-1, beams, -1)
 
-    def _last(self, after: Tensor) -> Tensor:
+    def _last_states(self, target_ids: Tensor) -> Tensor:
         """Last hidden state of each beam. Shape: (B, K, m) -> (B, K, hidden)"""
-        users, beams, length = after.shape
-        own = beam_mask(beams, length, after.device)[None, None].expand(users, -1, -1, -1)
-        mask = torch.cat([self.seen[:, None, None].expand(-1, -1, beams * length, -1), own], dim=-1)
+        users, beams, length = target_ids.shape
+        target_mask = beam_mask(beams, length, target_ids.device)[None, None].expand(users, -1, -1, -1)
+        prompt_mask = self.attended[:, None, None].expand(-1, -1, beams * length, -1)
         cache = DynamicCache()
-        for layer, (keys, values) in enumerate(self.read):
+        for layer, (keys, values) in enumerate(self.prompt_keys_values):
             cache.update(keys, values, layer)
-        steps = torch.arange(length, device=after.device).repeat(beams)
-        positions = self.seen.sum(dim=1, keepdim=True) + steps
-        states = self.network.run(after.flatten(1, 2), mask=mask, positions=positions, cache=cache)
+        steps = torch.arange(length, device=target_ids.device).repeat(beams)
+        states = self.network.encode(
+            target_ids.flatten(1, 2),
+            mask=torch.cat([prompt_mask, target_mask], dim=-1),
+            position_ids=self.attended.sum(dim=1, keepdim=True) + steps,
+            cache=cache,
+        )
         return states.unflatten(1, (beams, length))[:, :, -1]

@@ -12,114 +12,117 @@ from mindrec_bench.core.dataset import Histories
 
 from ..code_lm.masked_diffusion import weighted_loss
 from .prompt_encoder import TargetLayout
-from .text_network import TOKENS, TextNetwork, positions_of
+from .text_network import BATCH_TOKENS, TextNetwork, count_positions
 
 
 class TextDenoiser(TextNetwork):
     """Predicts the codes of masked slots from the prompt and the revealed codes."""
 
     @property
-    def mask(self) -> int:
-        """The token of a masked slot."""
-        assert self.chat.mask is not None
-        return self.chat.mask
+    def mask_token_id(self) -> int:
+        """The token at a masked slot."""
+        assert self.encoder.mask_token_id is not None
+        return self.encoder.mask_token_id
 
-    def states(self, prompt: Tensor, seen: Tensor, tail: Tensor) -> Tensor:
-        """Last hidden states of what follows the prompt; every position sees every other one but the padding.
+    def target_states(self, prompt_ids: Tensor, attention_mask: Tensor, target_ids: Tensor) -> Tensor:
+        """Last hidden states of the target; every position attends to every other one but the padding.
 
         Args:
-            prompt: tokens. Shape: (b, n)
-            seen: False in the padding. Shape: (b, n), bool
-            tail: tokens. Shape: (b, m)
+            prompt_ids: Shape: (b, n)
+            attention_mask: False in the padding of the prompt. Shape: (b, n), bool
+            target_ids: Shape: (b, m)
 
         Returns:
             Shape: (b, m, hidden)
         """
-        whole = torch.cat([self.seen(seen), seen.new_ones(tail.shape)], dim=1)
-        mask = whole[:, None, None].expand(-1, 1, whole.shape[1], -1)
-        states = self.run(torch.cat([prompt, tail], dim=1), mask=mask, positions=positions_of(whole))
-        return states[:, prompt.shape[1] :]
+        attended = torch.cat([self.attended(attention_mask), attention_mask.new_ones(target_ids.shape)], dim=1)
+        mask = attended[:, None, None].expand(-1, 1, attended.shape[1], -1)
+        token_ids = torch.cat([prompt_ids, target_ids], dim=1)
+        states = self.encode(token_ids, mask=mask, position_ids=count_positions(attended))
+        return states[:, prompt_ids.shape[1] :]
 
-    def fill(self, tail: TargetLayout, revealed: Tensor, slots: Tensor) -> Tensor:
-        """Tokens after the prompt, the mask where nothing is revealed. Shapes: (b, T), (T,) -> (b, m)"""
-        tokens = torch.where(revealed < 0, self.mask, self.tokens_at(revealed, slots))
-        columns = [revealed.new_full((len(revealed),), max(token, 0)) for token in tail.ids]
-        for slot, place in enumerate(tail.places):
-            columns[place] = tokens[:, slot]
+    def target_ids(self, layout: TargetLayout, revealed: Tensor, slots: Tensor) -> Tensor:
+        """Token ids of the target, the mask where nothing is revealed. Shapes: (b, T), (T,) -> (b, m)"""
+        slot_ids = torch.where(revealed < 0, self.mask_token_id, self.to_token_ids(revealed, slots))
+        columns = [revealed.new_full((len(revealed),), max(token, 0)) for token in layout.token_ids]
+        for slot, position in enumerate(layout.slot_positions):
+            columns[position] = slot_ids[:, slot]
         return torch.stack(columns, dim=1)
 
     def forward(
-        self, prompt: Tensor, seen: Tensor, revealed: Tensor, labels: Tensor, weights: Tensor
+        self, prompt_ids: Tensor, attention_mask: Tensor, revealed: Tensor, labels: Tensor, weights: Tensor
     ) -> dict[str, Tensor]:
         """The training loss.
 
         Args:
-            prompt, seen: from `PromptEncoder.prompts`. Shapes: (b, n)
+            prompt_ids, attention_mask: from `PromptEncoder.encode_prompts`. Shapes: (b, n)
             revealed: code indices, -1 where masked. Shape: (b, T)
             labels: the true code indices. Shape: (b, T)
             weights: from `mask_targets`. Shape: (b, T)
         """
         slots = torch.arange(labels.shape[1], device=labels.device)
-        tail = self.chat.tail(range(labels.shape[1]))
-        states = self.states(prompt, seen, self.fill(tail, revealed, slots))
+        layout = self.encoder.target_layout(range(labels.shape[1]))
+        states = self.target_states(prompt_ids, attention_mask, self.target_ids(layout, revealed, slots))
         masked = revealed < 0
-        at_masks = torch.stack([states[:, place] for place in tail.places], dim=1)[masked]
-        targets = self.tokens_at(labels, slots)[masked]
-        return {"loss": weighted_loss(self.logits(at_masks), targets, weights[masked], len(labels))}
+        masked_states = torch.stack([states[:, position] for position in layout.slot_positions], dim=1)[masked]
+        target_tokens = self.to_token_ids(labels, slots)[masked]
+        return {"loss": weighted_loss(self.logits(masked_states), target_tokens, weights[masked], len(labels))}
 
     def begin(self, histories: Histories, slots: tuple[int, ...]) -> TextDenoiserContext:
-        """Write the prompts. `slots`: the slots of the space that are in the input at all."""
-        device = self.codes.device
-        ids, seen = self.chat.prompts(histories, histories.users * 0)
+        """Encode the prompts as tokens. `slots`: the slots of the space on the canvas."""
+        device = self.code_token_ids.device
+        prompt_ids, attention_mask = self.encoder.encode_prompts(histories, histories.users * 0)
         return TextDenoiserContext(
             network=self,
-            prompt=torch.from_numpy(ids).to(device),
-            seen=torch.from_numpy(seen).to(device),
-            tail=self.chat.tail(slots),
-            canvas=torch.tensor(slots, device=device),
-            own=self.tokens_of(slots),
+            prompt_ids=torch.from_numpy(prompt_ids).to(device),
+            attention_mask=torch.from_numpy(attention_mask).to(device),
+            layout=self.encoder.target_layout(slots),
+            slots=torch.tensor(slots, device=device),
+            slot_token_ids=self.slot_token_ids(slots),
         )
 
 
 @dataclass(frozen=True, eq=False)
 class TextDenoiserContext:
-    """Answers for one batch of users; with full attention the prompt is read again for every beam.
+    """The denoiser context of one batch of users; with full attention the prompt is computed again for every beam.
 
     Attributes:
-        network: ready for answers.
-        prompt: tokens. Shape: (B, n)
-        seen: False in the padding. Shape: (B, n)
-        tail: what follows the prompt.
-        canvas: the slots of the space on the canvas. Shape: (T,)
-        own: their codes' tokens, -1 beyond a slot's last one. Shape: (T, V)
+        network: ready for inference.
+        prompt_ids: Shape: (B, n)
+        attention_mask: False in the padding. Shape: (B, n)
+        layout: of the target.
+        slots: the slots of the space on the canvas. Shape: (T,)
+        slot_token_ids: of their codes, -1 beyond a slot's last one. Shape: (T, V)
     """
 
     network: TextDenoiser
-    prompt: Tensor
-    seen: Tensor
-    tail: TargetLayout
-    canvas: Tensor
-    own: Tensor
+    prompt_ids: Tensor
+    attention_mask: Tensor
+    layout: TargetLayout
+    slots: Tensor
+    slot_token_ids: Tensor
 
     def log_probs(self, revealed: Tensor, slots: Sequence[int]) -> Tensor:
         """log p(code in slot | history, revealed), normalised over the model's whole vocabulary.
 
         Args:
             revealed: code indices, -1 where nothing is revealed. Shape: (B, K, T)
-            slots: columns of the canvas to answer.
+            slots: columns of the canvas.
 
         Returns:
             -inf outside a slot's own codes. Shape: (B, K, S, V), float32
         """
         beams = revealed.shape[1]
         with torch.no_grad():
-            tails = self.network.fill(self.tail, revealed.flatten(0, 1), self.canvas)
-            own = torch.stack([self.own[slot] for slot in slots])
-            row = torch.arange(len(tails), device=tails.device)
-            answers = []
-            for part in row.split(max(1, TOKENS // (self.prompt.shape[1] + tails.shape[1]))):
-                users = part // beams
-                states = self.network.states(self.prompt[users], self.seen[users], tails[part])
-                asked = torch.stack([states[:, self.tail.places[slot]] for slot in slots], dim=1)
-                answers.append(self.network.slot_log_probs(asked, own))
-            return torch.cat(answers).unflatten(0, (-1, beams))
+            target_ids = self.network.target_ids(self.layout, revealed.flatten(0, 1), self.slots)
+            token_ids = torch.stack([self.slot_token_ids[slot] for slot in slots])
+            rows = torch.arange(len(target_ids), device=target_ids.device)
+            chunks = []
+            for chunk in rows.split(max(1, BATCH_TOKENS // (self.prompt_ids.shape[1] + target_ids.shape[1]))):
+                users = chunk // beams
+                states = self.network.target_states(
+                    self.prompt_ids[users], self.attention_mask[users], target_ids[chunk]
+                )
+                slot_states = torch.stack([states[:, self.layout.slot_positions[slot]] for slot in slots], dim=1)
+                chunks.append(self.network.slot_log_probs(slot_states, token_ids))
+            return torch.cat(chunks).unflatten(0, (-1, beams))

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 
-class SampledBce(nn.Module):
-    """Binary cross-entropy of the next item against one sampled item: -log s(positive) - log(1 - s(negative))."""
+class SampledBceLoss(nn.Module):
+    """Binary cross-entropy of the next item and one sampled negative: -log s(positive) - log(1 - s(negative))."""
 
     def forward(self, positive: Tensor, negative: Tensor) -> Tensor:
         """Mean over the batch. Shapes: (B,), (B,) -> ()"""
@@ -18,8 +18,8 @@ class SampledBce(nn.Module):
 
 
 class BceSasRec(SASRec):  # type: ignore[misc]
-    """SASRec whose pairwise loss is `SampledBce`; `loss_type` must be BPR, so that RecBole samples negatives."""
+    """SASRec whose pairwise loss is `SampledBceLoss`; `loss_type` must be BPR, so that RecBole samples negatives."""
 
     def __init__(self, config: Any, dataset: Any) -> None:
         super().__init__(config, dataset)
-        self.loss_fct = SampledBce()
+        self.loss_fct = SampledBceLoss()

@@ -1,19 +1,19 @@
-"""Everything that RecBole 1.2.1 needs in order to run here, in one place (`baselines/recbole_*.py` go through it).
+"""Everything that makes RecBole 1.2.1 run here, in one place.
 
 RecBole was last released for NumPy 1 and pandas 1, and assumes that it owns the process. In `patched_environment()`:
 
-* names that NumPy 2 no longer has (`np.float_`, `np.complex_`, ...) and those that RecBole's `Config` makes of them
-  (`np.float`, `np.long`, ...) exist; its evaluator and its data set use them too;
-* `series.agg(len)` gives the length of each entry, as in pandas 1, and not of the whole series;
-* `sys.argv` is empty, since `Config` reads the command line of whatever program runs it;
-* `CUDA_VISIBLE_DEVICES`, which `Config` overwrites, is put back;
-* what it prints, logs and warns of is dropped: stdout is for results;
-* torch's anomaly detection, which one of its models turns on for the whole process when it is imported, and which
-  makes training several times slower, is off;
-* its trainer gets no TensorBoard writer, which would make a folder in the working directory.
+* names that NumPy 2 has removed (`np.float_`, `np.complex_`, ...) and aliases that RecBole's `Config` adds (`np.float`,
+  `np.long`, ...) exist, since its evaluator and its data set use them too;
+* `series.agg(len)` gives the length of each entry, as in pandas 1, and not that of the whole series;
+* `sys.argv` has no arguments, since `Config` reads the command line of whatever program runs it;
+* `CUDA_VISIBLE_DEVICES`, which `Config` overwrites, is restored;
+* what RecBole prints, logs and warns of is discarded: stdout is for results;
+* torch's anomaly detection, which one of RecBole's models turns on for the whole process when it is imported, and which
+  makes training several times slower, is off.
 
-Further: `recbole.quick_start` is never imported (it needs Ray, and an old setuptools); its checkpoints are neither
-written nor read (they hold a pickled `Config`, which `torch.load` refuses), we keep state dicts ourselves.
+RecBole's trainer gets no TensorBoard writer, which would make a folder in the working directory. `recbole.quick_start`
+is never imported (it needs Ray and an old setuptools). RecBole's checkpoints are neither written nor read (they hold a
+pickled `Config`, which `torch.load` refuses); `resumable_trainer` stores state dicts instead.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ import numpy as np
 
 from mindrec_bench.errors import UsageError
 
-OLD_NAMES: dict[str, Any] = {
+REMOVED_NUMPY_NAMES: dict[str, Any] = {
     "float_": np.float64,
     "complex_": np.complex128,
     "object_": np.object_,
     "unicode_": np.str_,
 }
-"""Names that `Config` reads and NumPy 2 may lack."""
+"""Names that `Config` reads from NumPy and NumPy 2 may lack."""
 
-MADE_NAMES: dict[str, Any] = {
+ADDED_NUMPY_NAMES: dict[str, Any] = {
     "bool": np.bool_,
     "int": np.int_,
     "float": np.float64,
@@ -50,17 +50,17 @@ MADE_NAMES: dict[str, Any] = {
     "long": np.int_,
     "unicode": np.str_,
 }
-"""Names that `Config` writes into NumPy, and the rest of RecBole reads there."""
+"""Names that `Config` adds to NumPy, from where the rest of RecBole reads them."""
 
-NAME = "mindrec"
-"""What the data set is called in RecBole's file names."""
+DATASET_NAME = "mindrec"
+"""The name of the data set in RecBole's file names."""
 
 
-def require() -> None:
-    """Refuse to go on without RecBole.
+def require_recbole() -> None:
+    """Check that RecBole can be imported.
 
     Raises:
-        UsageError: it is not installed, or a package that it imports is missing; says what to install.
+        UsageError: it or a package that it imports is not installed; the message says what to install.
     """
     missing = [package for package in ("recbole", "tensorboard", "sklearn") if find_spec(package) is None]
     if not missing:
@@ -77,28 +77,31 @@ def require() -> None:
 
 @contextmanager
 def patched_environment() -> Iterator[None]:
-    """Let RecBole run inside, and leave no trace of it in the process. See the module's docstring."""
+    """Let RecBole run in the block, and undo afterwards what it and the patches change in the process.
+
+    The module's docstring lists the patches.
+    """
     import pandas as pd
     import torch
 
     with ExitStack() as stack:
         stack.enter_context(redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
         stack.enter_context(warnings.catch_warnings(action="ignore"))
-        stack.enter_context(_set(logging.root.manager, disable=logging.WARNING))
-        stack.enter_context(_set(np, **OLD_NAMES, **MADE_NAMES))
-        stack.enter_context(_set(pd.Series, agg=_agg(pd.Series.agg)))
-        stack.enter_context(_set(sys, argv=sys.argv[:1]))
-        stack.callback(_show_gpus, os.environ.get("CUDA_VISIBLE_DEVICES"))
-        anomalies = torch.is_anomaly_enabled()
+        stack.enter_context(_patched(logging.root.manager, disable=logging.WARNING))
+        stack.enter_context(_patched(np, **REMOVED_NUMPY_NAMES, **ADDED_NUMPY_NAMES))
+        stack.enter_context(_patched(pd.Series, agg=_agg_as_in_pandas_1(pd.Series.agg)))
+        stack.enter_context(_patched(sys, argv=sys.argv[:1]))
+        stack.callback(_restore_visible_devices, os.environ.get("CUDA_VISIBLE_DEVICES"))
+        detect_anomaly = torch.is_anomaly_enabled()
         import recbole.model.sequential_recommender  # noqa: F401
 
-        torch.autograd.set_detect_anomaly(anomalies)
+        torch.autograd.set_detect_anomaly(detect_anomaly)
         yield
 
 
 @contextmanager
-def _set(owner: Any, **values: Any) -> Iterator[None]:
-    """Give `owner` these attributes, then those it had before."""
+def _patched(owner: Any, **values: Any) -> Iterator[None]:
+    """Set attributes of `owner`, and restore them afterwards."""
     before = {name: getattr(owner, name) for name in values if hasattr(owner, name)}
     for name, value in values.items():
         setattr(owner, name, value)
@@ -112,27 +115,27 @@ def _set(owner: Any, **values: Any) -> Iterator[None]:
                 delattr(owner, name)
 
 
-def _agg(now: Callable[..., Any]) -> Callable[..., Any]:
-    def agg(series: Any, func: Any = None, *rest: Any, **more: Any) -> Any:
-        return series.map(len) if func is len else now(series, func, *rest, **more)
+def _agg_as_in_pandas_1(current_agg: Callable[..., Any]) -> Callable[..., Any]:
+    def agg(series: Any, func: Any = None, *args: Any, **kwargs: Any) -> Any:
+        return series.map(len) if func is len else current_agg(series, func, *args, **kwargs)
 
     return agg
 
 
-def _show_gpus(visible: str | None) -> None:
-    if visible is None:
+def _restore_visible_devices(value: str | None) -> None:
+    if value is None:
         os.environ.pop("CUDA_VISIBLE_DEVICES", None)
     else:
-        os.environ["CUDA_VISIBLE_DEVICES"] = visible
+        os.environ["CUDA_VISIBLE_DEVICES"] = value
 
 
-def config(model: str, settings: dict[str, Any], folder: Path, *, device: str, seed: int) -> Any:
-    """RecBole's `Config` for one of its models; its own defaults where `settings` is silent. Seeds everything.
+def make_config(model: str, settings: dict[str, Any], folder: Path, *, device: str, seed: int) -> Any:
+    """RecBole's `Config` for one of its models, with its defaults for what `settings` lacks; seeds all generators.
 
     Args:
-        model: RecBole's name of the model.
-        settings: RecBole's parameters.
-        folder: a temporary folder; data files are expected in `folder / NAME`.
+        model: its name in RecBole.
+        settings: RecBole's settings.
+        folder: a temporary folder, with the data files in `folder / DATASET_NAME`.
         device: `cpu` or `cuda`.
         seed: RecBole's `seed`.
     """
@@ -140,7 +143,7 @@ def config(model: str, settings: dict[str, Any], folder: Path, *, device: str, s
     from recbole.utils import init_seed
 
     on_gpu = device != "cpu"
-    machine = {
+    environment = {
         "gpu_id": os.environ.get("CUDA_VISIBLE_DEVICES", "0") if on_gpu else "",
         "use_gpu": on_gpu,
         "seed": seed,
@@ -148,25 +151,25 @@ def config(model: str, settings: dict[str, Any], folder: Path, *, device: str, s
         "checkpoint_dir": str(folder),
         "show_progress": False,
     }
-    made = Config(model=model, dataset=NAME, config_dict={**settings, **machine})
-    init_seed(seed, made["reproducibility"])
-    return made
+    config = Config(model=model, dataset=DATASET_NAME, config_dict={**settings, **environment})
+    init_seed(seed, config["reproducibility"])
+    return config
 
 
-def trainer(settings: Any, network: Any) -> Any:
-    """RecBole's own trainer for a `Config` and a model, without its TensorBoard writer."""
-    from recbole.trainer import trainer as module
+def make_trainer(config: Any, network: Any) -> Any:
+    """RecBole's trainer for a `Config` and a model, without its TensorBoard writer."""
+    from recbole.trainer import trainer
     from recbole.utils import get_trainer
 
-    with _set(module, get_tensorboard=lambda logger: _NoBoard()):
-        return get_trainer(settings["MODEL_TYPE"], settings["model"])(settings, network)
+    with _patched(trainer, get_tensorboard=lambda logger: _NullTensorBoard()):
+        return get_trainer(config["MODEL_TYPE"], config["model"])(config, network)
 
 
-class _NoBoard:
-    """Takes what RecBole's trainer would show in TensorBoard."""
+class _NullTensorBoard:
+    """Stands in for the TensorBoard writer of RecBole's trainer."""
 
-    def add_scalar(self, *values: Any) -> None:
-        """Drop it."""
+    def add_scalar(self, *args: Any) -> None:
+        """Discard it."""
 
-    def add_hparams(self, *values: Any) -> None:
-        """Drop it."""
+    def add_hparams(self, *args: Any) -> None:
+        """Discard it."""

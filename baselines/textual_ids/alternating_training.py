@@ -1,7 +1,7 @@
-"""The alternating training of `idgenrec`: keywords, then rounds of generator, IDs, recommender.
+"""The alternating training of `idgenrec`: keywords first, then rounds of generator, new IDs, recommender.
 
-Each phase is a training of its own (`training`), in a folder of its own until all are done, so an interrupted call
-continues in the phase where it stopped. IDs are stored when they are made: no later phase makes them again.
+Each phase is a training of its own, in a subfolder that is kept until all phases are done, so an interrupted training
+continues in the phase where it stopped. IDs are written once, before the phase that first uses them.
 """
 
 from __future__ import annotations
@@ -20,122 +20,126 @@ from mindrec_bench.core.backbone import FitReport, Task
 from mindrec_bench.core.dataset import Examples, Histories
 
 from ..training import trainer, weights
-from ..training.trainer import Recipe
-from .network import IdNetwork, Phase
-from .subwords import Subwords, ended
-from .unique_ids import read_ids, unique_ids, write_ids
+from ..training.config import TrainingConfig
+from .network import IdGenRecNetwork, PhaseKind
+from .subword_tokenizer import SubwordTokenizer
+from .unique_ids import assign_unique_ids, read_ids, write_ids
 
-IDS, PHASES = "ids.json", "phases"
+IDS_FILE, PHASES_FOLDER = "ids.json", "phases"
 
 
 @dataclass(frozen=True)
-class Step:
+class Phase:
     """One phase of the training.
 
     Attributes:
-        phase: what learns.
-        round: 0 before the first round.
-        recipe: how.
-        share: its part of the time, relative to the others'.
+        kind: what is trained.
+        round: from 1; 0 for keywords.
+        config: how it is trained.
+        time_share: its part of the time limit, relative to the other phases.
     """
 
-    phase: Phase
+    kind: PhaseKind
     round: int
-    recipe: Recipe
-    share: float
+    config: TrainingConfig
+    time_share: float
 
     @property
-    def name(self) -> str:
-        """Of its folder."""
-        return f"{self.round}-{self.phase}"
+    def folder_name(self) -> str:
+        """The name of its folder."""
+        return f"{self.round}-{self.kind}"
 
 
-def fit(network: IdNetwork, steps: Sequence[Step], subwords: Subwords, task: Task, folder: Path) -> FitReport:
-    """Train in steps; leave the weights and the last IDs in `folder`.
+def fit(
+    network: IdGenRecNetwork, phases: Sequence[Phase], tokenizer: SubwordTokenizer, task: Task, folder: Path
+) -> FitReport:
+    """Train in phases, and leave the weights and the last IDs in `folder`.
 
     Args:
         network: on the CPU, initialised from `task.seed`.
-        steps: in order; before each recommender's, and the first of each round, IDs are made anew.
-        subwords: what the network's tokens are.
+        phases: in order; new IDs are generated before each recommender phase and before the first generator phase.
+        tokenizer: of the network's tokens.
         task: data, seed, device, time limit.
-        folder: see `training.fit`.
+        folder: see `trainer.fit`.
 
     Raises:
-        DataError, MrbenchError: see `training.fit`.
+        DataError, MrbenchError: see `trainer.fit`.
     """
     reports: list[FitReport] = []
-    place = folder / PHASES
+    phases_folder = folder / PHASES_FOLDER
     with weights.explain_write_errors(folder):
-        place.mkdir(parents=True, exist_ok=True)
-        for at, step in enumerate(steps):
-            if step.phase != "keywords":
-                path = place / f"{step.round - (step.phase == 'generator')}-{IDS}"
-                generate_ids(network, path, subwords, task)
-            reports.append(_fit_step(network.enter(step.phase), step, _limited(task, reports, steps[at:]), place))
-        write_ids(folder / IDS, read_ids(path, task.data.item_ids), task.data.item_ids, subwords)
-        report = _total(network, steps, reports)
+        phases_folder.mkdir(parents=True, exist_ok=True)
+        for index, phase in enumerate(phases):
+            if phase.kind != "keywords":
+                ids_round = phase.round - (phase.kind == "generator")
+                ids_path = phases_folder / f"{ids_round}-{IDS_FILE}"
+                generate_ids(network, ids_path, tokenizer, task)
+            phase_task = _phase_task(task, reports, phases[index:])
+            reports.append(_fit_phase(network, phase, phase_task, phases_folder))
+        write_ids(folder / IDS_FILE, read_ids(ids_path, task.data.item_ids), task.data.item_ids, tokenizer)
+        report = _combined_report(network, phases, reports)
         state = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
-        weights.save(folder, task, state, report)
-        shutil.rmtree(place)
+        weights.save_model(folder, task, state, report)
+        shutil.rmtree(phases_folder)
     return report
 
 
-def generate_ids(network: IdNetwork, path: Path, subwords: Subwords, task: Task) -> None:
-    """Give the network the IDs that are stored at `path`; the generator writes them first where there are none."""
+def generate_ids(network: IdGenRecNetwork, path: Path, tokenizer: SubwordTokenizer, task: Task) -> None:
+    """Set the network's IDs to those at `path`; where there is no such file, the generator makes them first."""
     if not path.exists():
         task.notify("the generator writes the items' IDs")
         network.to(task.device).eval()
-        is_word_piece = np.zeros(network.generator.embedding.num_embeddings, dtype=bool)  # T5 has more rows than tokens
-        is_word_piece[: subwords.size] = subwords.is_word_piece
-        ids = unique_ids(network.generator, network.texts, torch.from_numpy(is_word_piece).to(task.device))
-        write_ids(path, ids, task.data.item_ids, subwords)
-    set_ids(network, read_ids(path, task.data.item_ids))
+        # the vocabulary of a published T5 is larger than its tokenizer
+        is_word_piece = np.zeros(network.generator.embedding.num_embeddings, dtype=bool)
+        is_word_piece[: tokenizer.size] = tokenizer.is_word_piece
+        ids = assign_unique_ids(network.generator, network.texts, torch.from_numpy(is_word_piece).to(task.device))
+        write_ids(path, ids, task.data.item_ids, tokenizer)
+    network.set_ids(read_ids(path, task.data.item_ids))
 
 
-def set_ids(network: IdNetwork, ids: Sequence[tuple[int, ...]]) -> None:
-    """Let the network write histories and targets in these IDs."""
-    network.ids = torch.from_numpy(ended(ids)).to(network.ids.device)
-
-
-def _fit_step(network: IdNetwork, step: Step, task: Task, place: Path) -> FitReport:
-    task.notify(f"round {step.round}: the {step.phase}" if step.round else "the generator learns keywords")
-    arguments: dict[str, Any] = {"train": _collate, "valid": _collate}
-    if step.phase == "keywords":
+def _fit_phase(network: IdGenRecNetwork, phase: Phase, task: Task, phases_folder: Path) -> FitReport:
+    task.notify(
+        f"round {phase.round}: training the {phase.kind}" if phase.round else "training the generator on keywords"
+    )
+    network.set_phase(phase.kind)
+    folder = phases_folder / phase.folder_name
+    arguments: dict[str, Any] = {"train": _history_batch, "valid": _history_batch}
+    if phase.kind == "keywords":
         n_items = task.data.n_items
         items = Examples(Histories(np.full((n_items, 1), -1), np.arange(n_items)), np.arange(n_items))
-        arguments = {"train": _keywords, "valid": _keywords, "examples": (items, items)}
-    report = trainer.fit(network, step.recipe, task, place / step.name, **arguments)
-    weights.load(place / step.name, task, network)
+        arguments = {"train": _keyword_batch, "valid": _keyword_batch, "examples": (items, items)}
+    report = trainer.fit(network, phase.config, task, folder, **arguments)
+    weights.load_weights(folder, task, network)
     return report
 
 
-def _collate(examples: Examples, keys: Any) -> dict[str, torch.Tensor]:
+def _history_batch(examples: Examples, keys: Any) -> dict[str, torch.Tensor]:
     return {"items": torch.from_numpy(examples.histories.items), "labels": torch.from_numpy(examples.targets)}
 
 
-def _keywords(examples: Examples, keys: Any) -> dict[str, torch.Tensor]:
+def _keyword_batch(examples: Examples, keys: Any) -> dict[str, torch.Tensor]:
     return {"labels": torch.from_numpy(examples.targets)}
 
 
-def _limited(task: Task, done: Sequence[FitReport], left: Sequence[Step]) -> Task:
-    """The task of the next step: another order in each round, and its share of the time that is left."""
-    seed = (task.seed + left[0].round) % 2**32
+def _phase_task(task: Task, reports: Sequence[FitReport], remaining: Sequence[Phase]) -> Task:
+    """The task of the first of the remaining phases: a seed for its round, and its share of the time that is left."""
+    seed = (task.seed + remaining[0].round) % 2**32
     if task.max_minutes is None:
         return dataclasses.replace(task, seed=seed)
-    minutes = task.max_minutes - sum(report.seconds for report in done) / 60
-    share = left[0].share / sum(step.share for step in left)
+    minutes = task.max_minutes - sum(report.seconds for report in reports) / 60
+    share = remaining[0].time_share / sum(phase.time_share for phase in remaining)
     return dataclasses.replace(task, seed=seed, max_minutes=max(minutes * share, 1e-3))
 
 
-def _total(network: IdNetwork, steps: Sequence[Step], reports: Sequence[FitReport]) -> FitReport:
-    """All steps together; epochs and losses are the recommender's, over all rounds."""
-    own = [report for step, report in zip(steps, reports, strict=True) if step.phase == "recommender"]
+def _combined_report(network: IdGenRecNetwork, phases: Sequence[Phase], reports: Sequence[FitReport]) -> FitReport:
+    """The report of all phases together; epochs and losses are those of the recommender, over all rounds."""
+    recommender = [report for phase, report in zip(phases, reports, strict=True) if phase.kind == "recommender"]
     return FitReport(
-        epochs=sum(report.epochs for report in own),
+        epochs=sum(report.epochs for report in recommender),
         steps=sum(report.steps for report in reports),
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         seconds=sum(report.seconds for report in reports),
-        valid_loss=tuple(loss for report in own for loss in report.valid_loss),
-        under_trained=own[-1].under_trained,
-        precision=own[-1].precision,
+        valid_loss=tuple(loss for report in recommender for loss in report.valid_loss),
+        under_trained=recommender[-1].under_trained,
+        precision=recommender[-1].precision,
     )

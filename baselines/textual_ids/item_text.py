@@ -1,4 +1,4 @@
-"""What items are called, as lines of text, and the few words of a line that say most."""
+"""Item texts as single lines, and the keywords of each item."""
 
 from __future__ import annotations
 
@@ -12,41 +12,43 @@ if TYPE_CHECKING:
     from mindrec_bench.core.dataset import ItemTexts
 
 _WORD = re.compile(r"[^\W\d_]{2,}")
-"""Letters of any script; one letter alone says little."""
+"""Two or more letters of any script."""
 
-NAMELESS = "item"
-"""The text of an item without any."""
-
-
-def lines(texts: ItemTexts) -> list[str]:
-    """All that is known of each item in one line, the title first. Length N"""
-    fields = zip(texts.title, texts.brand, _path(texts), texts.description, strict=True)
-    return [". ".join(filter(None, parts)) or NAMELESS for parts in fields]
+PLACEHOLDER = "item"
+"""The text of an item that has none."""
 
 
-def _path(texts: ItemTexts) -> Iterator[str]:
-    """The category names, spaced."""
+def text_lines(texts: ItemTexts) -> list[str]:
+    """All text of each item in one line: title, brand, categories, description. Length N"""
+    fields = zip(texts.title, texts.brand, _category_names(texts), texts.description, strict=True)
+    return [". ".join(filter(None, parts)) or PLACEHOLDER for parts in fields]
+
+
+def _category_names(texts: ItemTexts) -> Iterator[str]:
+    """The category names of each item, separated by ", "."""
     return (", ".join(filter(None, path.split(","))) for path in texts.categories)
 
 
 def keywords(texts: ItemTexts, count: int) -> list[str]:
-    """The `count` words of each item's title that say most, the most common of these first. Length N
+    """The `count` words with the largest TF-IDF weight of each item's title, the most common of them first. Length N
 
-    A title's words are weighted by TF-IDF over all titles. Words that no other title has are left out where there are
-    others: a tag groups items. An item without a title is described by its description, else by its categories.
+    A word that no other title has is left out where the title has others, so that keywords group items. The keywords of
+    an item without a title come from its description, else from its categories.
     """
-    named = [_words(*parts) for parts in zip(texts.title, texts.description, _path(texts), strict=True)]
-    items_with = Counter(word for words in named for word in set(words))
-    return [" ".join(_salient(words, items_with, len(named), count)) or NAMELESS for words in named]
+    items = zip(texts.title, texts.description, _category_names(texts), strict=True)
+    words_by_item = [_first_words(*fields) for fields in items]
+    item_counts = Counter(word for words in words_by_item for word in set(words))
+    n_items = len(words_by_item)
+    return [" ".join(_top_words(words, item_counts, n_items, count)) or PLACEHOLDER for words in words_by_item]
 
 
-def _words(*fields: str) -> Sequence[str]:
-    """The words of the first field that has any, in lower case."""
+def _first_words(*fields: str) -> Sequence[str]:
+    """The lower-case words of the first field that has any."""
     return next(filter(None, (_WORD.findall(field.lower()) for field in fields)), [])
 
 
-def _salient(words: Sequence[str], items_with: Counter[str], n_items: int, count: int) -> list[str]:
-    shared = [word for word in words if items_with[word] > 1] or words
-    weight = {word: times * math.log(n_items / items_with[word]) for word, times in Counter(shared).items()}
-    most = sorted(weight, key=lambda word: (-weight[word], word))[:count]
-    return sorted(most, key=lambda word: (-items_with[word], word))
+def _top_words(words: Sequence[str], item_counts: Counter[str], n_items: int, count: int) -> list[str]:
+    shared = [word for word in words if item_counts[word] > 1] or words
+    weights = {word: times * math.log(n_items / item_counts[word]) for word, times in Counter(shared).items()}
+    top = sorted(weights, key=lambda word: (-weights[word], word))[:count]
+    return sorted(top, key=lambda word: (-item_counts[word], word))

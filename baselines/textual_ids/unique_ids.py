@@ -1,7 +1,7 @@
-"""Textual IDs: short, one for each item, as the generator writes them, and as code slots.
+"""Textual IDs: short, generated from the items' texts, one per item; as code slots, and on disk.
 
-Every item gets several proposals by diverse decoding and takes the first that no item before it has taken. Items whose
-proposals are all taken are asked for longer ones.
+Diverse beam search proposes several IDs for each item, which takes the first that no earlier item has taken. Items
+whose proposals are all taken get longer proposals.
 """
 
 from __future__ import annotations
@@ -17,127 +17,140 @@ from torch import Tensor
 
 from mindrec_bench.core.code_space import CodeSpace, Int
 from mindrec_bench.errors import DataError
+from mindrec_bench.io.atomic import atomic_write
 
-from ..t5.encoder_decoder import T5Reader
-from ..training.weights import write_json
-from .subwords import END, PAD, UNKNOWN, Ids, Subwords
+from ..t5.encoder_decoder import T5EncoderDecoder
+from .subword_tokenizer import END, PAD, UNKNOWN, SubwordTokenizer, TokenIds
 
-PROPOSALS = 10
-"""Proposals an item, and groups of the diverse beam search, one beam each."""
+BEAM_GROUPS = 10
+"""Groups of the diverse beam search, one beam each: the number of proposals for an item."""
 
-PENALTY = 1.0
-"""Taken off a token's log-probability for each group before that chose it at the same place."""
+DIVERSITY_PENALTY = 1.0
+"""Subtracted from a token's log-probability for each earlier group that chose it at the same position."""
 
-LONGEST, LONGER, TRIES = 8, 2, 3
-"""Tokens of an ID; by how many more it may be longer each time its item is asked again; how often that is."""
+MAX_TOKENS, EXTRA_TOKENS, MAX_ATTEMPTS = 8, 2, 3
+"""Most tokens of an ID at the first attempt, how many more each further attempt allows, and how many there are."""
 
-ITEMS_AT_ONCE = 256
+BATCH_SIZE = 256
+"""Items whose IDs are proposed together."""
 
-ENDED = -1
-"""The code number of a slot after the end of an ID (contracts: `model_codes`)."""
+AFTER_END = -1
+"""The code number of a slot after the end of an ID (see `mindrec_bench.core.protocols.Model`)."""
 
 
-def propose(generator: T5Reader, texts: Tensor, *, is_word_piece: Tensor, shortest: Tensor, longest: int) -> Int:
-    """Diverse beam search (Vijayakumar et al., 2018), groups of one beam, Hamming diversity.
+def propose_ids(
+    generator: T5EncoderDecoder, texts: Tensor, *, is_word_piece: Tensor, min_length: Tensor, max_length: int
+) -> Int:
+    """Diverse beam search (Vijayakumar et al., 2018) with groups of one beam and Hamming diversity.
 
     Args:
         generator: in evaluation mode.
-        texts: tokens, padding on the left. Shape: (n, L)
-        wordy: tokens that an ID may have. Shape: (vocabulary,), bool
-        shortest: fewest tokens of each item's IDs. Shape: (n,)
-        longest: most tokens.
+        texts: token ids of the items' texts, padded on the left. Shape: (n, L)
+        is_word_piece: tokens that an ID may have. Shape: (vocabulary,), bool
+        min_length: fewest tokens of each item's IDs. Shape: (n,)
+        max_length: most tokens.
 
     Returns:
-        Tokens, `PAD` after the end. Shape: (n, PROPOSALS, longest)
+        Token ids, `PAD` after the end. Shape: (n, BEAM_GROUPS, max_length)
     """
     n_items, vocabulary = len(texts), len(is_word_piece)
-    barred = torch.where(is_word_piece, 0.0, -torch.inf)
-    places = torch.arange(vocabulary, device=texts.device).expand(longest, -1)
-    context = generator.context(texts, texts != PAD, places)
-    found = torch.full((n_items, PROPOSALS, 0), PAD, device=texts.device)
-    for place in range(longest):
-        log_probs = context.next_log_probs(found)
-        at_end = log_probs[:, :, END].masked_fill((shortest > place)[:, None], -torch.inf)
-        log_probs = log_probs + barred
-        log_probs[:, :, END] = at_end
-        over = (found == PAD).any(dim=2) | (found == END).any(dim=2)
-        chosen = torch.zeros(n_items, vocabulary, device=texts.device)
-        column = []
-        for group in range(PROPOSALS):
-            token = (log_probs[:, group] - PENALTY * chosen).argmax(dim=1).where(~over[:, group], PAD)
-            chosen.scatter_add_(1, token[:, None], (~over[:, group, None]).float())
-            column.append(token)
-        found = torch.cat([found, torch.stack(column, dim=1)[:, :, None]], dim=2)
-    return found.where(found != END, PAD).cpu().numpy()
+    word_piece_mask = torch.where(is_word_piece, 0.0, -torch.inf)
+    every_token = torch.arange(vocabulary, device=texts.device).expand(max_length, -1)
+    context = generator.open_context(texts, texts != PAD, every_token)
+    ids = torch.full((n_items, BEAM_GROUPS, 0), PAD, device=texts.device)
+    for position in range(max_length):
+        log_probs = context.next_log_probs(ids)
+        end_log_probs = log_probs[:, :, END].masked_fill((min_length > position)[:, None], -torch.inf)
+        log_probs = log_probs + word_piece_mask
+        log_probs[:, :, END] = end_log_probs
+        has_ended = (ids == PAD).any(dim=2) | (ids == END).any(dim=2)
+        times_chosen = torch.zeros(n_items, vocabulary, device=texts.device)
+        next_tokens = []
+        for group in range(BEAM_GROUPS):
+            scores = log_probs[:, group] - DIVERSITY_PENALTY * times_chosen
+            tokens = scores.argmax(dim=1).where(~has_ended[:, group], PAD)
+            times_chosen.scatter_add_(1, tokens[:, None], (~has_ended[:, group, None]).float())
+            next_tokens.append(tokens)
+        ids = torch.cat([ids, torch.stack(next_tokens, dim=1)[:, :, None]], dim=2)
+    return ids.where(ids != END, PAD).cpu().numpy()
 
 
-def unique_ids(generator: T5Reader, texts: Tensor, is_word_piece: Tensor) -> list[Ids]:
-    """An ID for each item, no two the same, without ends; lower items choose first. Length N
+def assign_unique_ids(generator: T5EncoderDecoder, texts: Tensor, is_word_piece: Tensor) -> list[TokenIds]:
+    """A different ID for each item, without end tokens; earlier items choose first. Length N
 
     Args:
-        generator: writes proposals.
-        texts: as in `propose`, of all items. Shape: (N, L)
-        wordy: see `propose`.
+        generator: proposes IDs.
+        texts: of all items, as in `propose_ids`. Shape: (N, L)
+        is_word_piece: see `propose_ids`.
     """
-    taken: dict[Ids, int] = {}
-    first: dict[int, Ids] = {}
+    owners: dict[TokenIds, int] = {}
+    best: dict[int, TokenIds] = {}
     waiting = list(range(len(texts)))
-    for attempt in range(TRIES):
-        still = []
-        for start in range(0, len(waiting), ITEMS_AT_ONCE):
-            items = waiting[start : start + ITEMS_AT_ONCE]
-            shortest = torch.tensor([len(first.get(item, ())) + 1 for item in items], device=texts.device)
-            longest = LONGEST + LONGER * attempt
-            rows = propose(generator, texts[items], is_word_piece=is_word_piece, shortest=shortest, longest=longest)
-            for item, proposals in zip(items, rows.tolist(), strict=True):
-                ids = [tuple(token for token in tokens if token != PAD) for tokens in proposals]
-                first[item] = ids[0]
-                free = next((tokens for tokens in ids if tokens not in taken), None)
+    for attempt in range(MAX_ATTEMPTS):
+        without_id = []
+        for start in range(0, len(waiting), BATCH_SIZE):
+            items = waiting[start : start + BATCH_SIZE]
+            min_length = torch.tensor([len(best.get(item, ())) + 1 for item in items], device=texts.device)
+            max_length = MAX_TOKENS + EXTRA_TOKENS * attempt
+            proposals = propose_ids(
+                generator, texts[items], is_word_piece=is_word_piece, min_length=min_length, max_length=max_length
+            )
+            for item, rows in zip(items, proposals.tolist(), strict=True):
+                candidates = [tuple(token for token in row if token != PAD) for row in rows]
+                best[item] = candidates[0]
+                free = next((token_ids for token_ids in candidates if token_ids not in owners), None)
                 if free is None:
-                    still.append(item)
+                    without_id.append(item)
                 else:
-                    taken[free] = item
-        waiting = still
-    words = is_word_piece.nonzero()[:, 0].tolist()
-    for item in waiting:  # texts that are all alike: the shortest ending that is free
-        endings = chain.from_iterable(product(words, repeat=length) for length in range(1, len(texts)))
-        taken[next(longer for ending in endings if (longer := first[item] + ending) not in taken)] = item
-    return sorted(taken, key=taken.__getitem__)
+                    owners[free] = item
+        waiting = without_id
+    word_pieces = is_word_piece.nonzero()[:, 0].tolist()
+    for item in waiting:  # many items with one text: extend the last proposal by the shortest suffix that is free
+        suffixes = chain.from_iterable(product(word_pieces, repeat=length) for length in range(1, len(texts)))
+        owners[next(ids for suffix in suffixes if (ids := best[item] + suffix) not in owners)] = item
+    return sorted(owners, key=owners.__getitem__)
 
 
-def id_space(ids: Sequence[Ids]) -> CodeSpace:
-    """IDs as slots: a code's number is its token, or `ENDED`. One slot more than the longest ID, so that each ends."""
-    numbers = np.full((len(ids), 1 + max(map(len, ids))), ENDED)
-    for row, tokens in zip(numbers, ids, strict=True):
-        row[: len(tokens)] = tokens
+def id_code_space(ids: Sequence[TokenIds]) -> CodeSpace:
+    """IDs as slots: the number of a code is its token id, or `AFTER_END`. One slot more than the longest ID has tokens,
+    so that each ID ends.
+    """
+    numbers = np.full((len(ids), 1 + max(map(len, ids))), AFTER_END)
+    for row, token_ids in zip(numbers, ids, strict=True):
+        row[: len(token_ids)] = token_ids
     return CodeSpace.build(numbers)
 
 
-def id_tokens(space: CodeSpace) -> Tensor:
-    """The token of each code of `id_space`, -1 beyond a slot's last one. Shape: (T, V)"""
-    tokens = torch.full((space.n_slots, max(space.sizes)), -1)
-    for row, numbers in zip(tokens, space.numbers, strict=True):
-        row[: len(numbers)] = torch.from_numpy(np.where(numbers == ENDED, END, numbers))
-    return tokens
+def code_token_ids(space: CodeSpace) -> Tensor:
+    """The token of each code of an `id_code_space`, -1 beyond a slot's last code. Shape: (T, V)"""
+    token_ids = torch.full((space.n_slots, max(space.sizes)), -1)
+    for row, numbers in zip(token_ids, space.numbers, strict=True):
+        row[: len(numbers)] = torch.from_numpy(np.where(numbers == AFTER_END, END, numbers))
+    return token_ids
 
 
-def write_ids(path: Path, ids: Sequence[Ids], item_ids: Sequence[str], subwords: Subwords) -> None:
-    """Store IDs, renamed into place when whole, with their text for people to read."""
-    found = zip(item_ids, ids, strict=True)
-    write_json(path, {item: {"id": subwords.text(tokens), "tokens": tokens} for item, tokens in found})
+def write_ids(path: Path, ids: Sequence[TokenIds], item_ids: Sequence[str], tokenizer: SubwordTokenizer) -> None:
+    """Write IDs atomically, with their text for people to read."""
+    entries = {
+        item_id: {"id": tokenizer.decode(token_ids), "tokens": token_ids}
+        for item_id, token_ids in zip(item_ids, ids, strict=True)
+    }
+    atomic_write(path, lambda file: file.write(json.dumps(entries, indent=1).encode()))
 
 
-def read_ids(path: Path, item_ids: Sequence[str]) -> list[Ids]:
-    """What `write_ids` wrote, in the order of `item_ids`.
+def read_ids(path: Path, item_ids: Sequence[str]) -> list[TokenIds]:
+    """Read what `write_ids` wrote, in the order of `item_ids`.
 
     Raises:
         DataError: the file is missing or damaged, or is about other items.
     """
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        ids = [tuple(map(int, stored[item]["tokens"])) for item in item_ids]
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        ids = [tuple(map(int, entries[item_id]["tokens"])) for item_id in item_ids]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} is missing, damaged or about other items; fit the model again with --fresh") from error
-    if len(set(ids)) < len(ids) or min(min(tokens, default=UNKNOWN) for tokens in ids) <= UNKNOWN:
-        raise DataError(f"{path} gives two items one ID, or one an empty ID; fit the model again with --fresh")
+    if len(set(ids)) < len(ids) or min(min(token_ids, default=UNKNOWN) for token_ids in ids) <= UNKNOWN:
+        raise DataError(
+            f"{path} has two items with the same ID, or an item with an empty ID; fit the model again with --fresh"
+        )
     return ids

@@ -1,4 +1,4 @@
-"""What a training remembers beside the weights: time, validation losses, the best weights, and whether it is over."""
+"""The state of a training run: time, validation losses, the best weights, and whether it has finished."""
 
 from __future__ import annotations
 
@@ -18,166 +18,181 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from mindrec_bench.core.backbone import FitReport
 from mindrec_bench.errors import MrbenchError
+from mindrec_bench.io.atomic import write_json
 
 from . import processes
-from .weights import write_json, write_weights
-
-Notify = Callable[[str], None]
+from .weights import write_tensors
 
 SAVE_SECONDS = 300.0
-"""A checkpoint is written after each epoch, and in long ones this often."""
+"""Seconds between checkpoints inside a long epoch; one is written after each epoch in any case."""
 
-TIMED_STEPS = 20
-"""After so many steps the time that training takes is told."""
+FORECAST_STEPS = 20
+"""After this many steps the user is told how long training will take."""
 
-BEST, STATE = "best.safetensors", "progress.json"
+BEST_FILE, STATE_FILE = "best.safetensors", "progress.json"
 
 
-class Progress(TrainerCallback):
-    """Watches a training: progress bar, early stop, time limit, and its own part of each checkpoint.
+class TrainingProgress(TrainerCallback):
+    """Watches a training: progress bar, early stopping, time limit, and its own files in each checkpoint.
 
     `progress.json` is the last file of a checkpoint, so a checkpoint that has it is whole.
+
+    Args:
+        folder: the checkpoints'.
+        max_steps: steps of the whole training.
+        patience: evaluations without a better loss before the decay begins.
+        decay: the last fraction of training, in which the learning rate falls.
+        minutes: time limit, or None.
+        quiet: no progress bar.
+        notify: prints one line for the user.
     """
 
     def __init__(
         self,
         folder: Path,
         *,
-        steps: int,
+        max_steps: int,
         patience: int,
         decay: float,
         minutes: float | None,
         quiet: bool,
-        notify: Notify,
+        notify: Callable[[str], None],
     ) -> None:
-        self.folder, self.steps, self.quiet, self.notify = folder, steps, quiet, notify
+        self.folder, self.max_steps, self.quiet, self.notify = folder, max_steps, quiet, notify
         self.patience, self.decay = patience, decay
-        self.plateau: int | None = None
-        self.limit = float("inf") if minutes is None else 60 * minutes
-        self.step, self.epoch, self.losses = 0, 0.0, list[float]()
+        self.plateau_step: int | None = None
+        self.time_limit = float("inf") if minutes is None else 60 * minutes
+        self.step, self.epoch, self.valid_losses = 0, 0.0, list[float]()
         self.finished = False
-        self.best: dict[str, torch.Tensor] = {}
+        self.best_weights: dict[str, torch.Tensor] = {}
         self._seconds_before, self._started = 0.0, time.monotonic()
-        self._now = self._saved = 0.0
+        self._step_ended = self._saved = 0.0
 
     @property
     def seconds(self) -> float:
-        """Training time, that before interruptions included."""
+        """Training time, including that before interruptions."""
         return self._seconds_before + time.monotonic() - self._started
 
-    def share(self, step: int) -> float:
-        """How much of the training is over, by steps, time or patience, whichever is most: each ends in the decay.
+    def fraction_done(self, step: int) -> float:
+        """The fraction of training that is over: by steps, time or patience, whichever is largest.
 
-        Once validation has not improved for long enough, only the decay is left, the last share of what is then the
-        whole training. The time is that of the last step's end, on the clock of process 0: all processes need the same
-        learning rate.
+        Each of the three ends in the decay: once validation has not improved for `patience` evaluations, only the decay
+        is left, as the last fraction of a training that is shorter by then. Time is that at the end of the last step on
+        the clock of process 0, because all processes need the same learning rate.
         """
-        shares = [step / self.steps, self._now / self.limit]
-        if self.plateau is not None:
-            whole = self.plateau / (1 - self.decay)
-            shares.append(step / whole)
-        return min(1.0, max(shares))
+        fractions = [step / self.max_steps, self._step_ended / self.time_limit]
+        if self.plateau_step is not None:
+            shortened = self.plateau_step / (1 - self.decay)
+            fractions.append(step / shortened)
+        return min(1.0, max(fractions))
 
     def resume(self) -> Path | None:
-        """Take up the last whole checkpoint, if this version wrote it, and return its folder; else None."""
-        whole = sorted(self.folder.glob(f"checkpoint-*/{STATE}"), key=lambda path: int(path.parent.name.split("-")[1]))
+        """Restore the last whole checkpoint, if this version wrote it, and return its folder; else None."""
+        whole = sorted(
+            self.folder.glob(f"checkpoint-*/{STATE_FILE}"), key=lambda path: int(path.parent.name.split("-")[1])
+        )
         if not whole:
             return None
         state = json.loads(whole[-1].read_text())
-        if state.keys() != self._facts().keys():
-            self.notify(f"{whole[-1].parent} is another version's checkpoint; training starts again")
+        if state.keys() != self._state().keys():
+            self.notify(f"{whole[-1].parent} was written by another version; training starts again")
             return None
-        self.step, self.epoch, self.losses = state["step"], state["epoch"], state["losses"]
+        self.step, self.epoch, self.valid_losses = state["step"], state["epoch"], state["losses"]
         self.finished, self._seconds_before = state["finished"], state["seconds"]
-        self.plateau = state["plateau"]
-        self._now = self._saved = self._seconds_before
-        if self.losses:
-            self.best = load_file(whole[-1].with_name(BEST))
+        self.plateau_step = state["plateau"]
+        self._step_ended = self._saved = self._seconds_before
+        if self.valid_losses:
+            self.best_weights = load_file(whole[-1].with_name(BEST_FILE))
         return whole[-1].parent
 
-    def _facts(self) -> dict[str, Any]:
-        """What a checkpoint keeps beside weights and optimizer."""
+    def _state(self) -> dict[str, Any]:
+        """The content of a checkpoint's `progress.json`."""
         return {
-            "step": self.step, "epoch": self.epoch, "losses": self.losses, "finished": self.finished,
-            "plateau": self.plateau, "seconds": self.seconds,
+            "step": self.step, "epoch": self.epoch, "losses": self.valid_losses, "finished": self.finished,
+            "plateau": self.plateau_step, "seconds": self.seconds,
         }  # fmt: skip
 
     def report(self, parameters: int, precision: str) -> FitReport:
-        """Sum up a training that is over; see `FitReport`."""
-        improving = self.losses[-1] <= min(self.losses)
+        """Summarise a training that is over; see `FitReport`."""
+        improving = self.valid_losses[-1] <= min(self.valid_losses)
         return FitReport(
             epochs=self.epoch,
             steps=self.step,
             parameters=parameters,
             seconds=self.seconds,
-            valid_loss=tuple(self.losses),
-            under_trained=improving and self.plateau is None and self.step < self.steps,
+            valid_loss=tuple(self.valid_losses),
+            under_trained=improving and self.plateau_step is None and self.step < self.max_steps,
             precision=precision,
         )
 
     def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Start the clock and the bar."""
+        """Start the clock and the progress bar."""
         self._started = time.monotonic()
-        self._first = self.step
+        self._first_step = self.step
         self._bar = tqdm(
-            total=self.steps, initial=self.step, desc="training", unit="step", file=sys.stderr, disable=self.quiet
+            total=self.max_steps, initial=self.step, desc="training", unit="step", file=sys.stderr, disable=self.quiet
         )
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any) -> None:
-        """Count; stop when time is up; save in long epochs."""
-        self.step, self.epoch, self._now = state.global_step, float(state.epoch or 0), processes.agreed(self.seconds)
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Count the step; stop when time is up; save inside long epochs."""
+        self.step, self.epoch = state.global_step, float(state.epoch or 0)
+        self._step_ended = processes.broadcast(self.seconds)
         self._bar.update()
-        if self.step == self._first + TIMED_STEPS:
+        if self.step == self._first_step + FORECAST_STEPS:
             self.notify(self._forecast())
-        if self.share(self.step) >= 1:
+        if self.fraction_done(self.step) >= 1:
             self.finished = control.should_training_stop = True
-        elif self._now - self._saved > SAVE_SECONDS:
+        elif self._step_ended - self._saved > SAVE_SECONDS:
             control.should_save = True
 
     def _forecast(self) -> str:
         """How long training will take at the speed of the steps so far."""
-        seconds = (time.monotonic() - self._started) / (self.step - self._first) * (self.steps - self.step)
-        minutes = min(seconds, self.limit - self.seconds) / 60
-        return f"about {minutes:.1f} minutes of training at this speed, less if validation stops improving before"
+        seconds_per_step = (time.monotonic() - self._started) / (self.step - self._first_step)
+        seconds = seconds_per_step * (self.max_steps - self.step)
+        minutes = min(seconds, self.time_limit - self.seconds) / 60
+        return f"about {minutes:.1f} minutes of training left at this speed, less if validation stops improving earlier"
 
-    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any) -> None:
-        """Keep the best weights; begin the decay when the last `patience` evaluations brought none better.
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Keep the best weights; begin the decay when the last `patience` evaluations brought no better loss.
 
         Raises:
-            MrbenchError: the loss is not a number any more.
+            MrbenchError: the loss is not finite.
         """
-        self.losses.append(rest["metrics"]["eval_loss"])
-        if not math.isfinite(self.losses[-1]):
+        self.valid_losses.append(kwargs["metrics"]["eval_loss"])
+        latest, best = self.valid_losses[-1], min(self.valid_losses)
+        if not math.isfinite(latest):
             self._bar.close()
             raise MrbenchError(
-                f"training diverged: the validation loss is {self.losses[-1]} after {self.epoch:.1f} epochs; "
+                f"training diverged: the validation loss is {latest} after {self.epoch:.1f} epochs; "
                 "give the model a smaller lr"
             )
-        self._bar.set_postfix(valid_loss=f"{self.losses[-1]:.4f}", best=f"{min(self.losses):.4f}")
-        if self.losses[-1] <= min(self.losses) and processes.rank() == 0:
-            self.best = {
-                name: tensor.detach().to("cpu", copy=True) for name, tensor in rest["model"].state_dict().items()
+        self._bar.set_postfix(valid_loss=f"{latest:.4f}", best=f"{best:.4f}")
+        if latest <= best and processes.rank() == 0:
+            self.best_weights = {
+                name: tensor.detach().to("cpu", copy=True) for name, tensor in kwargs["model"].state_dict().items()
             }
-        waited = len(self.losses) - 1 - self.losses.index(min(self.losses))
-        if self.plateau is None and waited >= self.patience:
-            self.plateau = self.step
+        evaluations_since_best = len(self.valid_losses) - 1 - self.valid_losses.index(best)
+        if self.plateau_step is None and evaluations_since_best >= self.patience:
+            self.plateau_step = self.step
 
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any) -> None:
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Complete the checkpoint that the Trainer has just written, then remove the older ones."""
-        self._saved = self._now
-        processes.meet()  # every process has written its part
+        self._saved = self._step_ended
+        processes.barrier()  # every process has written its part
         if processes.rank() > 0:
             return
         checkpoint = self.folder / f"checkpoint-{state.global_step}"
-        if self.best:
-            write_weights(checkpoint / BEST, self.best)
-        write_json(checkpoint / STATE, self._facts())
+        if self.best_weights:
+            write_tensors(checkpoint / BEST_FILE, self.best_weights)
+        write_json(checkpoint / STATE_FILE, self._state())
         for other in self.folder.glob("checkpoint-*"):
             if other != checkpoint:
                 shutil.rmtree(other)
 
-    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any) -> None:
-        """Close the bar."""
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Close the progress bar."""
         self._bar.close()

@@ -1,7 +1,7 @@
-"""A fitted network on disk: `weights.safetensors` and `model.json`, the latter written last.
+"""A fitted network on disk: `weights.safetensors`, and `model.json`, which is written last.
 
-`model.json` is there exactly when training is complete. Both are renamed into place when whole; nothing is
-unpickled.
+`model.json` exists exactly when training is complete. Both files are renamed into place when whole, and nothing is
+pickled.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,125 +21,121 @@ from safetensors.torch import load_file, save_file
 
 from mindrec_bench.core.backbone import FitReport, Task
 from mindrec_bench.errors import DataError, MrbenchError
+from mindrec_bench.io import atomic
 
-WEIGHTS, CARD = "weights.safetensors", "model.json"
+WEIGHTS_FILE, MODEL_FILE = "weights.safetensors", "model.json"
 
-Store = Callable[[Path, dict[str, torch.Tensor]], None]
-"""Leaves a network's weights in a folder."""
+SaveWeights = Callable[[Path, dict[str, torch.Tensor]], None]
+"""(folder, weights): writes a network's weights to a folder."""
+
+_TORCH_SAVE_ERRORS = ("PytorchStreamWriter", "inline_container", "iostream")
+"""`torch.save` raises a `RuntimeError` with one of these words in its message."""
 
 
 @contextmanager
-def explain_write_errors(folder: Path) -> Iterator[None]:
-    """Turn a full disk or an unwritable folder into one clear sentence.
+def explain_write_errors(path: Path) -> Iterator[None]:
+    """As `mindrec_bench.io.atomic.explain_write_errors`, for failed writes of safetensors and `torch.save` too.
 
     Raises:
-        MrbenchError: something in the block could not be written.
+        MrbenchError: the disk is full, or `path` can't be written.
     """
-    try:
-        yield
-    except (OSError, SafetensorError) as error:
-        raise _unwritable(folder, error) from error
-    except RuntimeError as error:  # torch.save has no error class of its own
-        if not any(sign in str(error) for sign in ("PytorchStreamWriter", "inline_container", "iostream")):
-            raise
-        raise _unwritable(folder, error) from error
+    with atomic.explain_write_errors(path):
+        try:
+            yield
+        except SafetensorError as error:
+            if code := re.search(r"os error (\d+)", str(error)):
+                raise OSError(int(code[1]), os.strerror(int(code[1]))) from error
+            raise _write_error(path, error) from error
+        except RuntimeError as error:
+            if not any(word in str(error) for word in _TORCH_SAVE_ERRORS):
+                raise
+            raise _write_error(path, error) from error
 
 
-def _unwritable(folder: Path, error: Exception) -> MrbenchError:
-    reason = (error.strerror if isinstance(error, OSError) else None) or str(error).splitlines()[0]
+def _write_error(path: Path, error: Exception) -> MrbenchError:
+    """For errors that do not say whether the disk is full."""
     return MrbenchError(
-        f"can't write the model to {folder} ({reason}); free some space or choose another folder, then run it again"
+        f"can't write {path} ({str(error).splitlines()[0]}); free some space or choose another folder with "
+        "--runs-dir, then repeat the command"
     )
 
 
-def write_json(path: Path, facts: dict[str, Any]) -> None:
-    """Write facts, renamed into place when whole."""
-    write_text(path, json.dumps(facts, indent=1))
+def write_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
+    """Write a safetensors file, renamed into place when whole."""
+    with atomic.atomic_path(path) as temporary:
+        save_file(tensors, temporary)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text, renamed into place when whole."""
-    with _in_place(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+def save_weights(folder: Path, tensors: dict[str, torch.Tensor]) -> None:
+    """Write a network's weights where `load_weights` reads them."""
+    write_tensors(folder / WEIGHTS_FILE, tensors)
 
 
-def write_weights(path: Path, weights: dict[str, torch.Tensor]) -> None:
-    """Write tensors, renamed into place when whole."""
-    with _in_place(path) as partial:
-        save_file(weights, partial)
+def save_model(
+    folder: Path,
+    task: Task,
+    tensors: dict[str, torch.Tensor],
+    report: FitReport,
+    save_weights: SaveWeights = save_weights,
+) -> None:
+    """Write a fitted network to `folder`: the weights, then `model.json`."""
+    save_weights(folder, tensors)
+    content = {"slots": _slot_sizes(task), "size": task.size, "report": dataclasses.asdict(report)}
+    atomic.write_json(folder / MODEL_FILE, content)
 
 
-@contextmanager
-def _in_place(path: Path) -> Iterator[Path]:
-    partial = path.with_suffix(".partial")
-    try:
-        yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def store(folder: Path, weights: dict[str, torch.Tensor]) -> None:
-    """Write a network's weights where `load` reads them."""
-    write_weights(folder / WEIGHTS, weights)
-
-
-def save(folder: Path, task: Task, weights: dict[str, torch.Tensor], report: FitReport, store: Store = store) -> None:
-    """Leave a fitted network in `folder`."""
-    store(folder, weights)
-    write_json(folder / CARD, {"slots": _slots(task), "size": task.size, "report": dataclasses.asdict(report)})
-
-
-def finished(folder: Path) -> FitReport | None:
-    """The report of the training that was completed in `folder`, if one was."""
-    card = folder / CARD
-    if not card.exists():
+def completed_report(folder: Path) -> FitReport | None:
+    """The report of the training that was completed in `folder`, or None if none was."""
+    if not (folder / MODEL_FILE).exists():
         return None
-    facts = _read_card(folder)["report"]
-    return FitReport(**{**facts, "valid_loss": tuple(facts["valid_loss"])})
+    report = _read_model_file(folder)["report"]
+    return FitReport(**{**report, "valid_loss": tuple(report["valid_loss"])})
 
 
-def check(folder: Path, task: Task) -> None:
-    """Refuse a folder without a fitted network for the task.
+def check_model(folder: Path, task: Task) -> None:
+    """Check that `folder` holds a fitted network for the task.
 
     Raises:
         DataError: training is not complete, or it was for other slots or another size.
     """
-    card = _read_card(folder)
-    if (card["slots"], card["size"]) != (_slots(task), task.size):
+    content = _read_model_file(folder)
+    if (content["slots"], content["size"]) != (_slot_sizes(task), task.size):
+        fitted, needed = (
+            _describe(*pair) for pair in ((content["slots"], content["size"]), (_slot_sizes(task), task.size))
+        )
         raise DataError(
-            f"the model in {folder} was fitted for slots of {_words(card)} and not of "
-            f"{_words({'slots': _slots(task), 'size': task.size})}; fit it again with --fresh"
+            f"the model in {folder} was fitted for slots of {fitted} and not of {needed}; fit it again with --fresh"
         )
 
 
-def load(folder: Path, task: Task, network: torch.nn.Module) -> None:
-    """Read `folder`'s weights into a network of the same shape.
+def load_weights(folder: Path, task: Task, network: torch.nn.Module) -> None:
+    """Read the weights in `folder` into a network of the same shape.
 
     Raises:
-        DataError: they are missing or broken, or belong to other slots or another size.
+        DataError: they are missing or damaged, or belong to other slots or another size.
     """
-    check(folder, task)
+    check_model(folder, task)
     try:
-        network.load_state_dict(load_file(folder / WEIGHTS))
+        network.load_state_dict(load_file(folder / WEIGHTS_FILE))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise DataError(
-            f"the weights in {folder / WEIGHTS} are missing, damaged or of another shape "
+            f"the weights in {folder / WEIGHTS_FILE} are missing, damaged or of another shape "
             f"({str(error).splitlines()[0]}); fit the model again with --fresh"
         ) from error
 
 
-def _read_card(folder: Path) -> dict[str, Any]:
+def _read_model_file(folder: Path) -> dict[str, Any]:
+    path = folder / MODEL_FILE
     try:
-        card: dict[str, Any] = json.loads((folder / CARD).read_text())
-        return {key: card[key] for key in ("slots", "size", "report")}
+        content: dict[str, Any] = json.loads(path.read_text())
+        return {key: content[key] for key in ("slots", "size", "report")}
     except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{folder / CARD} is missing or damaged; fit the model again with --fresh") from error
+        raise DataError(f"{path} is missing or damaged; fit the model again with --fresh") from error
 
 
-def _slots(task: Task) -> list[int]:
+def _slot_sizes(task: Task) -> list[int]:
     return list(task.space.sizes)
 
 
-def _words(card: dict[str, Any]) -> str:
-    return f"{'+'.join(map(str, card['slots']))} codes, size '{card['size']}'"
+def _describe(slot_sizes: list[int], size: str) -> str:
+    return f"{'+'.join(map(str, slot_sizes))} codes, size '{size}'"

@@ -1,6 +1,6 @@
-"""pytest-benchmark cases: `python -m pytest benchmarks/suite` (no part of the tests; see CONTRIBUTING).
+"""Speed of small cases, by pytest-benchmark: `python -m pytest benchmarks/suite` (not part of the tests).
 
-Each is small enough for seconds; what they are compared with is in `baseline.json`.
+Each case takes seconds; `baseline.json` has the times that they are compared with (see CONTRIBUTING.md).
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from mindrec_bench.bench.cases import Axes, Setting, make_cases
+from mindrec_bench.bench.cases import BenchmarkGrid, BenchmarkOptions, make_cases
 from mindrec_bench.core.code_space import MASK
 from mindrec_bench.core.constraint import CatalogueConstraint
 from mindrec_bench.experiment.batch_decoder import Meter
 from mindrec_bench.metrics.lists import Catalogue, score_lists
 from mindrec_bench.stats.diversity_tests import code_counts, swap_test
-from mindrec_bench.stats.paired_tests import randomisation
+from mindrec_bench.stats.paired_tests import randomisation_test
 from mindrec_bench.stats.resampling import bootstrap_means
 from mindrec_bench.testing import random_space
 
-SETTING = Setting("arts-sim:items=1000", "tiny", "none", "slots", 42, "cpu", None, lambda line: None)
+OPTIONS = BenchmarkOptions("arts-sim:items=1000", "tiny", "none", "slots", 42, "cpu", None, lambda line: None)
 USERS, BEAM = 2_000, 10
 
 
@@ -36,8 +36,8 @@ def test_decode_a_batch(benchmark, model, decoder):
 
 
 def decode(benchmark, model, decoder):
-    (case,) = make_cases(Axes((model,), (decoder,), (BEAM,), (16,), (10,)), SETTING)
-    benchmark(lambda: list(case.users.batches(case.examples, Meter())))
+    (case,) = make_cases(BenchmarkGrid((model,), (decoder,), (BEAM,), (16,), (10,)), OPTIONS)
+    benchmark(lambda: list(case.batch_decoder.decode_batches(case.examples, Meter())))
 
 
 def test_metrics(benchmark):
@@ -51,19 +51,19 @@ def test_metrics(benchmark):
 
 def test_randomisation_and_bootstrap(benchmark):
     differences = np.random.default_rng(0).normal(size=(USERS, 4))
-    benchmark(lambda: (randomisation(differences, resamples=1_000), bootstrap_means(differences, resamples=1_000)))
+    benchmark(lambda: (randomisation_test(differences, resamples=1_000), bootstrap_means(differences, resamples=1_000)))
 
 
 def test_swaps_of_lists(benchmark):
-    rng, owner = np.random.default_rng(0), np.repeat(np.arange(USERS), BEAM * 4)
-    first, second = (code_counts(owner, rng.integers(1_024, size=len(owner)), USERS, 1_024) for _ in range(2))
+    rng, users = np.random.default_rng(0), np.repeat(np.arange(USERS), BEAM * 4)
+    first, second = (code_counts(users, rng.integers(1_024, size=len(users)), USERS, 1_024) for _ in range(2))
     benchmark(lambda: swap_test(first, [second], resamples=200))
 
 
 def test_constraint(benchmark):
     items = torch.from_numpy(random_space((256,) * 4, 10_000).item_codes)
-    reach = CatalogueConstraint(items, (256,) * 4).at([], range(4))
+    constraint = CatalogueConstraint(items, (256,) * 4).at([], range(4))
     codes = items[: 16 * BEAM].reshape(16, BEAM, 4).clone()
     codes[:, :, 2:] = MASK
-    reach.allowed(codes)  # builds the tables
-    benchmark(reach.allowed, codes)
+    constraint.allowed(codes)  # the first call builds the tables
+    benchmark(constraint.allowed, codes)

@@ -1,8 +1,8 @@
-"""Expansion: which slots a search may fill next, and each beam's proposals (Algorithm 1, lines 4-14).
+"""Expansion: which slots a search may fill next, and each beam's proposals (paper Algorithm 1, lines 4-14).
 
-A search is a list of stages. A stage names the slots whose distributions it wants and turns them into candidates, all
-beams of all users at once. Another decoding order is another list of stages, or another stage; the loop in `search.py`
-stays as it is.
+A search is a list of steps. A step names the slots whose distributions it needs and turns them into candidates, for all
+beams of all users at once. Another decoding order is another list of steps, or another kind of step; the loop in
+`beam_search.py` stays the same.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from torch import Tensor
 
 from mindrec_bench.core.constraint import StageConstraint
 
-from .scores import best
+from .options import ExpansionName
+from .scores import stable_topk
 
 
 @dataclass(frozen=True, eq=False)
-class Beams:
-    """Partly filled sequences of B users, K each.
+class Hypotheses:
+    """Partly filled sequences of B users, K each: the beams of a search, or the candidates of a step.
 
     Attributes:
         codes: code indices, `MASK` where nothing is revealed. Shape: (B, K, T), int64
-        scores: sums of log-probabilities, -inf where there is no beam. Shape: (B, K), float64
+        scores: sums of log-probabilities, -inf for a sequence that does not exist. Shape: (B, K), float64
     """
 
     codes: Tensor
@@ -32,72 +33,76 @@ class Beams:
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
-    """What the model says about the slots that a stage asked for.
+class StageScores:
+    """The model's distributions over the slots of a step.
 
     Attributes:
-        slots: the slots asked for, in rising order. Shape: (S,), int64
+        slots: the slots of the step, in rising order. Shape: (S,), int64
         log_probs: log p(code in slot), -inf in slots that a beam has revealed. Shape: (B, K, S, V), float64
-        preference: what a proposal should have most of: `log_probs`, plus noise where proposals are drawn. Same shape.
-        reach: the catalogue constraint on these slots; `log_probs` is -inf already where a single code is barred.
+        preference: what proposals are chosen by: `log_probs`, plus noise where they are sampled. Same shape.
+        constraint: the catalogue constraint on these slots; codes that it forbids are -inf in `log_probs` already.
     """
 
     slots: Tensor
     log_probs: Tensor
     preference: Tensor
-    reach: StageConstraint | None = None
+    constraint: StageConstraint | None = None
 
 
-class Stage(Protocol):
+class RevealStep(Protocol):
     """One step of a search."""
 
     @property
     def slots(self) -> tuple[int, ...]:
-        """The slots of the canvas whose distributions the stage needs, in rising order."""
+        """The slots of the canvas whose distributions the step needs, in rising order."""
         ...
 
-    def candidates(self, beams: Beams, answers: Answers, beam: int) -> Beams:
-        """Every beam's proposals, at most `beam` each, laid out by parent beam, then slot, then code."""
+    def candidates(self, parents: Hypotheses, stage: StageScores, beam: int) -> Hypotheses:
+        """Every parent's proposals, at most `beam` each, ordered by parent, then slot, then code."""
         ...
 
 
-Expansion = Callable[[tuple[int, ...]], Sequence[Stage]]
-"""From the masked SID slots to the stages that fill them."""
+Expansion = Callable[[tuple[int, ...]], Sequence[RevealStep]]
+"""Masked SID slots -> the steps that fill them."""
 
 
 @dataclass(frozen=True)
-class OneSlot:
-    """Reveal one of `slots`: a beam's b best (slot, code) pairs over all that it has not revealed, together."""
+class RevealOneSlot:
+    """Reveal one of `slots`: a parent's b best (slot, code) pairs among all slots that it has not revealed."""
 
     slots: tuple[int, ...]
 
-    def candidates(self, beams: Beams, answers: Answers, beam: int) -> Beams:
-        """See `Stage`. K beams give K * min(b, S * V) candidates."""
-        parents = beams.scores[:, :, None]
-        pairs = best(parents + answers.preference.flatten(2), beam).sort(dim=-1).values
-        scores = parents + answers.log_probs.flatten(2).gather(2, pairs)
-        n_codes = answers.log_probs.shape[-1]
-        slot, code = answers.slots[pairs // n_codes], pairs % n_codes
-        codes = beams.codes[:, :, None].expand(-1, -1, pairs.shape[2], -1)
+    def candidates(self, parents: Hypotheses, stage: StageScores, beam: int) -> Hypotheses:
+        """See `RevealStep`. K parents give K * min(b, S * V) candidates."""
+        parent_scores = parents.scores[:, :, None]
+        pairs = stable_topk(parent_scores + stage.preference.flatten(2), beam).sort(dim=-1).values
+        scores = parent_scores + stage.log_probs.flatten(2).gather(2, pairs)
+        n_codes = stage.log_probs.shape[-1]
+        slot, code = stage.slots[pairs // n_codes], pairs % n_codes
+        codes = parents.codes[:, :, None].expand(-1, -1, pairs.shape[2], -1)
         codes = codes.scatter(3, slot[..., None], code[..., None])
-        return Beams(codes.flatten(1, 2), scores.flatten(1))
+        return Hypotheses(codes.flatten(1, 2), scores.flatten(1))
 
 
-def any_order(slots: tuple[int, ...]) -> Sequence[Stage]:
-    """One slot a step, whichever a beam likes best (Algorithm 1)."""
-    return [OneSlot(slots)] * len(slots)
+def any_order(slots: tuple[int, ...]) -> Sequence[RevealStep]:
+    """One slot per step, whichever scores best for a beam (Algorithm 1)."""
+    return [RevealOneSlot(slots)] * len(slots)
 
 
-def left_to_right(slots: tuple[int, ...]) -> Sequence[Stage]:
-    """One slot a step, from the left."""
-    return [OneSlot((slot,)) for slot in slots]
+def left_to_right(slots: tuple[int, ...]) -> Sequence[RevealStep]:
+    """One slot per step, in the order given."""
+    return [RevealOneSlot((slot,)) for slot in slots]
 
 
 def blocks(size: int) -> Expansion:
-    """Blocks of `size` slots from the left, any order inside a block; the last takes what is left."""
+    """Blocks of `size` slots from left to right, in any order within a block; the last block may be smaller."""
 
-    def expand(slots: tuple[int, ...]) -> Sequence[Stage]:
-        parts = [slots[first : first + size] for first in range(0, len(slots), size)]
-        return [stage for part in parts for stage in any_order(part)]
+    def expand(slots: tuple[int, ...]) -> Sequence[RevealStep]:
+        slots_of_blocks = [slots[first : first + size] for first in range(0, len(slots), size)]
+        return [step for block in slots_of_blocks for step in any_order(block)]
 
     return expand
+
+
+EXPANSIONS: dict[ExpansionName, Expansion] = {"any-order": any_order, "left-to-right": left_to_right}
+"""The expansions without parameters, by name."""

@@ -1,4 +1,4 @@
-"""Each beam fills the slot it is surest of (semantics section 4, adaptive)."""
+"""Each beam fills the slot that the model is most certain of (docs/semantics.md, Decoding)."""
 
 from __future__ import annotations
 
@@ -9,48 +9,53 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from mindrec_bench.core.lifting import renormalised
+from mindrec_bench.core.lifting import renormalise
 
-from .expansion import Answers, Beams, Expansion, OneSlot, Stage
-from .scores import best
+from .expansion import Expansion, Hypotheses, RevealOneSlot, RevealStep, StageScores
+from .scores import stable_topk
 
-Order = Literal["entropy", "confidence"]
+Certainty = Literal["entropy", "confidence"]
 
 
-def surest_first(order: Order) -> Expansion:
-    """One slot a step, each beam its own."""
+def most_certain_slot(by: Certainty) -> Expansion:
+    """One slot per step, chosen by each beam for itself."""
 
-    def expand(slots: tuple[int, ...]) -> Sequence[Stage]:
-        return [SurestSlot(slots, order)] * len(slots)
+    def expand(slots: tuple[int, ...]) -> Sequence[RevealStep]:
+        return [RevealMostCertainSlot(slots, by)] * len(slots)
 
     return expand
 
 
 @dataclass(frozen=True)
-class SurestSlot:
-    """Reveal one of `slots`, the masked one with the lowest entropy (or highest top probability): its b best codes.
+class RevealMostCertainSlot:
+    """Reveal one of `slots`, the masked one of lowest entropy (or highest top probability), with its b best codes.
 
     Distributions are renormalised over the slot's allowed codes; ties go to the lower slot. A slot without any possible
     code comes last.
     """
 
     slots: tuple[int, ...]
-    order: Order
+    by: Certainty
 
-    def candidates(self, beams: Beams, answers: Answers, beam: int) -> Beams:
-        """See `Stage`. Siblings differ in the slot they share, so no sequence is reached twice."""
-        chosen = best(certainty(answers.log_probs, self.order), 1)
-        others = torch.arange(len(self.slots), device=chosen.device) != chosen
-        only = answers.log_probs.masked_fill(others[..., None], -torch.inf)
-        return OneSlot(self.slots).candidates(beams, replace(answers, log_probs=only, preference=only), beam)
+    def candidates(self, parents: Hypotheses, stage: StageScores, beam: int) -> Hypotheses:
+        """See `RevealStep`. Siblings differ in the slot they all fill, so no sequence is reached twice."""
+        chosen = stable_topk(certainty(stage.log_probs, self.by), 1)
+        not_chosen = torch.arange(len(self.slots), device=chosen.device) != chosen
+        log_probs = stage.log_probs.masked_fill(not_chosen[..., None], -torch.inf)
+        stage = replace(stage, log_probs=log_probs, preference=log_probs)
+        return RevealOneSlot(self.slots).candidates(parents, stage, beam)
 
 
-def certainty(log_probs: Tensor, order: Order) -> Tensor:
-    """How sure a distribution is: -entropy in nats, or the log of the top probability; -inf where all is impossible.
+def certainty(log_probs: Tensor, by: Certainty) -> Tensor:
+    """How certain a distribution is: -entropy in nats, or the log of its top probability.
 
     Args:
         log_probs: need not sum to 1. Shape: (..., V), float64
+        by: which of the two.
+
+    Returns:
+        -inf where no code is possible. Shape: (...), float64
     """
-    own = renormalised(log_probs)
-    sure = own.amax(dim=-1) if order == "confidence" else -torch.special.entr(own.exp()).sum(dim=-1)
-    return sure.where(log_probs.amax(dim=-1) > -torch.inf, -torch.inf)
+    log_p = renormalise(log_probs)
+    certain = log_p.amax(dim=-1) if by == "confidence" else -torch.special.entr(log_p.exp()).sum(dim=-1)
+    return certain.where(log_probs.amax(dim=-1) > -torch.inf, -torch.inf)

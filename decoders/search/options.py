@@ -1,28 +1,23 @@
-"""The options that all diffusion searches share."""
+"""Types of the options that searches share, and the names of their policies. Imports no torch."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal
-
-from mindrec_bench.core.protocols import Capability
+from typing import Literal
 
 Normalise = Literal["vocabulary", "slot"]
+"""What a slot's probabilities sum to 1 over: the model's whole vocabulary, or the slot's own codes."""
+
 Propose = Literal["top", "sample"]
-PruneBy = Literal["bs", "dbs-dedup", "dbs-penalty"]
-"""A pruning rule, by the name of the decoder that it makes of the free order."""
+"""How a beam's proposals are chosen: the best ones, or a seeded random sample."""
 
+ExpansionName = Literal["any-order", "left-to-right"]
+"""Keys of `expansion.EXPANSIONS`."""
 
-@dataclass(frozen=True)
-class DiffusionOptions:
-    """Options of every diffusion search (semantics section 4).
+PruningName = Literal["standard", "dedup", "dedup-sids", "penalty"]
+"""Keys of `pruning.PRUNING_RULES`."""
 
-    Attributes:
-        normalise: over what a slot's probabilities sum to 1: the model's whole `vocabulary`, or the `slot`'s own codes.
-        propose: each beam's proposals are its `top` ones, or a seeded `sample` from each slot's b best.
-    """
+PruneOption = Literal["bs", "dbs-dedup", "dbs-penalty"]
+"""Values of the option `prune`: a pruning rule by the name of the any-order decoder that uses it."""
 
-    needs: ClassVar[Capability] = "denoiser"
-
-    normalise: Normalise = "vocabulary"
-    propose: Propose = "top"
+PRUNING_OF_DECODER: dict[PruneOption, PruningName] = {"bs": "standard", "dbs-dedup": "dedup", "dbs-penalty": "penalty"}
+"""Value of the option `prune` -> pruning rule."""

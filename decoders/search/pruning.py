@@ -1,7 +1,7 @@
-"""Pruning: which candidates of a step survive, and with what score (Algorithm 1, lines 15-25; semantics section 4).
+"""Pruning: which candidates of a step survive, and with what score (paper Algorithm 1, lines 15-25).
 
-A rule gives every candidate the score it goes on with, -inf where it drops out; the search keeps the b best of these.
-Candidates stand in the order of ties (parent beam, slot, code), so of equal scores the first wins.
+A rule gives every candidate its new score, -inf where it is dropped; the search keeps the b best of these. Candidates
+are in tie order (parent, slot, code), so of equal scores the first wins. See docs/semantics.md, Decoding.
 """
 
 from __future__ import annotations
@@ -13,90 +13,96 @@ from torch import Tensor
 
 from mindrec_bench.core.code_space import MASK
 
-from .expansion import Beams
-from .options import PruneBy
-from .scores import best, units
+from .expansion import Hypotheses
+from .options import PruningName
+from .scores import quantise_scores, stable_topk
 
 
-class Prune(Protocol):
+class PruningRule(Protocol):
     """A pruning rule."""
 
-    def __call__(self, candidates: Beams, *, beam: int, n_categories: int) -> Tensor:
-        """Score each candidate for going on.
+    def __call__(self, candidates: Hypotheses, *, beam: int, n_categories: int) -> Tensor:
+        """Score each candidate for survival.
 
         Args:
-            candidates: M a user.
+            candidates: M per user.
             beam: b, how many may survive.
             n_categories: how many leading slots are category slots.
 
         Returns:
-            -inf for those that drop out. Shape: (B, M), float64
+            -inf for candidates that are dropped. Shape: (B, M), float64
         """
         ...
 
 
-def standard(candidates: Beams, *, beam: int, n_categories: int) -> Tensor:
+def standard(candidates: Hypotheses, *, beam: int, n_categories: int) -> Tensor:
     """The b best by score; a sequence reached in two orders counts twice."""
     return candidates.scores
 
 
-def distinct(candidates: Beams, *, beam: int, n_categories: int) -> Tensor:
-    """The b best distinct sequences, categories and SID."""
-    return _first_of_each(candidates.codes, candidates.scores)
+def dedup(candidates: Hypotheses, *, beam: int, n_categories: int) -> Tensor:
+    """The b best distinct sequences, categories and SID together."""
+    return _drop_repeats(candidates.codes, candidates.scores)
 
 
-def distinct_sids(candidates: Beams, *, beam: int, n_categories: int) -> Tensor:
-    """The b best whose SIDs are distinct: what the released evaluation does under the name of the penalty."""
-    return _first_of_each(candidates.codes[:, :, n_categories:], candidates.scores)
+def dedup_sids(candidates: Hypotheses, *, beam: int, n_categories: int) -> Tensor:
+    """The b best with distinct SIDs: what the paper's released evaluation computes in place of the penalty."""
+    return _drop_repeats(candidates.codes[:, :, n_categories:], candidates.scores)
 
 
-def penalised(candidates: Beams, *, beam: int, n_categories: int) -> Tensor:
-    """Algorithm 1: a candidate pays for its likeness to those kept so far, and what it paid stays paid.
+def penalty(candidates: Hypotheses, *, beam: int, n_categories: int) -> Tensor:
+    """Algorithm 1: a candidate is penalised for its similarity to those kept so far, and keeps its penalised score.
 
-    The walk is sequential by definition: what rank r pays depends on the set that the ranks before it left. The first b
-    only ever join, so they are done at once; each later rank costs a few operations on all users together. What it
-    would pay for each likeness is known before.
+    The walk over the ranks is sequential by definition: the penalty of rank r depends on which earlier ranks are kept.
+    The first b ranks are always kept at first, so they are done at once; each later rank costs a few operations on all
+    users together. The penalised score of a rank at every possible similarity is computed beforehand.
     """
     n_candidates = candidates.scores.shape[1]
-    order = best(candidates.scores, n_candidates)
-    sids = _take(candidates.codes[:, :, n_categories:], order)
-    same = _agreement(sids)
-    likeness = torch.arange(sids.shape[2] + 1, device=order.device)
-    paid = candidates.scores.gather(1, order)[..., None] + _log_penalty(likeness, (sids != MASK).sum(dim=2)[..., None])
-    prices = units(paid, n_candidates)
+    order = stable_topk(candidates.scores, n_candidates)
+    sids = _take_rows(candidates.codes[:, :, n_categories:], order)
+    n_shared = _n_shared_codes(sids)
+    possible_shared = torch.arange(sids.shape[2] + 1, device=order.device)
+    n_revealed = (sids != MASK).sum(dim=2)
+    penalised = candidates.scores.gather(1, order)[..., None] + _log_penalty(possible_shared, n_revealed[..., None])
+    sort_keys = quantise_scores(penalised, n_candidates)
 
-    head = min(beam, n_candidates)
-    kept = torch.arange(head, device=order.device).repeat(len(order), 1)
-    alike = same[:, :head, :head].tril(-1).amax(dim=2).long()
-    price = prices[:, :head].gather(2, alike[..., None])[..., 0]
-    for rank in range(head, n_candidates):
-        closest = same[:, rank].gather(1, kept).amax(dim=1, keepdim=True).long()
-        new = prices[:, rank].gather(1, closest)
-        worst = (price * n_candidates - order.gather(1, kept)).argmin(dim=1, keepdim=True)
-        beats = new > price.gather(1, worst)
-        for of_kept, value in ((price, new), (alike, closest), (kept, torch.full_like(worst, rank))):
-            of_kept.scatter_(1, worst, torch.where(beats, value, of_kept.gather(1, worst)))
-    scores = paid.gather(1, kept[..., None].expand(-1, -1, paid.shape[2])).gather(2, alike[..., None])[..., 0]
-    return torch.full_like(candidates.scores, -torch.inf).scatter(1, order.gather(1, kept), scores)
-
-
-RULES: dict[PruneBy, Prune] = {"bs": standard, "dbs-dedup": distinct, "dbs-penalty": penalised}
-"""The rules that decoders take by name."""
+    n_first = min(beam, n_candidates)
+    kept = torch.arange(n_first, device=order.device).repeat(len(order), 1)
+    kept_shared = n_shared[:, :n_first, :n_first].tril(-1).amax(dim=2).long()
+    kept_key = sort_keys[:, :n_first].gather(2, kept_shared[..., None])[..., 0]
+    for rank in range(n_first, n_candidates):
+        shared = n_shared[:, rank].gather(1, kept).amax(dim=1, keepdim=True).long()
+        key = sort_keys[:, rank].gather(1, shared)
+        worst = (kept_key * n_candidates - order.gather(1, kept)).argmin(dim=1, keepdim=True)
+        replaces = key > kept_key.gather(1, worst)
+        for kept_values, value in ((kept_key, key), (kept_shared, shared), (kept, torch.full_like(worst, rank))):
+            kept_values.scatter_(1, worst, torch.where(replaces, value, kept_values.gather(1, worst)))
+    kept_scores = penalised.gather(1, kept[..., None].expand(-1, -1, penalised.shape[2]))
+    kept_scores = kept_scores.gather(2, kept_shared[..., None])[..., 0]
+    return torch.full_like(candidates.scores, -torch.inf).scatter(1, order.gather(1, kept), kept_scores)
 
 
-def _log_penalty(n_same: Tensor, n_revealed: Tensor) -> Tensor:
-    """log(1 - ln(1 + rho)), rho = n_same / n_revealed from 0 (nothing in common) to 1 (the same SID so far). float64
+PRUNING_RULES: dict[PruningName, PruningRule] = {
+    "standard": standard,
+    "dedup": dedup,
+    "dedup-sids": dedup_sids,
+    "penalty": penalty,
+}
+"""The pruning rules, by name."""
 
-    A likeness above 1, which nothing has, is NaN.
+
+def _log_penalty(n_shared: Tensor, n_revealed: Tensor) -> Tensor:
+    """log(1 - ln(1 + rho)), rho = n_shared / n_revealed from 0 (nothing in common) to 1 (the same SID so far). float64
+
+    NaN for a similarity above 1, which no pair of candidates has.
     """
-    return torch.log1p(-torch.log1p(n_same.double() / n_revealed))
+    return torch.log1p(-torch.log1p(n_shared.double() / n_revealed))
 
 
-def _first_of_each(codes: Tensor, scores: Tensor) -> Tensor:
+def _drop_repeats(codes: Tensor, scores: Tensor) -> Tensor:
     """Scores with -inf for all but the best of each distinct sequence. Shapes: (B, M, S), (B, M) -> (B, M)"""
-    order = best(scores, scores.shape[1])
-    ranked = _take(codes, order)
-    first, *others = ranked.unbind(2)
+    order = stable_topk(scores, scores.shape[1])
+    first, *others = _take_rows(codes, order).unbind(2)
     same = _pairs_equal(first)
     for column in others:
         same &= _pairs_equal(column)
@@ -104,17 +110,17 @@ def _first_of_each(codes: Tensor, scores: Tensor) -> Tensor:
     return scores.scatter(1, order, scores.gather(1, order).masked_fill(repeats, -torch.inf))
 
 
-def _agreement(sids: Tensor) -> Tensor:
+def _n_shared_codes(sids: Tensor) -> Tensor:
     """In how many slots two candidates have revealed the same code. Shape: (B, M, S) -> (B, M, M), uint8"""
     first, *others = sids.unbind(2)
-    same = _both_revealed(first)
+    n_shared = _both_revealed(first)
     for column in others:
-        same += _both_revealed(column)
-    return same
+        n_shared += _both_revealed(column)
+    return n_shared
 
 
 def _both_revealed(column: Tensor) -> Tensor:
-    """1 where two candidates have the same code. Shape: (B, M) -> (B, M, M), uint8"""
+    """1 where two candidates have revealed the same code. Shape: (B, M) -> (B, M, M), uint8"""
     return _pairs_equal(column).logical_and_((column != MASK)[:, :, None]).view(torch.uint8)
 
 
@@ -123,6 +129,6 @@ def _pairs_equal(column: Tensor) -> Tensor:
     return column[:, :, None] == column[:, None, :]
 
 
-def _take(codes: Tensor, order: Tensor) -> Tensor:
-    """Rows of `codes` by position. Shapes: (B, M, S), (B, P) -> (B, P, S)"""
-    return codes.gather(1, order[:, :, None].expand(-1, -1, codes.shape[2]))
+def _take_rows(codes: Tensor, rows: Tensor) -> Tensor:
+    """Shapes: (B, M, S), (B, P) -> (B, P, S)"""
+    return codes.gather(1, rows[:, :, None].expand(-1, -1, codes.shape[2]))

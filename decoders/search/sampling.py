@@ -1,8 +1,8 @@
-"""Proposals drawn at random instead of the top ones (`propose=sample`; semantics section 4).
+"""Proposals drawn at random instead of the top ones (`propose=sample`; docs/semantics.md, Decoding).
 
-The b largest of log p + Gumbel noise are a draw of b without replacement with probabilities proportional to p. The
-noise is a hash of who asks for what, not the next number of a generator, so a user's draw does not depend on the batch
-or the machine.
+The b largest of log p + Gumbel noise are a sample of b without replacement, with probabilities proportional to p
+(Gumbel top-k). The noise is a hash of the seed, the user and what is proposed, not the next number of a generator, so
+a user's sample does not depend on the batch or the machine.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from mindrec_bench.core.protocols import Canvas
+from mindrec_bench.core.random_bits import hash_bits, unsigned_shift
 
-from .scores import best
+from .scores import stable_topk
 
 
-def perturbed(log_probs: Tensor, slots: Tensor, canvas: Canvas, *, step: int, beam: int) -> Tensor:
+def perturb(log_probs: Tensor, slots: Tensor, canvas: Canvas, *, step: int, beam: int) -> Tensor:
     """Log-probabilities plus Gumbel noise on each slot's `beam` best codes, -inf elsewhere.
 
     Args:
@@ -26,43 +27,17 @@ def perturbed(log_probs: Tensor, slots: Tensor, canvas: Canvas, *, step: int, be
         beam: b.
 
     Returns:
-        Same shape. At least b finite entries a beam, or all that were finite.
+        Same shape. At least b finite entries per beam, or as many as were finite before.
     """
     _, n_beams, _, n_codes = log_probs.shape
-    top = best(log_probs, beam)
-    chosen = torch.full_like(log_probs, -torch.inf).scatter(3, top, log_probs.gather(3, top))
+    top = stable_topk(log_probs, beam)
+    proposals = torch.full_like(log_probs, -torch.inf).scatter(3, top, log_probs.gather(3, top))
     beams, codes = (torch.arange(size, device=log_probs.device) for size in (n_beams, n_codes))
-    parts = (canvas.users[:, None, None, None], step, beams[:, None, None], slots[:, None], codes)
-    return chosen + gumbel(hashed(canvas.seed, *parts))
+    users = canvas.users[:, None, None, None]
+    return proposals + gumbel_noise(hash_bits(canvas.seed, users, step, beams[:, None, None], slots[:, None], codes))
 
 
-def gumbel(bits: Tensor) -> Tensor:
-    """Standard Gumbel noise from random 64-bit integers. Same shape, float64; always finite."""
-    uniform = (_shift(bits, 12).double() + 0.5) / 2**52
+def gumbel_noise(bits: Tensor) -> Tensor:
+    """Standard Gumbel noise from random 64-bit words. Same shape, float64; always finite."""
+    uniform = (unsigned_shift(bits, 12).double() + 0.5) / 2**52
     return -torch.log(-torch.log(uniform))
-
-
-def hashed(seed: int, *parts: Tensor | int) -> Tensor:
-    """64 random-looking bits for each combination of the parts, which broadcast: chained SplitMix64 steps. int64"""
-    state = _mix(torch.tensor(seed))
-    for part in parts:
-        state = _mix(state + part)
-    return state
-
-
-def _mix(x: Tensor) -> Tensor:
-    """The SplitMix64 step (Steele, Lea, Flood 2014) on int64, which wraps as uint64 does."""
-    x = x + _signed(0x9E3779B97F4A7C15)
-    x = (x ^ _shift(x, 30)) * _signed(0xBF58476D1CE4E5B9)
-    x = (x ^ _shift(x, 27)) * _signed(0x94D049BB133111EB)
-    return x ^ _shift(x, 31)
-
-
-def _shift(x: Tensor, bits: int) -> Tensor:
-    """Shift right, filling with zeros."""
-    return (x >> bits) & ((1 << (64 - bits)) - 1)
-
-
-def _signed(word: int) -> int:
-    """The int64 with the bits of this 64-bit word."""
-    return word - (1 << 64) if word >> 63 else word

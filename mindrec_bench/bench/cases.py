@@ -1,6 +1,7 @@
-"""What `mrbench bench` times: each model, decoder, beam, batch and history length, ready to decode.
+"""The cases of `mrbench bench`: every model with every decoder, beam, batch size and history length, ready to decode.
 
-Networks have fresh weights and histories are random items: time does not depend on what a network has learnt.
+Networks have fresh weights and histories are random items, because the time does not depend on what a network has
+learnt.
 """
 
 from __future__ import annotations
@@ -24,46 +25,23 @@ from ..experiment.config import AUTO, ExperimentConfig
 from ..experiment.resolve import ResolvedExperiment, resolve_config
 
 TRAINING_USERS = 64
-"""Enough for the one step that a network's fit takes."""
+"""Users of the data that is loaded: enough for the one step that fitting a network takes."""
 
 
 @dataclass(frozen=True)
-class Axes:
-    """The values of `mrbench bench`'s options; their product is what is timed."""
+class BenchmarkGrid:
+    """Values of the options of `mrbench bench`; every combination is a case."""
 
     models: tuple[str, ...]
     decoders: tuple[str, ...]
     beams: tuple[int, ...]
-    batches: tuple[int, ...]
-    histories: tuple[int, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Case:
-    """One line of the table.
-
-    Attributes:
-        model, decoder, size: as asked, the size resolved.
-        beam, batch, history: results a user, users together, items in each history.
-        loaded: the model as its backbone loaded it.
-        users: the model and the decoder as a run has them.
-        examples: the batch.
-    """
-
-    model: str
-    decoder: str
-    size: str
-    beam: int
-    batch: int
-    history: int
-    loaded: Model
-    users: BatchDecoder
-    examples: Examples
+    batch_sizes: tuple[int, ...]
+    history_lengths: tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What all cases share; fields as in `ExperimentConfig`, and where to find data and compute."""
+class BenchmarkOptions:
+    """What all cases share; fields as in `ExperimentConfig`, and `device`, `data_dir` and `notify` as in a run."""
 
     data: str
     size: str
@@ -75,107 +53,155 @@ class Setting:
     notify: Callable[[str], None]
 
 
-def make_cases(axes: Axes, setting: Setting) -> list[Case]:
-    """All cases whose model and decoder fit each other; one notice names each pair that does not.
+@dataclass(frozen=True, eq=False)
+class BenchmarkCase:
+    """One model with one decoder and one batch.
+
+    Attributes:
+        model, decoder: with the options that differ from their defaults.
+        size: of the model.
+        beam: results per user.
+        batch_size: users decoded together.
+        history_length: items in each history.
+        loaded_model: what the backbone loaded, before any adapter.
+        batch_decoder: the model and the decoder, as a run sets them up.
+        examples: the batch.
+    """
+
+    model: str
+    decoder: str
+    size: str
+    beam: int
+    batch_size: int
+    history_length: int
+    loaded_model: Model
+    batch_decoder: BatchDecoder
+    examples: Examples
+
+
+def make_cases(grid: BenchmarkGrid, options: BenchmarkOptions) -> list[BenchmarkCase]:
+    """All cases whose model and decoder work together; other pairs are left out, each with a notice.
 
     Raises:
-        UsageError: unknown names, values out of range, or no pair that fits.
+        UsageError: unknown names, values out of range, or no pair that works together.
     """
-    for name, values, most in (("--batch", axes.batches, None), ("--history", axes.histories, HISTORY)):
-        for value in values:
-            if value < 1 or (most is not None and value > most):
-                raise UsageError(f"{name} is {value}; it must be at least 1" + (f", at most {most}" if most else ""))
-    pairs = list(_pairs(axes, setting))
-    if not pairs:
+    _check_range("--batch", grid.batch_sizes)
+    _check_range("--history", grid.history_lengths, maximum=HISTORY)
+    experiments = list(_resolve_pairs(grid, options))
+    if not experiments:
         raise UsageError("no decoder of --decoder works with a model of --model; see `mrbench list models NAME`")
-    dataset = pairs[0].source.load(setting.data_dir, users=TRAINING_USERS, notify=lambda line: None)
+    dataset = experiments[0].source.load(options.data_dir, users=TRAINING_USERS, notify=lambda line: None)
     models: dict[str, Model] = {}
     cases = []
-    for resolved in pairs:
-        name = resolved.question.model
+    for experiment in experiments:
+        name = experiment.config.model
         if name not in models:
-            models[name] = _fresh(resolved, dataset, setting)
-        sizes = product(axes.beams, axes.batches, axes.histories)
-        cases += [_case(resolved, dataset, setting, models[name], *size) for size in sizes]
+            models[name] = _load_untrained(experiment, dataset, options)
+        shapes = product(grid.beams, grid.batch_sizes, grid.history_lengths)
+        cases += [_make_case(experiment, dataset, options, models[name], *shape) for shape in shapes]
     return cases
 
 
-def _pairs(axes: Axes, setting: Setting) -> Iterator[ResolvedExperiment]:
-    from ..plugins.registry import fits, make
+def _check_range(flag: str, values: Sequence[int], maximum: int | None = None) -> None:
+    for value in values:
+        if value < 1 or (maximum is not None and value > maximum):
+            limit = "" if maximum is None else f", at most {maximum}"
+            raise UsageError(f"{flag} is {value}; it must be at least 1{limit}")
 
-    for model, decoder in product(axes.models, axes.decoders):
-        capability, needs = make("model", model)[1].capability, make("decoder", decoder)[1].needs
-        if not fits(capability, needs) and len(axes.models) * len(axes.decoders) > 1:
-            setting.notify(f"left out: decoder '{decoder}' can't work with model '{model}'")
+
+def _resolve_pairs(grid: BenchmarkGrid, options: BenchmarkOptions) -> Iterator[ResolvedExperiment]:
+    """The experiments of all pairs that work together; a single pair that does not is refused when resolved."""
+    from ..plugins.registry import can_answer, make
+
+    single_pair = len(grid.models) * len(grid.decoders) == 1
+    for model, decoder in product(grid.models, grid.decoders):
+        backbone, needs = make("model", model)[1], make("decoder", decoder)[1].needs
+        if not can_answer(backbone.capability, needs) and not single_pair:
+            options.notify(f"left out: decoder '{decoder}' does not work with model '{model}'")
             continue
-        question = ExperimentConfig(
+        config = ExperimentConfig(
             model=model,
             decoder=decoder,
-            data=setting.data,
-            size=setting.size if make("model", model)[1].sizes else AUTO,
-            categories=setting.categories,
-            constrain=setting.constrain,
-            beam=min(axes.beams),
-            seed=setting.seed,
+            data=options.data,
+            size=options.size if backbone.sizes else AUTO,
+            categories=options.categories,
+            constrain=options.constrain,
+            beam=min(grid.beams),
+            seed=options.seed,
         )
-        yield resolve_config(question, setting.data_dir)
+        yield resolve_config(config, options.data_dir)
 
 
-def _fresh(resolved: ResolvedExperiment, dataset: Dataset, setting: Setting) -> Model:
-    """The model after as little fitting as its backbone does."""
-    size = resolved.size(dataset)
-    backbone = resolved.backbone.with_size_defaults(size)
-    space = dataset.space(categories=resolved.categories(dataset) != "none")
-    task = Task(dataset, space, size, setting.seed, setting.device, max_minutes=1e-9, quiet=True)
+def _load_untrained(experiment: ResolvedExperiment, dataset: Dataset, options: BenchmarkOptions) -> Model:
+    """The model after the shortest fit that its backbone makes."""
+    size = experiment.size(dataset)
+    backbone = experiment.backbone.with_size_defaults(size)
+    space = dataset.space(categories=experiment.categories(dataset) != "none")
+    task = Task(dataset, space, size, options.seed, options.device, max_minutes=1e-9, quiet=True)
     with TemporaryDirectory() as folder:
         if backbone.sizes:
             backbone.fit(task, Path(folder))
         return backbone.load(task, Path(folder))
 
 
-def _case(
-    resolved: ResolvedExperiment, dataset: Dataset, setting: Setting, model: Model, beam: int, batch: int, history: int
-) -> Case:
-    categories = resolved.categories(dataset)
+def _make_case(
+    experiment: ResolvedExperiment,
+    dataset: Dataset,
+    options: BenchmarkOptions,
+    model: Model,
+    beam: int,
+    batch_size: int,
+    history_length: int,
+) -> BenchmarkCase:
+    categories = experiment.categories(dataset)
     space = dataset.space(categories=categories != "none")
-    users = BatchDecoder(
-        model=adapt(model, resolved.backbone.capability, resolved.decoder.needs, space),
-        decoder=resolved.decoder,
+    batch_decoder = BatchDecoder(
+        model=adapt(model, experiment.backbone.capability, experiment.decoder.needs, space),
+        decoder=experiment.decoder,
         space=space,
         categories=categories,
         item_ids=dataset.item_ids,
         beam=beam,
-        seed=setting.seed,
-        device=setting.device,
-        batch_size=batch,
-        constrain=setting.constrain,
+        seed=options.seed,
+        device=options.device,
+        batch_size=batch_size,
+        constrain=options.constrain,
     )
-    rng = np.random.default_rng(setting.seed)
-    items = np.full((batch, HISTORY), -1)
-    items[:, HISTORY - history :] = rng.integers(dataset.n_items, size=(batch, history))
-    examples = Examples(Histories(items, np.arange(batch)), rng.integers(dataset.n_items, size=batch))
-    size = resolved.size(dataset)
-    return Case(resolved.model_label, resolved.decoder_label, size, beam, batch, history, model, users, examples)
+    rng = np.random.default_rng(options.seed)
+    items = np.full((batch_size, HISTORY), -1)
+    items[:, HISTORY - history_length :] = rng.integers(dataset.n_items, size=(batch_size, history_length))
+    histories = Histories(items, np.arange(batch_size))
+    return BenchmarkCase(
+        model=experiment.model_label,
+        decoder=experiment.decoder_label,
+        size=experiment.size(dataset),
+        beam=beam,
+        batch_size=batch_size,
+        history_length=history_length,
+        loaded_model=model,
+        batch_decoder=batch_decoder,
+        examples=Examples(histories, rng.integers(dataset.n_items, size=batch_size)),
+    )
 
 
-def named_list(texts: Sequence[str]) -> tuple[str, ...]:
-    """Names between commas; a part such as `prune=bs` belongs to the options of the name before it."""
-    found: list[str] = []
+def parse_names(texts: Sequence[str]) -> tuple[str, ...]:
+    """Distinct names separated by commas; a part such as `prune=bs` belongs to the options of the name before it."""
+    names: list[str] = []
     for part in (part for text in texts for part in text.split(",")):
-        if found and "=" in part.partition(":")[0]:
-            found[-1] += f",{part}"
+        if names and "=" in part.partition(":")[0]:
+            names[-1] += f",{part}"
         else:
-            found.append(part)
-    return tuple(dict.fromkeys(found))
+            names.append(part)
+    return tuple(dict.fromkeys(names))
 
 
-def numbers(flag: str, text: str) -> tuple[int, ...]:
-    """Whole numbers between commas.
+def parse_numbers(flag: str, text: str) -> tuple[int, ...]:
+    """Distinct whole numbers separated by commas.
 
     Raises:
-        UsageError: something else.
+        UsageError: the text is anything else.
     """
     try:
         return tuple(dict.fromkeys(int(part) for part in text.split(",")))
     except ValueError:
-        raise UsageError(f"{flag} is '{text}'; it must be whole numbers with commas between them") from None
+        raise UsageError(f"{flag} is '{text}'; it must be whole numbers separated by commas") from None

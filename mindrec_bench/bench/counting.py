@@ -1,4 +1,4 @@
-"""Counts what a piece of work computes, and measures how fast the machine could."""
+"""Counts the operations of a computation, and measures how many per second this machine can do."""
 
 from __future__ import annotations
 
@@ -14,50 +14,52 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-MATRIX = {"cpu": 1024, "cuda": 8192}
-"""Rows and columns of the product that a device is measured with: large enough to keep it busy."""
+MATRIX_SIDE = {"cpu": 1024, "cuda": 8192}
+"""Rows and columns of the matrix product that measures a device: large enough to keep it busy."""
 
 
 @dataclass(frozen=True)
-class Counted:
-    """What one piece of work computes.
+class OperationCount:
+    """The operations of one computation.
 
     Attributes:
-        flops: floating-point operations of its matrix products, attention's included; other operations are few.
-        positions: rows that went through a weight matrix, averaged over the matrices by their size: the sequence
-            positions that ran through the whole network, or as much work in parts of it.
+        flops: floating-point operations of matrix products, including those of attention; other operations are few.
+        positions: rows multiplied with a weight matrix, averaged over the weight matrices in proportion to their
+            sizes: the sequence positions that pass through the whole network, or the same amount of work in parts of
+            it.
     """
 
     flops: int
     positions: float
 
 
-def count(work: Callable[[], object]) -> Counted:
-    """Run the work once and count.
+def count_operations(work: Callable[[], object]) -> OperationCount:
+    """Run `work` once and count its operations.
 
     Attention is computed by plain matrix products meanwhile, since fused kernels are not counted on every device.
     """
-    rows = _Rows()
-    with rows, FlopCounterMode(display=False, custom_mapping=_ONEDNN) as flops, sdpa_kernel(SDPBackend.MATH):
+    rows = _WeightRowCounter()
+    with rows, FlopCounterMode(display=False, custom_mapping=_ONEDNN_FLOPS) as flops, sdpa_kernel(SDPBackend.MATH):
         work()
-    return Counted(flops.get_total_flops(), rows.positions)
+    return OperationCount(flops.get_total_flops(), rows.positions)
 
 
-def _linear_flops(inputs: Any, weight: Any, *rest: Any, out_shape: Any = None, **named: Any) -> int:
-    """Of a linear layer; torch gives shapes."""
+def _linear_flops(inputs: Any, weight: Any, *args: Any, out_shape: Any = None, **kwargs: Any) -> int:
+    """Operations of a linear layer; the arguments are shapes."""
     return 2 * math.prod(inputs) * weight[0]
 
 
-_ONEDNN: dict[Any, Any] = (
+_ONEDNN_FLOPS: dict[Any, Any] = (
     {torch.ops.mkldnn._linear_pointwise: _linear_flops} if hasattr(torch.ops.mkldnn, "_linear_pointwise") else {}
 )
-"""A product that torch does not count by itself: networks may use it on a CPU."""
+"""A matrix product that networks may use on a CPU and that torch does not count."""
 
 
-class _Rows(TorchDispatchMode):
-    """Rows that each weight matrix is multiplied with; batched products are attention's, and have no weights."""
+class _WeightRowCounter(TorchDispatchMode):
+    """Counts the rows multiplied with each weight matrix; batched products are those of attention, without weights."""
 
     _PRODUCTS: ClassVar = {torch.ops.aten.mm.default: (0, 1), torch.ops.aten.addmm.default: (1, 2)}
+    """Operator -> the positions of inputs and weight among its arguments."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,38 +67,38 @@ class _Rows(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func in self._PRODUCTS:
-            left, weight = (args[place] for place in self._PRODUCTS[func])
+            inputs, weight = (args[index] for index in self._PRODUCTS[func])
             key = weight.data_ptr(), weight.numel()
-            self.rows[key] = self.rows.get(key, 0) + len(left)
-        elif getattr(func, "overloadpacket", None) in _ONEDNN:
-            left, weight = args[:2]
+            self.rows[key] = self.rows.get(key, 0) + len(inputs)
+        elif getattr(func, "overloadpacket", None) in _ONEDNN_FLOPS:
+            inputs, weight = args[:2]
             key = weight.data_ptr(), weight.numel()
-            self.rows[key] = self.rows.get(key, 0) + left.numel() // left.shape[-1]
+            self.rows[key] = self.rows.get(key, 0) + inputs.numel() // inputs.shape[-1]
         return func(*args, **(kwargs or {}))
 
     @property
     def positions(self) -> float:
-        """See `Counted`; 0 without products."""
-        size = sum(numel for _, numel in self.rows)
-        return sum(rows * numel for (_, numel), rows in self.rows.items()) / size if size else 0.0
+        """See `OperationCount`; 0 without products."""
+        total_size = sum(numel for _, numel in self.rows)
+        return sum(rows * numel for (_, numel), rows in self.rows.items()) / total_size if total_size else 0.0
 
 
 def matrix_product_rate(device: str, repeats: int = 5) -> float:
-    """Floating-point operations a second of a square product of float32, with the threads that decoding has.
+    """Floating-point operations per second of a square float32 matrix product, with the threads that decoding has.
 
-    On a CPU by whichever of torch's two libraries is quicker.
+    On a CPU by the faster of the two libraries that torch has.
     """
-    side = MATRIX[device]
+    side = MATRIX_SIDE[device]
     left, right = torch.randn(2, side, side, device=device)
-    ways: list[Callable[[], object]] = [lambda: left @ right]
-    if device == "cpu" and _ONEDNN:
-        ways.append(lambda: torch.ops.mkldnn._linear_pointwise(left, right, None, "none", [], ""))
+    products: list[Callable[[], object]] = [lambda: left @ right]
+    if device == "cpu" and _ONEDNN_FLOPS:
+        products.append(lambda: torch.ops.mkldnn._linear_pointwise(left, right, None, "none", [], ""))
     with torch.inference_mode():
-        return 2 * side**3 / min(_seconds(way, device, repeats) for way in ways)
+        return 2 * side**3 / min(_median_seconds(product, device, repeats) for product in products)
 
 
-def _seconds(work: Callable[[], object], device: str, repeats: int) -> float:
-    """The median, but for the first, which wakes threads and libraries."""
+def _median_seconds(work: Callable[[], object], device: str, repeats: int) -> float:
+    """The median over `repeats` runs after one that starts threads and loads libraries."""
     times = []
     for _ in range(repeats + 1):
         start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Times cases in turn, so that what else the machine does falls on all of them alike, and counts what they compute."""
+"""Times cases in turn, so that other load of the machine affects all of them alike, and counts their operations."""
 
 from __future__ import annotations
 
@@ -10,132 +10,141 @@ from statistics import median
 import numpy as np
 import torch
 
-from ..core.timing import REST, timing
+from ..core.timing import REST, time_sections
 from ..distributed.devices import peak_bytes
 from ..experiment.batch_decoder import Meter
-from .cases import Case
-from .counting import Counted, count
-from .plain import Plain
+from .cases import BenchmarkCase
+from .counting import OperationCount, count_operations
+from .plain_decoder import PlainDecoder
 
-PARTS = ("model", "expansion", "pruning", "constraint", "output")
-"""Where the time of a batch goes: reading histories and asking the model; proposing candidates, and all of the search
-that is nothing else; pruning; the catalogue constraint; rankings to the host and into rows."""
+SECTIONS = ("model", "expansion", "pruning", "constraint", "output")
+"""Where the time of a batch goes: reading histories and calls of the model; proposing candidates, and all of the search
+that has no section of its own; pruning; the catalogue constraint; rankings to the host and into rows."""
 
-_STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+_STATUS_FILE, _RESET_FILE = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 @dataclass(frozen=True)
-class Timed:
-    """What one case cost; every time is wall time.
+class BenchmarkResult:
+    """What decoding one case costs; all times are wall time.
 
     Attributes:
-        case: which.
-        seconds: of each repeat: a batch, from histories to rows of rankings.
-        shares: share of each of `PARTS` in it, medians over repeats, scaled so that they sum to 1.
-        passes: forward passes of a batch, as a run counts them.
-        counted: operations and positions of a batch.
-        peak_bytes: the most memory while it ran: of the GPU, else of the process with all models of the table.
-        plain_ratio: time of the plain way over this one's, the median over repeats; None where there is no plain way.
+        case: what was decoded.
+        seconds: of one batch in each repeat, from histories to rows of rankings.
+        shares: the share of each of `SECTIONS` in it, medians over repeats, scaled so that they sum to 1.
+        forward_passes: of a batch, as a run counts them.
+        operations: of a batch.
+        peak_bytes: the most memory used by then: of the GPU, else of the process with the models of all cases.
+        plain_ratio: the plain decoder's time divided by this one's, median over repeats; None where it does not
+            implement the case.
     """
 
-    case: Case
+    case: BenchmarkCase
     seconds: tuple[float, ...]
     shares: dict[str, float]
-    passes: int
-    counted: Counted
+    forward_passes: int
+    operations: OperationCount
     peak_bytes: int
     plain_ratio: float | None
 
     @property
     def users_per_second(self) -> float:
-        """By the median batch."""
-        return self.case.batch / median(self.seconds)
+        """In the median batch."""
+        return self.case.batch_size / median(self.seconds)
 
     @property
     def flops_per_second(self) -> float:
-        """By the median batch, of all of its time."""
-        return self.counted.flops / median(self.seconds)
+        """In the median batch, over all of its time."""
+        return self.operations.flops / median(self.seconds)
 
     def quantile(self, q: float) -> float:
-        """Of the seconds of a batch."""
+        """A quantile of the seconds of a batch."""
         return float(np.quantile(self.seconds, q))
 
 
-def measure(
-    cases: Sequence[Case], repeats: int, plain: Plain | None = None, progress: Callable[[], object] = lambda: None
-) -> list[Timed]:
+def measure_cases(
+    cases: Sequence[BenchmarkCase],
+    repeats: int,
+    plain: PlainDecoder | None = None,
+    progress: Callable[[], object] = lambda: None,
+) -> list[BenchmarkResult]:
     """Time every case `repeats` times, in turn.
 
     Args:
         cases: what to time.
-        repeats: after one run of each case that counts, warms up and is not timed.
-        plain: the plain way, to be timed beside the cases that it knows.
+        repeats: after a first round, which counts operations, warms up and is not timed.
+        plain: the plain decoder, timed beside the cases that it implements.
         progress: called after each case of each round.
     """
-    first = []
+    counts = []
     for case in cases:
-        first.append(_first(case))
+        counts.append(_count_batch(case))
         progress()
-    runs: list[list[tuple[float, dict[str, float]]]] = [[] for _ in cases]
+    times: list[list[tuple[float, dict[str, float]]]] = [[] for _ in cases]
     ratios: list[list[float]] = [[] for _ in cases]
     for _ in range(repeats):
-        for case, own, against in zip(cases, runs, ratios, strict=True):
-            own.append(_timed(case))
-            if plain is not None and plain.knows(case):
-                against.append(plain.seconds(case) / own[-1][0])
+        for case, case_times, case_ratios in zip(cases, times, ratios, strict=True):
+            case_times.append(_time_batch(case))
+            if plain is not None and plain.supports(case):
+                case_ratios.append(plain.seconds(case) / case_times[-1][0])
             progress()
-    found = []
-    for case, own, against, once in zip(cases, runs, ratios, first, strict=True):
-        seconds, shares = tuple(seconds for seconds, _ in own), _shares([parts for _, parts in own])
-        found.append(Timed(case, seconds, shares, *once, plain_ratio=median(against) if against else None))
-    return found
+    results = []
+    for case, count, case_times, case_ratios in zip(cases, counts, times, ratios, strict=True):
+        seconds = tuple(total for total, _ in case_times)
+        shares = _median_shares([sections for _, sections in case_times])
+        plain_ratio = median(case_ratios) if case_ratios else None
+        results.append(BenchmarkResult(case, seconds, shares, *count, plain_ratio=plain_ratio))
+    return results
 
 
-def _decode(case: Case) -> Meter:
+def _decode_batch(case: BenchmarkCase) -> Meter:
     meter = Meter()
-    for _ in case.users.batches(case.examples, meter):
+    for _ in case.batch_decoder.decode_batches(case.examples, meter):
         pass
     return meter
 
 
-def _first(case: Case) -> tuple[int, Counted, int]:
-    """Passes, operations and peak memory of a batch."""
-    counted = count(lambda: _decode(case))
-    _reset_peak(case.users.device)
-    passes = _decode(case).passes
-    return passes, counted, _peak(case.users.device)
+def _count_batch(case: BenchmarkCase) -> tuple[int, OperationCount, int]:
+    """Forward passes, operations and peak memory of a batch."""
+    device = case.batch_decoder.device
+    operations = count_operations(lambda: _decode_batch(case))
+    _reset_peak_memory(device)
+    forward_passes = _decode_batch(case).forward_passes
+    return forward_passes, operations, _peak_memory(device)
 
 
-def _timed(case: Case) -> tuple[float, dict[str, float]]:
-    """Seconds of a batch, and of its parts."""
-    with timing(case.users.device) as clock:
-        meter = _decode(case)
-    return sum(meter.batch_seconds), clock.seconds()
+def _time_batch(case: BenchmarkCase) -> tuple[float, dict[str, float]]:
+    """Seconds of a batch, and of its sections."""
+    with time_sections(case.batch_decoder.device) as timer:
+        meter = _decode_batch(case)
+    return sum(meter.batch_seconds), timer.seconds()
 
 
-def _shares(runs: Sequence[dict[str, float]]) -> dict[str, float]:
-    named = [{**parts, "expansion": parts.get(REST, 0.0)} for parts in runs]
-    found = {
-        name: median(parts.get(name, 0.0) / sum(parts.get(each, 0.0) for each in PARTS) for parts in named)
-        for name in PARTS
+def _median_shares(batches: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Shares of `SECTIONS`, from the seconds by section of each repeat."""
+    batches = [{**seconds, "expansion": seconds.get(REST, 0.0)} for seconds in batches]
+    totals = [sum(seconds.get(section, 0.0) for section in SECTIONS) for seconds in batches]
+    shares = {
+        section: median(seconds.get(section, 0.0) / total for seconds, total in zip(batches, totals, strict=True))
+        for section in SECTIONS
     }
-    total = sum(found.values())
-    return {name: share / total for name, share in found.items()}
+    sum_of_medians = sum(shares.values())
+    return {section: share / sum_of_medians for section, share in shares.items()}
 
 
-def _reset_peak(device: str) -> None:
-    """Forget the peak so far, where the system can."""
+def _reset_peak_memory(device: str) -> None:
+    """Reset the counter of peak memory, where the system can."""
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
         return
     try:
-        _RESET.write_text("5")
-    except OSError:  # then the peak is that of the process so far
+        _RESET_FILE.write_text("5")
+    except OSError:  # the peak is then that of the process since its start
         return
 
 
-def _peak(device: str) -> int:
-    if device == "cpu" and _STATUS.is_file():
-        lines = dict(line.split(":", 1) for line in _STATUS.read_text().splitlines())
+def _peak_memory(device: str) -> int:
+    if device == "cpu" and _STATUS_FILE.is_file():
+        lines = dict(line.split(":", 1) for line in _STATUS_FILE.read_text().splitlines())
         return int(lines["VmHWM"].split()[0]) * 1024
     return peak_bytes(device)

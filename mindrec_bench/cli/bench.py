@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from .flags import data_dir_option, json_option, notify
+from .flags import constrain_option, data_dir_option, device_option, json_option, notify_unless, quiet_option
 
 
 @click.command()
@@ -20,49 +20,50 @@ from .flags import data_dir_option, json_option, notify
 @click.option("--size", default="auto", show_default=True, help="Size of the models that have sizes.")
 @click.option("--data", default="arts-sim", show_default=True, help="Its catalogue and codes are used.")
 @click.option("--categories", type=click.Choice(["none", "history", "generate", "given"]), help="As in `mrbench run`.")
-@click.option("--constrain", type=click.Choice(["slots", "catalogue"]), default="slots", show_default=True)
+@constrain_option
 @click.option("--repeats", type=click.IntRange(min=1), default=5, show_default=True, help="Timed batches of each case.")
 @click.option("--plain", type=click.Path(path_type=Path, exists=True), help="A plain way to divide by: FILE.py.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw the parts of each case: FILE.png, .svg or .pdf.")
 @click.option("--seed", type=int, default=42, show_default=True)
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@device_option
 @data_dir_option
-@click.option("--quiet", "-q", is_flag=True, help="No progress.")
+@quiet_option
 @json_option
 def bench(**flags: Any) -> None:
     """Time decoding: every model with every decoder, beam, batch and history length that is named.
 
     \b
     mrbench bench --model llada,llama3 --decoder dbs-penalty,ar-beam --beam 1,10 --history 2,10 --size small
-    mrbench bench --size small --plain benchmarks/plain.py        # in a checkout: against the plain way
+    mrbench bench --size small --plain benchmarks/plain_beam_search.py  # in a checkout: against the plain way
 
     Nothing is trained or stored: networks have fresh weights, and histories are random items. All cases take turns, and
     times are medians over the repeats, of wall time.
     """
     from tqdm import tqdm
 
-    from ..bench.cases import Axes, Setting, make_cases, named_list, numbers
+    from ..bench.cases import BenchmarkGrid, BenchmarkOptions, make_cases, parse_names, parse_numbers
     from ..bench.counting import matrix_product_rate
-    from ..bench.measure import measure
-    from ..bench.plain import Plain
-    from ..bench.show import as_row, check_plot, plot, to_text
+    from ..bench.measure import measure_cases
+    from ..bench.plain_decoder import PlainDecoder
+    from ..bench.plot import check_format, write_plot
+    from ..bench.result_table import to_json_row, to_text
     from ..distributed.devices import environment, pick_device
 
     if flags["plot"] is not None:
-        check_plot(flags["plot"])
-    plain = Plain.read(flags["plain"]) if flags["plain"] is not None else None
-    axes = Axes(
-        named_list(flags["models"]),
-        named_list(flags["decoders"]),
-        *(numbers(flag, flags[name]) for flag, name in _NUMBERS.items()),
+        check_format(flags["plot"])
+    plain = PlainDecoder.read(flags["plain"]) if flags["plain"] is not None else None
+    grid = BenchmarkGrid(
+        parse_names(flags["models"]),
+        parse_names(flags["decoders"]),
+        *(parse_numbers(flag, flags[name]) for flag, name in _NUMBERS.items()),
     )
     names = ("data", "size", "categories", "constrain", "seed", "data_dir")
-    device, told = pick_device(flags["device"]), (lambda line: None) if flags["quiet"] else notify
-    setting = Setting(device=device, notify=told, **{name: flags[name] for name in names})
-    cases, repeats = make_cases(axes, setting), flags["repeats"]
+    device, told = pick_device(flags["device"]), notify_unless(flags["quiet"])
+    options = BenchmarkOptions(device=device, notify=told, **{name: flags[name] for name in names})
+    cases, repeats = make_cases(grid, options), flags["repeats"]
     rate = matrix_product_rate(device)
     with tqdm(total=len(cases) * (repeats + 1), unit=" batches", desc="bench", disable=flags["quiet"]) as bar:
-        rows = [as_row(timed, rate) for timed in measure(cases, repeats, plain, bar.update)]
+        rows = [to_json_row(result, rate) for result in measure_cases(cases, repeats, plain, bar.update)]
     machine = environment(device)
     value = {
         "environment": machine,
@@ -78,7 +79,7 @@ def bench(**flags: Any) -> None:
         f"{rate / 1e9:.0f} GFLOP/s; fresh weights, random histories; medians of {repeats} repeats"
     )
     if flags["plot"] is not None:
-        plot(rows, head, flags["plot"])
+        write_plot(rows, head, flags["plot"])
     click.echo(json.dumps(value, ensure_ascii=False) if flags["as_json"] else to_text(rows, head))
 
 

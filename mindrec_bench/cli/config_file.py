@@ -1,4 +1,4 @@
-"""A command's flags in a TOML file: `mrbench run --config cell.toml`, where flags on the command line win."""
+"""Options of a command from a TOML file: `mrbench run --config cell.toml`; the command line takes precedence."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 import click
 
 from ..errors import UsageError, did_you_mean
-from ..io.schema import parse_toml, read_text
+from ..io.schema import parse_toml, read_toml_text
 
 
-def _take(context: click.Context, option: click.Parameter, path: Path | None) -> None:
-    """Make the file's values the defaults of the command's other flags."""
+def _set_defaults(context: click.Context, option: click.Parameter, path: Path | None) -> None:
+    """Make the values of the file the defaults of the command's other options."""
     if path is not None:
         context.default_map = read_config(path, context.command, hidden=str(option.name))
 
@@ -20,11 +20,11 @@ def _take(context: click.Context, option: click.Parameter, path: Path | None) ->
 config_option = click.option(
     "--config",
     type=click.Path(path_type=Path),
-    is_eager=True,  # before the other flags are looked at
+    is_eager=True,  # processed before the other options, whose defaults it sets
     expose_value=False,
-    callback=_take,
+    callback=_set_defaults,
     metavar="FILE.toml",
-    help="Read flags from a file, one `flag = value` a line; flags given here win.",
+    help="Read options from a file, one `option = value` per line; those on the command line take precedence.",
 )
 
 
@@ -32,38 +32,39 @@ def read_config(path: Path, command: click.Command, hidden: str = "") -> dict[st
     """The values in a configuration file, by parameter name.
 
     Args:
-        path: TOML; a key is a flag's name without the dashes in front (`max-minutes` or `max_minutes`).
-        command: whose flags they are.
+        path: TOML; a key is the name of an option without its leading dashes (`max-minutes` or `max_minutes`).
+        command: the command that has the options.
         hidden: a parameter that a file can't set.
 
     Raises:
-        UsageError: the file can't be read, is no TOML, names an unknown flag or one twice, or gives a value that the
-            flag does not take.
+        UsageError: the file can't be read or is not valid TOML, or it has an unknown option, one option twice, or a
+            value that the option does not accept.
     """
-    raw = parse_toml(read_text(path, "the configuration"), f"the configuration {path}")
-    flags = {_key(flag): option for option in command.params for flag in option.opts if flag.startswith("--")}
-    flags = {key: option for key, option in flags.items() if option.name != hidden}
+    raw = parse_toml(read_toml_text(path, "the configuration"), f"the configuration {path}")
+    options = {_normalise(flag): option for option in command.params for flag in option.opts if flag.startswith("--")}
+    options = {key: option for key, option in options.items() if option.name != hidden}
     values: dict[str, Any] = {}
     for key, value in raw.items():
-        option = flags.get(_key(key))
+        option = options.get(_normalise(key))
         if option is None:
-            known = sorted(name.replace("_", "-") for name in flags)
+            known = sorted(name.replace("_", "-") for name in options)
             raise UsageError(f"unknown key '{key}' in {path}{did_you_mean(key, known)}; allowed: {', '.join(known)}")
         if option.name in values:
-            raise UsageError(f"the key '{key}' stands twice in {path}, with - and with _; keep one of them")
-        values[str(option.name)] = _checked(key, value, option, path)
+            raise UsageError(f"the key '{key}' is given twice in {path}, with - and with _; keep one of them")
+        values[str(option.name)] = _convert(key, value, option, path)
     return values
 
 
-def _key(flag: str) -> str:
+def _normalise(flag: str) -> str:
     return flag.lstrip("-").replace("-", "_")
 
 
-def _checked(key: str, value: Any, option: click.Parameter, path: Path) -> Any:
-    """The value as the flag takes it; said here, since click would name no file."""
-    if getattr(option, "is_flag", False) != isinstance(value, bool) or isinstance(value, list | dict):
-        wanted = "true or false" if getattr(option, "is_flag", False) else "one plain value"
-        raise UsageError(f"'{key}' in {path} is {value!r}; it must be {wanted}")
+def _convert(key: str, value: Any, option: click.Parameter, path: Path) -> Any:
+    """The value as the option takes it; converted here because click's own message would not name the file."""
+    is_flag = getattr(option, "is_flag", False)
+    if is_flag != isinstance(value, bool) or isinstance(value, list | dict):
+        expected = "true or false" if is_flag else "one plain value"
+        raise UsageError(f"'{key}' in {path} is {value!r}; it must be {expected}")
     try:
         return option.type.convert(value, option, None)
     except click.BadParameter as error:

@@ -1,4 +1,4 @@
-"""`mrbench doctor`: what this machine has."""
+"""`mrbench doctor`: show what this machine has."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from .flags import data_dir_option, json_option, print_result
 def doctor(data_dir: Path | None, as_json: bool) -> None:
     """Show what this machine has: packages, devices, data, weights, and what each model would do here.
 
-    It only reports: the exit code is 0 whatever is missing.
+    It only reports: the exit code is 0 even if something is missing.
     """
-    from ..experiment.doctor import examine, to_text
+    from ..experiment.doctor import diagnose, to_text
 
-    lines = examine(data_dir)
+    lines = diagnose(data_dir)
     print_result([line._asdict() for line in lines], to_text(lines), as_json)

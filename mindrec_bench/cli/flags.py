@@ -1,8 +1,9 @@
-"""What the commands share: flags, a number of users, where notices go."""
+"""Options that several commands have, and where commands print results and notices."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,21 @@ ALL = "all"
 
 
 class Users(click.ParamType):
-    """A number of users, or `all` (None in Python)."""
+    """A number of users, or `all`.
+
+    Args:
+        all_value: the value of `all` in Python.
+    """
 
     name = "N|all"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+    def __init__(self, all_value: str | None = None) -> None:
+        self.all_value = all_value
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str | None:
         """See `click.ParamType`."""
         if value is None or value == ALL:
-            return None
+            return self.all_value
         try:
             return int(value)
         except ValueError:
@@ -27,18 +35,23 @@ class Users(click.ParamType):
 
 
 class Commands(click.Group):
-    """A group that lists its commands with the whole first sentence of each."""
+    """A group whose help lists each command with its whole first sentence."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """See `click.Group`, which cuts the sentences to a line."""
+        """See `click.Group`, which shortens the sentences to one line."""
         rows = [(name, command.get_short_help_str(10_000)) for name, command in sorted(self.commands.items())]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
 
 def notify(line: str) -> None:
-    """Print a notice on stderr; results alone go to stdout."""
+    """Print a notice on stderr; stdout is for results only."""
     click.echo(line, err=True)
+
+
+def notify_unless(quiet: bool) -> Callable[[str], None]:
+    """`notify`, or a function that discards notices."""
+    return (lambda line: None) if quiet else notify
 
 
 def print_result(value: Any, text: str, as_json: bool) -> None:
@@ -53,12 +66,30 @@ runs_option = click.option(
 data_dir_option = click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
-    help="Where data folders are; else $MRBENCH_DATA, ./data, the per-user cache.",
+    help="Where data folders are.  [default: $MRBENCH_DATA, else ./data, else the per-user cache]",
 )
+users_option = click.option(
+    "--users", type=Users(), default="5000", show_default=True, help="How many users make up the data."
+)
+constrain_option = click.option(
+    "--constrain",
+    type=click.Choice(["slots", "catalogue"]),
+    default="slots",
+    show_default=True,
+    help="A slot may have any of its codes, or only those that keep a catalogue item reachable.",
+)
+device_option = click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to compute."
+)
+batch_size_option = click.option(
+    "--batch-size", type=int, default=128, show_default=True, help="Users decoded together, at most 512."
+)
+no_wait_option = click.option("--no-wait", is_flag=True, help="Exit at once if another process computes this run.")
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress, no notices.")
 test_option = click.option(
     "--test",
     type=click.Choice(["randomisation", "t", "wilcoxon"]),
     default="randomisation",
     show_default=True,
-    help="For NDCG, and for HR over several seeds; HR of one seed has exact McNemar.",
+    help="Test for NDCG, and for HR averaged over several seeds; HR of one seed has the exact McNemar test.",
 )

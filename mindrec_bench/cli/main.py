@@ -1,4 +1,4 @@
-"""The `mrbench` command: one file per command; what costs time to import is imported by the command that needs it."""
+"""The `mrbench` command line: one file per command. Commands import slow packages when they run."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from .show import show
 from .sweep import sweep
 from .table import table
 
-INTERRUPTED = 130
-DEBUG = "--debug"
+INTERRUPTED_CODE = 130
+DEBUG_FLAG = "--debug"
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -39,7 +39,7 @@ def cli() -> None:
     mrbench run --model markov --decoder dbs-penalty --data arts  # on real data, in seconds
     mrbench list
 
-    With --debug anywhere, an error shows its traceback.
+    With --debug anywhere on the command line, an error shows its traceback.
 
     Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 data or weights missing or broken, 130 interrupted.
     """
@@ -50,8 +50,8 @@ for command in (run, show, list_, table, figure, compare, audit, score, export, 
 
 
 def main() -> None:
-    """Run the command line; every error a user can meet ends in one sentence and a documented exit code."""
-    arguments = [argument for argument in sys.argv[1:] if argument != DEBUG]
+    """Run the command line; errors end with one sentence on stderr and a documented exit code."""
+    arguments = [argument for argument in sys.argv[1:] if argument != DEBUG_FLAG]
     debug = len(arguments) < len(sys.argv) - 1
     try:
         sys.exit(cli.main(arguments, prog_name="mrbench", standalone_mode=False))
@@ -62,7 +62,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted; the same command continues from what is done", err=True)
-        sys.exit(INTERRUPTED)
+        sys.exit(INTERRUPTED_CODE)
     except Exception as error:
         if debug:
             traceback.print_exc()
@@ -71,7 +71,3 @@ def main() -> None:
         prefix = "" if isinstance(error, MrbenchError) else f"unexpected error{details}: "
         click.echo(f"mrbench: {prefix}{error or type(error).__name__}", err=True)
         sys.exit(code)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""`mrbench new`: start a package of your own."""
+"""`mrbench new`: start a package with a plugin."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def new() -> None:
 
 @new.command("decoder")
 @click.argument("name")
-@click.option("--out", type=click.Path(path_type=Path), default=Path(), help="Where the new folder NAME goes.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path(), help="Where to create the folder NAME.")
 def new_decoder(name: str, out: Path) -> None:
     """Write a small installable package with a working decoder, its test and a README."""
     from ..plugins.scaffold import new_decoder

@@ -14,9 +14,9 @@ from .flags import json_option, print_result, runs_option
 @runs_option
 @json_option
 def show(run: str, runs_dir: Path, as_json: bool) -> None:
-    """Print a finished run, named by its id (or the start of it) or its folder."""
-    from ..report.run_text import result_text
-    from ..store.runs import resolve_run
+    """Print a finished run; RUN is its id, the start of its id, or its folder."""
+    from ..report.run_text import run_text
+    from ..store.runs import find_run
 
-    summary = resolve_run(runs_dir, run)
-    print_result(summary, f"{result_text(summary)}\n\n{summary['command']}\n{summary['path']}", as_json)
+    summary = find_run(runs_dir, run)
+    print_result(summary, f"{run_text(summary)}\n\n{summary['command']}\n{summary['path']}", as_json)

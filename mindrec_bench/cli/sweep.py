@@ -1,4 +1,4 @@
-"""`mrbench sweep`: grids of runs, the best options chosen on the validation items."""
+"""The command `mrbench sweep`: grids of runs, of which the best options are chosen on the validation items."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ import click
 
 from ..distributed.torchrun import process_from_env
 from ..errors import MrbenchError, UsageError
-from .flags import data_dir_option, json_option, notify, runs_option
+from .flags import batch_size_option, data_dir_option, device_option, json_option, notify, quiet_option, runs_option
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from ..experiment.config import ExecutionOptions
-    from ..sweep.execute import Progress
-    from ..sweep.plan import Sweep
+    from ..sweep.execute import SweepProgress
+    from ..sweep.plan import SweepPlan
 
 
 @click.command()
 @click.argument("file", metavar="FILE.toml", type=click.Path(path_type=Path))
 @click.option(
     "--executor",
-    "where",
+    "executor_name",
     type=click.Choice(["local", "dask"]),
     default="local",
     show_default=True,
     help="Processes of this machine, or the workers of a running Dask cluster.",
 )
-@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Local processes at a time.")
-@click.option("--scheduler", metavar="ADDRESS", help="Of the Dask cluster, such as tcp://10.0.0.1:8786.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option("--batch-size", type=int, default=128, show_default=True, help="Users decoded together, at most 512.")
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Number of local processes.")
+@click.option("--scheduler", metavar="ADDRESS", help="Address of the Dask cluster, such as tcp://10.0.0.1:8786.")
+@device_option
+@batch_size_option
 @data_dir_option
 @runs_option
-@click.option("--quiet", "-q", is_flag=True, help="No progress.")
+@quiet_option
 @json_option
 def sweep(
     file: Path,
-    where: str,
+    executor_name: str,
     jobs: int,
     scheduler: str | None,
     device: str,
@@ -51,73 +51,77 @@ def sweep(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Run grids of options, choose on the validation items, run the chosen on the test items.
+    """Run grids of options, choose the best on the validation items, and run these on the test items.
 
     \b
-    [run]                          # flags of `mrbench run`, for every cell
+    [run]                          # flags of `mrbench run`, for every run
     decoder = "dbs-penalty"
     [[grid]]
     model = "llada"
-    seed = [0, 1, 2]               # a list is an axis
-    options.lr = [5e-4, 1e-3]      # options of the model: what is chosen
+    seed = [0, 1, 2]               # a list is an axis of the grid
+    options.lr = [5e-4, 1e-3]      # options of the model: the best are chosen
     options.p_mask = [0.4, 0.6]
 
-    Cells are runs of the run store: what is there is not computed again, and a sweep that was stopped continues.
+    Every run is stored in the run store: stored runs are not computed again, and a sweep that was stopped continues.
     """
     from ..experiment.config import ExecutionOptions
-    from ..sweep.execute import Progress
+    from ..sweep.execute import SweepProgress
     from ..sweep.plan import read_sweep
 
     if process_from_env() is not None:
         raise UsageError(
-            "a sweep shares its cells out itself; start it without torchrun, with --jobs or --executor dask"
+            "a sweep distributes its runs itself; start it without torchrun, with --jobs or --executor dask"
         )
-    if (scheduler is None) == (where == "dask"):
+    if (scheduler is None) == (executor_name == "dask"):
         raise UsageError("--executor dask and --scheduler ADDRESS go together; give both, or none")
-    plan, progress = read_sweep(file, data_dir), Progress()
-    setup = ExecutionOptions(runs_dir.absolute(), data_dir and data_dir.absolute(), device, batch_size)
-    with _executor(jobs, scheduler) as executor:
+    plan, progress = read_sweep(file, data_dir), SweepProgress()
+    execution = ExecutionOptions(runs_dir.absolute(), data_dir and data_dir.absolute(), device, batch_size)
+    with _open_executor(jobs, scheduler) as executor:
         try:
-            _run(plan, setup, executor, progress, quiet)
+            _run(plan, execution, executor, progress, quiet)
         finally:
-            _show(plan, progress, as_json)
-    failed = sum(bool(outcome.error) for outcome in progress.outcomes.values())
-    if failed:
-        raise MrbenchError(f"{failed} of {progress.total} cells of {file} failed; the same command tries them again")
+            _print_results(plan, progress, as_json)
+    n_failed = sum(bool(outcome.error) for outcome in progress.outcomes.values())
+    if n_failed:
+        raise MrbenchError(f"{n_failed} of {progress.total} runs of {file} failed; the same command tries them again")
 
 
-def _executor(jobs: int, scheduler: str | None) -> AbstractContextManager[Executor]:
-    from ..sweep.execute import dask, local
+def _open_executor(jobs: int, scheduler: str | None) -> AbstractContextManager[Executor]:
+    from ..sweep.execute import dask_executor, local_executor
 
-    return local(jobs) if scheduler is None else dask(scheduler)
+    return local_executor(jobs) if scheduler is None else dask_executor(scheduler)
 
 
-def _run(plan: Sweep, setup: ExecutionOptions, executor: Executor, progress: Progress, quiet: bool) -> None:
-    """The cells on the validation items, then the chosen ones on the test items."""
+def _run(
+    plan: SweepPlan, execution: ExecutionOptions, executor: Executor, progress: SweepProgress, quiet: bool
+) -> None:
+    """All runs on the validation items, then those with the selected options on the test items."""
     from tqdm import tqdm
 
-    from ..sweep.choice import choose
-    from ..sweep.execute import Outcome, run_all
+    from ..sweep.execute import SweepOutcome, run_all
+    from ..sweep.results import select_options
 
-    valid = [cell.question for cell in plan.cells]
-    progress.total = len(valid)
-    with tqdm(total=progress.total, unit=" cells", desc="sweep", disable=quiet) as bar:
+    valid_configs = [run.config for run in plan.runs]
+    progress.total = len(valid_configs)
+    with tqdm(total=progress.total, unit=" runs", desc="sweep", disable=quiet) as bar:
 
-        def told(outcome: Outcome) -> None:
+        def on_outcome(outcome: SweepOutcome) -> None:
             bar.update()
             if outcome.error and not quiet:
-                notify(f"failed: {outcome.question.model} on {outcome.question.data}: {outcome.error}")
+                notify(f"failed: {outcome.config.model} on {outcome.config.data}: {outcome.error}")
 
-        run_all(valid, setup, executor, progress, told)
-        test = [cell.test for choice in choose(plan, progress) for cell in choice.best]
-        progress.total = bar.total = len(valid) + len(test)
-        run_all(test, setup, executor, progress, told)
+        run_all(valid_configs, execution, executor, progress, on_outcome)
+        test_configs = [run.test_config for selected in select_options(plan, progress) for run in selected.runs]
+        progress.total = bar.total = len(valid_configs) + len(test_configs)
+        run_all(test_configs, execution, executor, progress, on_outcome)
 
 
-def _show(plan: Sweep, progress: Progress, as_json: bool) -> None:
-    """What came of it; also when it was stopped."""
-    from ..sweep.choice import as_object, choose, to_text
+def _print_results(plan: SweepPlan, progress: SweepProgress, as_json: bool) -> None:
+    """Print the results so far; also called when the sweep is stopped."""
+    from ..sweep.results import format_sweep, select_options, sweep_to_dict
 
-    choices = choose(plan, progress)
-    text = json.dumps(as_object(plan, choices, progress)) if as_json else to_text(plan, choices, progress)
-    click.echo(text)
+    selected = select_options(plan, progress)
+    if as_json:
+        click.echo(json.dumps(sweep_to_dict(plan, selected, progress)))
+    else:
+        click.echo(format_sweep(plan, selected, progress))

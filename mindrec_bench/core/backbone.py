@@ -1,8 +1,8 @@
-"""What a plugin author inherits from: `Backbone` for a model family, `DataSource` for a data set.
+"""The base classes of plugins: `Backbone` for a model family, `DataSource` for a data set.
 
-Optional hooks have their defaults here, so the rest of the package calls them without asking whether they exist. This
-module imports no torch, so that listings stay quick; so should the module of a registered class (import torch inside
-its methods).
+Optional hooks have their defaults here, so the package calls them without asking whether they exist. This module
+imports no torch, so that listings stay quick; neither should the module of a registered class (import torch inside its
+methods).
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from .protocols import Capability, Model
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """All that fitting or loading a backbone may depend on.
+    """Everything that fitting or loading a backbone may depend on.
 
     Attributes:
-        data: users, sequences and catalogue; `data.train_examples()` and its like give the split.
-        space: the slots; without category slots when categories are not used.
-        size: `tiny`, `small`, ... ("" for backbones without sizes).
+        data: users, sequences and catalogue; `train_examples`, `validation` and `test` give the split.
+        space: the slots; without category slots where categories are not used.
+        size: `tiny`, `small`, ...; "" for backbones without sizes.
         seed: for everything random in training.
-        device: `cpu` or `cuda`; where several processes share a run, `cuda` is this one's own GPU.
-        max_minutes: stop training after this long, or None.
-        quiet: no progress bar.
-        notify: prints one line of progress on stderr.
+        device: `cpu` or `cuda`; where several processes share a run, `cuda` is the GPU of this process.
+        max_minutes: time limit of the training, or None.
+        quiet: show no progress bar.
+        notify: prints one line of progress to stderr.
     """
 
     data: Dataset
@@ -48,13 +48,13 @@ class FitReport:
     """What training did; stored beside the weights and shown with every result.
 
     Attributes:
-        epochs: epochs reached, fractions included.
+        epochs: epochs completed, with the fraction of the last.
         steps: optimiser steps.
         parameters: trainable parameters.
         seconds: training time, interruptions excluded.
-        valid_loss: validation loss after each evaluation.
-        under_trained: the time limit came while validation still improved.
-        precision: what it computed in: `float32`, or `bf16` (autocast); '' where that is not known.
+        valid_loss: the validation loss at each evaluation.
+        under_trained: the time limit was reached while the validation loss still improved.
+        precision: the precision of training, `float32` or `bf16` (autocast); '' where it is not known.
     """
 
     epochs: float
@@ -69,17 +69,17 @@ class FitReport:
 class Backbone(ABC):
     """A registered model family: a frozen dataclass whose fields are its options.
 
-    An option whose field has the metadata `plugins.options.INFERENCE_ONLY` changes how a fitted model answers, not how
-    it is fitted; runs that differ in such options only share a fitted model.
+    An option whose field has the metadata `plugins.options.INFERENCE_ONLY` changes the inference of a fitted model and
+    not how it is fitted; runs that differ only in such options share a fitted model.
 
     Attributes:
         capability: what its contexts answer.
         sizes: the sizes it can be fitted in, smallest first; empty where nothing is trained.
-        data_parallel: several processes can share its training. `fit` is then called in each of them at once, with one
-            folder and torch.distributed initialised; the report of process 0 counts.
-        reads_text: it reads `Task.data.texts`, which must be there and are part of the run's identity.
-        model_codes: what one of its codes is, where it names items in codes of its own (see `Model`); '' where it uses
-            the data's semantic IDs.
+        data_parallel: several processes can share its training. `fit` is then called in all of them at the same time,
+            with the same folder and torch.distributed initialised; the report of process 0 is stored.
+        reads_text: it reads `Task.data.texts`, which must exist and are part of the run's identity.
+        model_codes: what one of its codes is, in words, where it identifies items by codes of its own (see `Model`);
+            '' where it uses the data's semantic IDs.
     """
 
     capability: ClassVar[Capability]
@@ -90,7 +90,7 @@ class Backbone(ABC):
 
     @abstractmethod
     def fit(self, task: Task, folder: Path) -> FitReport:
-        """Train, and leave all that `load` needs in `folder`; a second call after an interruption continues there.
+        """Train, and write everything that `load` needs to `folder`; a call after an interruption continues there.
 
         Called on the result of `with_size_defaults`, and never where `sizes` is empty.
         """
@@ -100,13 +100,13 @@ class Backbone(ABC):
         """Return the fitted model, on `task.device`. Called on the result of `with_size_defaults`."""
 
     def with_size_defaults(self, size: str) -> Self:
-        """The same options, with those that are None replaced by the defaults of a size; part of a run's identity."""
+        """These options, with each None replaced by the default of a size; part of a run's identity."""
         return self
 
     def auto_size(self, *, simulation: bool, device: str) -> tuple[str, str]:
-        """The size that `--size auto` chooses, and the reason: the smallest on a simulation, else the largest.
+        """The size that `--size auto` chooses, and why: the smallest on a simulation, else the largest.
 
-        Called only where there are sizes.
+        Never called where `sizes` is empty.
 
         Args:
             simulation: whether the data is simulated.
@@ -117,7 +117,7 @@ class Backbone(ABC):
         return self.sizes[-1], "the largest of this model"
 
     def file_fingerprints(self, size: str) -> dict[str, str]:
-        """What identifies the content of files that options name, by role; part of a run's identity.
+        """Fingerprints of the files that options name, by their role; part of a run's identity.
 
         Raises:
             UsageError, DataError: the options do not fit the size, or a file can't be read.
@@ -126,22 +126,22 @@ class Backbone(ABC):
 
     @classmethod
     def missing_requirements(cls) -> str:
-        """Why this model can't run on this machine, for `mrbench doctor`; '' where it can."""
+        """Why this model can't run on this machine, for `mrbench doctor`; '' where it can run."""
         return ""
 
     def show_prompts(
         self, task: Task, histories: Histories, start: Int, slots: tuple[int, ...]
     ) -> list[dict[str, Any]] | None:
-        """What a model of texts reads at test, for `mrbench run --show-prompt`; None where it reads no text.
+        """The prompts of a text model at test, for `mrbench run --show-prompt`; None for other models.
 
         Args:
             task: data, slots and size.
-            histories: of the users.
+            histories: of B users.
             start: code indices, `MASK` at the slots to fill. Shape: (B, T)
-            slots: the slots of the code space on the canvas.
+            slots: the slots of the code space that make up the canvas.
 
         Returns:
-            For each user `user`, `text`, `ids`, and `slots` with `slot`, `position` and `state`.
+            For each user a dict: `user`, `text`, `ids`, and `slots`, each with `slot`, `position` and `state`.
         """
         return None
 
@@ -150,14 +150,19 @@ class DataSource(ABC):
     """A registered data set: a frozen dataclass whose fields are its options.
 
     Attributes:
-        folder: the name of its data folder; '' where it needs no files.
+        folder: the name of its data folder; '' for data that needs no files.
     """
 
     folder: ClassVar[str] = ""
 
     @abstractmethod
     def load(self, data_dir: Path | None, *, users: int | None, notify: Callable[[str], None]) -> Dataset:
-        """Return the first `users` users (None: all) by user id.
+        """Load the data.
+
+        Args:
+            data_dir: where data folders are, or None for the usual locations.
+            users: load only the first so many users by user id; None: all.
+            notify: prints one line of progress to stderr.
 
         Raises:
             DataError: the data is missing or broken.

@@ -1,71 +1,118 @@
-"""Which catalogue items fit what is revealed of a code sequence.
+"""Which catalogue item has which codes: an index over the code sequences of a catalogue on some slots.
 
-For each slot and code, a posting list of the items that have that code. The items that fit a state are found by walking
-the shortest list among its revealed slots. Exact work on the CPU, vectorised over states.
+A sequence that several items share is one sequence; the distinct sequences are numbered in lexicographic order. A code
+below 0 stands for a slot that is not filled.
+
+This module imports no torch, so that metrics stay quick to import; `CatalogueIndex.posting_lists` does when it is used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
-from .code_space import MASK
+if TYPE_CHECKING:
+    from .posting_lists import PostingLists
+
+Int = NDArray[np.int64]
 
 
-class Postings:
-    """Posting lists over the code sequences of a catalogue.
+@dataclass(frozen=True, eq=False)
+class CatalogueIndex:
+    """The distinct code sequences of a catalogue, and the items that have them.
 
-    Args:
-        items: code indices of each item. Shape: (N, T), int64
-        sizes: vocabulary size of each slot.
+    The codes of consecutive slots are packed into one key, as many as 63 bits hold. Where these are not all slots, the
+    rank of a key among those of the catalogue stands for it in the key of the next slots, so no key overflows.
 
     Attributes:
-        columns: the items' codes in each slot. T of shape (N,)
-        n_codes: V, the largest vocabulary.
+        items: code indices of each item. Shape: (N, T)
+        sizes: vocabulary size of each of the T slots.
     """
 
-    def __init__(self, items: Tensor, sizes: Sequence[int]) -> None:
-        # One more slot, in which all items have code 0 and which is always revealed: its list answers when nothing else
-        # is.
-        columns = [*items.T, items.new_zeros(len(items))]
-        counts = [column.bincount(minlength=size) for column, size in zip(columns, (*sizes, 1), strict=True)]
-        self.n_codes = max(sizes)
-        self.columns = tuple(column.contiguous() for column in items.T)
-        self._lists = torch.cat([column.argsort(stable=True) for column in columns])
-        self._counts = torch.cat(counts)
-        self._starts = self._counts.cumsum(0) - self._counts
-        self._first_list = torch.tensor([0, *sizes]).cumsum(0)
+    items: Int
+    sizes: tuple[int, ...]
 
-    def fitting(self, states: Tensor) -> tuple[Tensor, Tensor]:
-        """All pairs of a state and an item that fits it.
+    @cached_property
+    def _groups(self) -> list[list[int]]:
+        """The slots that are packed into one key, after the rank of the slots before them."""
+        groups: list[list[int]] = []
+        n_keys = 0
+        for slot, size in enumerate(self.sizes):
+            if not groups or n_keys * size >= 1 << 63:
+                groups.append([])
+                n_keys = len(self.items)
+            groups[-1].append(slot)
+            n_keys *= size
+        return groups
+
+    def _pack(self, ranks: Int, codes: Int, slots: list[int]) -> Int:
+        """The keys of these slots; negative where a rank is. Shapes: (...), (..., T) -> (...)"""
+        for slot in slots:
+            ranks = ranks * self.sizes[slot] + codes[..., slot]
+        return ranks
+
+    @cached_property
+    def _tables(self) -> tuple[list[Int], Int]:
+        """For each group the keys of the catalogue, rising; and the sequence of each item, which is its rank in the
+        last group. Shapes: (keys,) each, (N,)"""
+        tables, ranks = [], np.zeros(len(self.items), dtype=np.int64)
+        for slots in self._groups:
+            table, ranks = np.unique(self._pack(ranks, self.items, slots), return_inverse=True)
+            tables.append(table)
+        return tables, ranks
+
+    @property
+    def n_sequences(self) -> int:
+        """C, the number of distinct sequences."""
+        return len(self._tables[0][-1])
+
+    @property
+    def item_sequences(self) -> Int:
+        """The sequence of each item. Shape: (N,)"""
+        return self._tables[1]
+
+    @cached_property
+    def first_items(self) -> Int:
+        """The lowest item that has each sequence. Shape: (C,)"""
+        return np.unique(self.item_sequences, return_index=True)[1]
+
+    @cached_property
+    def posting_lists(self) -> PostingLists:
+        """For each slot and code the items that have it, to find the items that match a partly revealed sequence."""
+        from .posting_lists import PostingLists
+
+        return PostingLists(self.items, self.sizes)
+
+    def find_sequences(self, codes: Int) -> Int:
+        """The sequence that codes are, -1 where no item has them or a slot is not filled. Shape: (..., T) -> (...)"""
+        ranks = np.zeros(codes.shape[:-1], dtype=np.int64)
+        for slots, table in zip(self._groups, self._tables[0], strict=True):
+            keys = self._pack(ranks, codes, slots)
+            index = np.searchsorted(table, keys).clip(max=len(table) - 1)
+            ranks = np.where(table[index] == keys, index, -1)
+        in_vocabulary = ((codes >= 0) & (codes < self.sizes)).all(axis=-1)
+        return np.where(in_vocabulary, ranks, -1)
+
+    def find_items(self, codes: Int) -> Int:
+        """The lowest item that has these codes, -1 where none has. Shape: (..., T) -> (...)"""
+        return np.append(self.first_items, -1)[self.find_sequences(codes)]
+
+    def number_sequences(self, codes: Int) -> Int:
+        """Number any codes, those that no item has included, so that equal sequences have equal numbers.
 
         Args:
-            states: code indices, `MASK` where nothing is revealed. Shape: (R, T), int64
+            codes: code indices. Shape: (..., T)
 
         Returns:
-            Row of `states` and item index of each pair, in the order of rows; a row's items come in rising order.
-            Shapes: (P,), (P,), int64
+            The sequence of the catalogue (below C) where an item has the codes, a number from C on where none has, -1
+            where a slot is not filled. Shape: (...)
         """
-        codes = torch.cat([states, states.new_zeros(len(states), 1)], dim=1)
-        lists = self._first_list + codes.clamp(min=0)
-        lengths = self._counts[lists].where(codes != MASK, torch.iinfo(torch.int64).max)
-        shortest = lists.gather(1, lengths.argmin(dim=1, keepdim=True))[:, 0]
-        row, place = ragged(self._starts[shortest], self._counts[shortest])
-        item = self._lists.index_select(0, place)
-        for column, wanted in zip(self.columns, states.T, strict=True):
-            if bool((wanted == MASK).all()):
-                continue
-            code = wanted.index_select(0, row)
-            fits = (code == MASK) | (code == column.index_select(0, item))
-            row, item = row[fits], item[fits]
-        return row, item
-
-
-def ragged(starts: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
-    """Lay ranges end to end: row and position of every element of [start, start + count). Shapes: (R,) -> (P,)"""
-    ends = counts.cumsum(0)
-    total = int(counts.sum())
-    row = torch.arange(len(counts)).repeat_interleave(counts, output_size=total)
-    return row, (starts - ends + counts).index_select(0, row).add_(torch.arange(total))
+        numbers = self.find_sequences(codes)
+        unknown = (numbers < 0) & (codes >= 0).all(axis=-1)
+        if unknown.any():
+            numbers[unknown] = self.n_sequences + CatalogueIndex(codes[unknown], self.sizes).item_sequences
+        return numbers

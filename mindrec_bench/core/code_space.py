@@ -1,51 +1,45 @@
-"""CodeSpace: the slots of the next item, their vocabularies, and the codes of every catalogue item (semantics: slots).
+"""The slots of the next item, their code vocabularies, and the codes of every catalogue item.
 
-A target is T = L + M slots: L category slots, then M semantic-ID (SID) slots. Each slot has its own finite vocabulary,
-the codes that occur in that slot anywhere in the catalogue, ordered by their number. Inside the project a code is its
-index in its slot's vocabulary; files and people see its number.
+A target is T = L + M slots: L category slots, then M semantic-ID (SID) slots. Each slot has its own finite vocabulary:
+the codes that occur in that slot anywhere in the catalogue, in rising order of their numbers. Inside the package a code
+is its index in its slot's vocabulary; files and output show its number (docs/semantics.md, Slots).
 
-Glossary used in every shape: B users, K beams, T slots of the canvas, S slots asked for, V the largest slot vocabulary,
+Symbols in the shapes: B users, K beams, T slots of the canvas, S requested slots, V the largest slot vocabulary,
 N catalogue items, H history items.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+
+from .catalogue import CatalogueIndex, Int
 
 Categories = Literal["none", "history", "generate", "given"]
-
+"""How a run uses category slots."""
 
 MASK = -1
 """The code index of a slot that is not revealed yet."""
 
 
-def canvas_sizes(space: CodeSpace, slots: Sequence[int]) -> tuple[int, ...]:
-    """Vocabulary sizes of the canvas made of these slots."""
-    return tuple(np.asarray(space.sizes)[list(slots)].tolist())
-
-
-Int = NDArray[np.int64]
-
-
 @dataclass(frozen=True, eq=False)
 class CodeSpace:
-    """The code vocabularies and the catalogue in them.
+    """The code vocabulary of each slot, and the catalogue's items as codes.
 
     Attributes:
         numbers: for each slot, its code numbers in rising order; code index i stands for number `numbers[slot][i]`.
         item_codes: code index of each item in each slot. Shape: (N, T)
-        n_categories: L, how many leading slots are category slots (0 when categories are not used).
+        n_categories: L, the number of leading category slots (0 when categories are not used).
     """
 
     numbers: tuple[Int, ...]
     item_codes: Int
     n_categories: int
+    _indexes: dict[tuple[int, ...], CatalogueIndex] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def build(cls, sids: Int, categories: Int | None = None) -> CodeSpace:
@@ -94,48 +88,33 @@ class CodeSpace:
         return tuple(range(self.n_categories, self.n_slots))
 
     @property
+    def sid_sizes(self) -> tuple[int, ...]:
+        """Vocabulary size of each semantic-ID slot."""
+        return self.sizes[self.n_categories :]
+
+    @property
     def item_sids(self) -> Int:
         """SID code indices of every item. Shape: (N, M)"""
         return self.item_codes[:, self.n_categories :]
 
-    @cached_property
-    def sid_keys(self) -> Int:
-        """One number per item that is equal exactly for items that share a SID. Shape: (N,)"""
-        return self.sid_key(self.item_sids)
+    def canvas_slots(self, categories: Categories) -> tuple[int, ...]:
+        """The slots that a decoder fills: all, but under `history` the SID slots only."""
+        return self.sid_slots if categories == "history" else tuple(range(self.n_slots))
 
-    def sid_key(self, sids: Int) -> Int:
-        """Pack SID code indices into one number each (mixed radix). Shape: (..., M) -> (...)
+    def canvas_sizes(self, slots: Sequence[int]) -> tuple[int, ...]:
+        """Vocabulary sizes of a canvas of these slots."""
+        return tuple(self.sizes[slot] for slot in slots)
 
-        Codes below 0 (unfilled) give a key that equals no item's.
-        """
-        key = np.zeros(sids.shape[:-1], dtype=np.int64)
-        for column, size in enumerate(self.sizes[self.n_categories :]):
-            key = key * size + sids[..., column]
-        return np.where((sids < 0).any(axis=-1), -1, key)
+    def index(self, slots: tuple[int, ...]) -> CatalogueIndex:
+        """The index over the items' codes on these slots; made once."""
+        if slots not in self._indexes:
+            self._indexes[slots] = CatalogueIndex(self.item_codes[:, list(slots)], self.canvas_sizes(slots))
+        return self._indexes[slots]
 
-    @cached_property
-    def _prefixes(self) -> list[Int]:
-        """For each slot the keys of the catalogue's prefixes that end there: number of the prefix before, then code."""
-        tables, before = [], np.zeros(self.n_items, dtype=np.int64)
-        for slot, size in enumerate(self.sizes):
-            keys, before = np.unique(before * size + self.item_codes[:, slot], return_inverse=True)
-            tables.append(keys)
-        return tables
-
-    @cached_property
-    def _first_item(self) -> Int:
-        """The lowest item with each whole sequence of codes. Shape: (sequences,)"""
-        return np.unique(self._prefix_number(self.item_codes), return_index=True)[1]
-
-    def _prefix_number(self, codes: Int) -> Int:
-        """Number of a whole sequence among the catalogue's, or how many there are. Shape: (..., T) -> (...)"""
-        number = np.zeros(codes.shape[:-1], dtype=np.int64)
-        for slot, keys in enumerate(self._prefixes):
-            key = number * self.sizes[slot] + codes[..., slot]
-            place = np.searchsorted(keys, key).clip(max=len(keys) - 1)
-            real = (codes[..., slot] >= 0) & (codes[..., slot] < self.sizes[slot])
-            number = np.where((keys[place] == key) & real, place, len(keys))
-        return number
+    @property
+    def sid_index(self) -> CatalogueIndex:
+        """The index over the items' semantic IDs: items that share a SID share a sequence."""
+        return self.index(self.sid_slots)
 
     def find(self, codes: Int) -> Int:
         """The item with these codes in all slots (the lowest, where several share them), -1 where there is none.
@@ -146,22 +125,17 @@ class CodeSpace:
         Returns:
             Item indices. Shape: (...)
         """
-        return np.append(self._first_item, -1)[self._prefix_number(codes)]
+        return self.index(tuple(range(self.n_slots))).find_items(codes)
 
-    def to_numbers(self, codes: Int, slots: tuple[int, ...]) -> Int:
+    def to_numbers(self, codes: Int, slots: Sequence[int]) -> Int:
         """Code indices to code numbers, column c for slot slots[c]; -1 stays -1. Shape: (..., S) -> (..., S)"""
         columns = [np.where(codes[..., c] < 0, -1, self.numbers[slot][codes[..., c]]) for c, slot in enumerate(slots)]
         return np.stack(columns, axis=-1)
 
-    def from_numbers(self, numbers: Int, slots: tuple[int, ...]) -> Int:
+    def from_numbers(self, numbers: Int, slots: Sequence[int]) -> Int:
         """Code numbers to code indices, -1 for a number the slot does not have. Shape: (..., S) -> (..., S)"""
         columns = []
         for c, slot in enumerate(slots):
             index = np.searchsorted(self.numbers[slot], numbers[..., c]).clip(max=self.sizes[slot] - 1)
             columns.append(np.where(self.numbers[slot][index] == numbers[..., c], index, -1))
         return np.stack(columns, axis=-1)
-
-
-def canvas_slots(space: CodeSpace, categories: Categories) -> tuple[int, ...]:
-    """The slots whose codes a run's rankings hold: under `history` the category slots are not among them."""
-    return space.sid_slots if categories == "history" else tuple(range(space.n_slots))

@@ -1,24 +1,27 @@
 """Adapters: an items model answers as an exact masked or causal model, a masked model as a causal one.
 
-Lifting sums p(item | history) over the items that fit what is revealed, so whatever a search then misses is the
-search's own error and not the model's. All of it is float64 on the CPU; sums run in the order of the catalogue whatever
-the batch.
+Lifting (docs/semantics.md, Decoding) sums p(item | history) over the items that match the revealed codes, so whatever a
+search then misses is an error of the search and not of the model. It computes in float64 on the CPU; sums run in the
+order of the catalogue, whatever the batch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from .catalogue import Postings, ragged
-from .code_space import MASK, CodeSpace, canvas_sizes
+from .code_space import MASK, CodeSpace
 from .dataset import Histories
+from .posting_lists import PostingLists, concatenate_ranges
 from .protocols import Capability, DenoiserContext, ItemsContext, Model
+
+_CHUNK_SIZE = 2**20
+"""Users times items looked up at a time: bounds the memory, and is fastest while it fits the caches."""
 
 
 def adapt(model: Model, capability: Capability, needs: Capability, space: CodeSpace) -> Model:
@@ -27,56 +30,38 @@ def adapt(model: Model, capability: Capability, needs: Capability, space: CodeSp
     Args:
         model: what the backbone loaded.
         capability: what the backbone's contexts answer; it must fit `needs` (`registry.check_pair`).
-        needs: what the decoder asks.
+        needs: what the decoder asks for.
         space: the slots of the next item.
     """
     if capability == "items" and needs != "items":
-        model = _Lifted(model, space)
+        model = ItemsAsDenoiser(model, space)
     if capability != "causal" and needs == "causal":
-        model = _NextSlotOnly(model)
+        model = DenoiserAsCausal(model)
     return model
 
 
-def lift(items_context: ItemsContext, postings: Postings) -> DenoiserContext:
-    """The exact masked model that an items model implies, over the canvas whose catalogue codes are in `postings`."""
-    return _LiftedContext(items_context.log_probs(), postings)
+@dataclass(frozen=True, eq=False)
+class ItemsAsDenoiser:
+    """The exact masked model that an items model implies (lifting)."""
 
+    model: Model
+    space: CodeSpace
 
-def item_weights(context: object) -> Tensor | None:
-    """p(item | history) relative to each user's likeliest item, where `context` stands on an items model, else None.
-
-    Args:
-        context: from a model that `adapt` returned, or `CachedItems`.
-
-    Returns:
-        0 below 1e-308. Shape: (B, N), float64, on the CPU
-    """
-    if isinstance(context, _NextSlotContext):
-        return item_weights(context.context)
-    if isinstance(context, _LiftedContext):
-        return context.weights
-    return _weights(context.log_probs()) if isinstance(context, CachedItems) else None
+    def begin(self, histories: Histories, slots: tuple[int, ...]) -> DenoiserContext:
+        """See `Model.begin`."""
+        log_probs = self.model.begin(histories, slots).log_probs()
+        return _LiftedContext(log_probs, self.space.index(slots).posting_lists)
 
 
 @dataclass(frozen=True, eq=False)
-class CachedItems:
-    """An items context that is asked once and keeps its answer."""
+class DenoiserAsCausal:
+    """A masked model that answers for the next slot only, from left to right."""
 
-    context: ItemsContext
+    model: Model
 
-    def log_probs(self) -> Tensor:
-        """See `ItemsContext.log_probs`."""
-        return self._answer
-
-    @cached_property
-    def _answer(self) -> Tensor:
-        return self.context.log_probs()
-
-
-def _weights(log_probs: Tensor) -> Tensor:
-    log_probs = log_probs.double().cpu()
-    top = log_probs.amax(dim=1, keepdim=True).clamp(min=torch.finfo(torch.float64).min)
-    return (log_probs - top).exp()
+    def begin(self, histories: Histories, slots: tuple[int, ...]) -> Any:
+        """See `Model.begin`."""
+        return _NextSlotContext(self.model.begin(histories, slots), len(slots))
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,17 +73,110 @@ class ExcludeHistory:
     def begin(self, histories: Histories, slots: tuple[int, ...]) -> ItemsContext:
         """See `Model.begin`."""
         log_probs = self.model.begin(histories, slots).log_probs()
-        seen = torch.from_numpy(histories.items).to(log_probs.device)
+        items = torch.from_numpy(histories.items).to(log_probs.device)
         # Padding writes to one column too many, which is then dropped.
-        barred = torch.zeros(len(seen), log_probs.shape[1] + 1, dtype=torch.bool, device=log_probs.device)
-        barred.scatter_(1, seen.where(seen >= 0, log_probs.shape[1]), True)
-        return _FixedItems(renormalised(log_probs.masked_fill(barred[:, :-1], -torch.inf)))
+        excluded = torch.zeros(len(items), log_probs.shape[1] + 1, dtype=torch.bool, device=log_probs.device)
+        excluded.scatter_(1, items.where(items >= 0, log_probs.shape[1]), True)
+        return _FixedItems(renormalise(log_probs.masked_fill(excluded[:, :-1], -torch.inf)))
 
 
-def renormalised(log_probs: Tensor) -> Tensor:
+@dataclass(frozen=True, eq=False)
+class CachedItems:
+    """An items context that computes its log-probabilities once."""
+
+    context: ItemsContext
+
+    def log_probs(self) -> Tensor:
+        """See `ItemsContext.log_probs`."""
+        return self._log_probs
+
+    @cached_property
+    def _log_probs(self) -> Tensor:
+        return self.context.log_probs()
+
+
+def item_weights(context: object) -> Tensor | None:
+    """p(item | history) relative to each user's likeliest item, where `context` rests on an items model, else None.
+
+    Args:
+        context: from a model that `adapt` returned, or `CachedItems`.
+
+    Returns:
+        0 below 1e-308. Shape: (B, N), float64, on the CPU
+    """
+    if isinstance(context, _NextSlotContext):
+        return item_weights(context.context)
+    if isinstance(context, _LiftedContext):
+        return context.weights
+    return _relative_probs(context.log_probs()) if isinstance(context, CachedItems) else None
+
+
+def renormalise(log_probs: Tensor) -> Tensor:
     """Log-probabilities that sum to 1 over the last axis; a row of -inf stays one."""
     total = log_probs.logsumexp(dim=-1, keepdim=True)
     return log_probs - total.clamp(min=torch.finfo(log_probs.dtype).min)
+
+
+def _relative_probs(log_probs: Tensor) -> Tensor:
+    """Probabilities relative to each row's highest."""
+    log_probs = log_probs.double().cpu()
+    highest = log_probs.amax(dim=1, keepdim=True).clamp(min=torch.finfo(torch.float64).min)
+    return (log_probs - highest).exp()
+
+
+class _LiftedContext:
+    """p(code in slot | revealed) = the probability of matching items with that code / that of all matching items.
+
+    Probabilities are taken relative to the user's likeliest item; below 1e-308 of it they count as 0.
+    """
+
+    def __init__(self, item_log_probs: Tensor, posting_lists: PostingLists) -> None:
+        self.weights = _relative_probs(item_log_probs)
+        self._posting_lists = posting_lists
+
+    def log_probs(self, revealed: Tensor, slots: Sequence[int]) -> Tensor:
+        """See `DenoiserContext.log_probs`; V is the largest vocabulary of all slots of the canvas."""
+        n_users, n_beams, _ = revealed.shape
+        if bool((revealed == MASK).all()):
+            sums, totals = self._sum_all_items(slots)
+            sums, totals = sums.repeat_interleave(n_beams, dim=1), totals.repeat_interleave(n_beams)
+        else:
+            n_at_once = max(1, _CHUNK_SIZE // self.weights.shape[1])
+            chunks = zip(self.weights.split(n_at_once), revealed.cpu().split(n_at_once), strict=True)
+            results = [self._sum_matching_items(weights, states, slots) for weights, states in chunks]
+            sums, totals = torch.cat([part for part, _ in results], dim=1), torch.cat([part for _, part in results])
+        # A state of probability 0 has no conditionals: log 0 - log of the smallest float keeps NaN out.
+        log_totals = totals.log().clamp(min=torch.finfo(torch.float64).min)
+        log_probs = sums.log().sub_(log_totals[:, None]).view(len(slots), n_users, n_beams, -1)
+        return log_probs.permute(1, 2, 0, 3).to(revealed.device)
+
+    def _sum_all_items(self, slots: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Probability of each code, and of everything, where nothing is revealed. Shapes: (S, B, V), (B,)"""
+        sums = self.weights.new_zeros(len(slots), len(self.weights), self._posting_lists.n_codes)
+        for slot_sums, slot in zip(sums, slots, strict=True):
+            slot_sums.scatter_add_(1, self._posting_lists.columns[slot].expand_as(self.weights), self.weights)
+        return sums, sums[0].sum(dim=1)
+
+    def _sum_matching_items(self, weights: Tensor, revealed: Tensor, slots: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """The same for partly revealed states. Shapes: (B, N), (B, K, T) -> (S, B * K, V), (B * K,)"""
+        n_users, n_beams, n_slots = revealed.shape
+        n_codes, n_items = self._posting_lists.n_codes, weights.shape[1]
+        # Beams and users share many states: look up the items of each distinct state once.
+        states, state_of_beam = revealed.reshape(-1, n_slots).unique(dim=0, return_inverse=True)
+        state, matching = self._posting_lists.matching_items(states)
+        counts = state.bincount(minlength=len(states))
+        beam, position = concatenate_ranges((counts.cumsum(0) - counts)[state_of_beam], counts[state_of_beam])
+        item = matching.index_select(0, position)
+        first = torch.arange(0, n_users * n_items, n_items).repeat_interleave(n_beams)
+        probs = weights.flatten().index_select(0, first.index_select(0, beam).add_(item))
+
+        totals = probs.new_zeros(n_users * n_beams).index_add_(0, beam, probs)
+        sums = probs.new_zeros(len(slots), n_users * n_beams, n_codes)
+        beam *= n_codes
+        for slot_sums, slot in zip(sums, slots, strict=True):
+            codes = self._posting_lists.columns[slot].index_select(0, item)
+            slot_sums.view(-1).index_add_(0, codes.add_(beam), probs)
+        return sums, totals
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,90 +188,11 @@ class _FixedItems:
 
 
 @dataclass(frozen=True, eq=False)
-class _Lifted:
-    model: Model
-    space: CodeSpace
-    _postings: dict[tuple[int, ...], Postings] = field(default_factory=dict)
-
-    def begin(self, histories: Histories, slots: tuple[int, ...]) -> DenoiserContext:
-        if slots not in self._postings:
-            items = torch.from_numpy(self.space.item_codes[:, list(slots)])
-            self._postings[slots] = Postings(items, canvas_sizes(self.space, slots))
-        return lift(self.model.begin(histories, slots), self._postings[slots])
-
-
-_PAIRS_AT_ONCE = 2**20
-"""Users times items in one pass over the posting lists: bounds the memory, and is quickest while it fits the caches."""
-
-
-class _LiftedContext:
-    """p(code in slot | revealed) = the probability of fitting items with that code / that of all fitting items.
-
-    Probabilities are taken relative to the user's likeliest item; below 1e-308 of it they count as 0.
-    """
-
-    def __init__(self, item_log_probs: Tensor, postings: Postings) -> None:
-        self.weights = _weights(item_log_probs)
-        self._postings = postings
-
-    def log_probs(self, revealed: Tensor, slots: Sequence[int]) -> Tensor:
-        """See `DenoiserContext.log_probs`; V is the largest vocabulary of all slots of the canvas."""
-        n_users, n_beams, _ = revealed.shape
-        if bool((revealed == MASK).all()):
-            sums, total = self._all_items(slots)
-            sums, total = sums.repeat_interleave(n_beams, dim=1), total.repeat_interleave(n_beams)
-        else:
-            n_at_once = max(1, _PAIRS_AT_ONCE // self.weights.shape[1])
-            parts = zip(self.weights.split(n_at_once), revealed.cpu().split(n_at_once), strict=True)
-            answers = [self._fitting_items(probs, states, slots) for probs, states in parts]
-            sums, total = torch.cat([part for part, _ in answers], dim=1), torch.cat([part for _, part in answers])
-        # A state of probability 0 has no conditionals: log 0 - log of the smallest float keeps NaN out.
-        log_total = total.log().clamp(min=torch.finfo(torch.float64).min)
-        answer = sums.log().sub_(log_total[:, None]).view(len(slots), n_users, n_beams, -1)
-        return answer.permute(1, 2, 0, 3).to(revealed.device)
-
-    def _all_items(self, slots: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Probability of each code, and of everything, where nothing is revealed. Shapes: (S, B, V), (B,)"""
-        sums = self.weights.new_zeros(len(slots), len(self.weights), self._postings.n_codes)
-        for of_slot, slot in zip(sums, slots, strict=True):
-            of_slot.scatter_add_(1, self._postings.columns[slot].expand_as(self.weights), self.weights)
-        return sums, sums[0].sum(dim=1)
-
-    def _fitting_items(self, item_probs: Tensor, revealed: Tensor, slots: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """The same where something is. Shapes: (B, N), (B, K, T) -> (S, B * K, V), (B * K,)"""
-        n_users, n_beams, n_slots = revealed.shape
-        n_codes, n_items = self._postings.n_codes, item_probs.shape[1]
-        # Beams and users share many states: find the items of each distinct state once.
-        states, state = revealed.reshape(-1, n_slots).unique(dim=0, return_inverse=True)
-        owner, fitting = self._postings.fitting(states)
-        counts = owner.bincount(minlength=len(states))
-        beam, place = ragged((counts.cumsum(0) - counts)[state], counts[state])
-        item = fitting.index_select(0, place)
-        first = torch.arange(0, n_users * n_items, n_items).repeat_interleave(n_beams)
-        probs = item_probs.flatten().index_select(0, first.index_select(0, beam).add_(item))
-
-        total = probs.new_zeros(n_users * n_beams).index_add_(0, beam, probs)
-        sums = probs.new_zeros(len(slots), n_users * n_beams, n_codes)
-        beam *= n_codes
-        for of_slot, slot in zip(sums, slots, strict=True):
-            of_slot.view(-1).index_add_(0, self._postings.columns[slot].index_select(0, item).add_(beam), probs)
-        return sums, total
-
-
-@dataclass(frozen=True, eq=False)
-class _NextSlotOnly:
-    model: Model
-
-    def begin(self, histories: Histories, slots: tuple[int, ...]) -> Any:
-        return _NextSlotContext(self.model.begin(histories, slots), len(slots))
-
-
-@dataclass(frozen=True, eq=False)
 class _NextSlotContext:
     context: DenoiserContext
     n_slots: int
 
     def next_log_probs(self, prefix: Tensor) -> Tensor:
-        done = prefix.shape[2]
-        revealed = torch.nn.functional.pad(prefix, (0, self.n_slots - done), value=MASK)
-        return self.context.log_probs(revealed, (done,))[:, :, 0]
+        slot = prefix.shape[2]
+        revealed = torch.nn.functional.pad(prefix, (0, self.n_slots - slot), value=MASK)
+        return self.context.log_probs(revealed, (slot,))[:, :, 0]

@@ -1,17 +1,17 @@
-"""What a backbone answers, what a decoder gets, and what comes back.
+"""The protocols between models and decoders: model, contexts, canvas, decoder and ranking.
 
-A backbone is a frozen dataclass of options with `fit` and `load`; the loaded `Model` opens a context for a batch of
-users (the history is read once there), and a decoder asks that context for log-probabilities until its canvas is full.
-A decoder sees no prompt, no tokenizer and no vocabulary but the slots' own codes.
+A loaded `Model` opens a context for a batch of users (the histories are read once there), and a decoder asks that
+context for log-probabilities until its canvas is full. A decoder sees no prompt, no tokenizer and no vocabulary but the
+codes of the slots.
 
-| capability | question a context answers | shapes |
+| capability | what a context answers | shapes |
 | --- | --- | --- |
 | `denoiser` | log p(code in slot j, given history and revealed codes) | (B, K, T) -> (B, K, S, V) |
 | `causal` | log p(next code, given history and the codes so far) | (B, K, t) -> (B, K, V) |
 | `items` | log p(item, given history) | -> (B, N) |
 
-This module imports no torch, so that listing and tables stay quick; so should the module of a registered class (import
-torch inside its methods).
+This module imports no torch, so that listings and tables stay quick; neither should the module of a registered class
+(import torch inside its methods).
 """
 
 from __future__ import annotations
@@ -20,16 +20,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
+from .dataset import Histories
+
 if TYPE_CHECKING:
     from torch import Tensor
 
     from .constraint import CatalogueConstraint
-from .dataset import Histories
 
 Constrain = Literal["slots", "catalogue"]
-
+"""What a slot may hold: any of its codes, or only codes that keep a catalogue item reachable."""
 
 Capability = Literal["denoiser", "causal", "items"]
+"""What a context answers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +41,8 @@ class Ranking:
     Attributes:
         codes: code indices on the canvas's slots, -1 in the padding. Shape: (B, b, T), int64
         scores: log scores, -inf in the padding. Shape: (B, b), float64
-        lengths: how many of the b are results. Shape: (B,), int64
-        items: the item at each place where the decoder ranks items and not codes, else None. Shape: (B, b), int64
+        lengths: how many of the b entries are results, not padding. Shape: (B,), int64
+        items: the item of each result where the decoder ranks items and not codes, else None. Shape: (B, b), int64
     """
 
     codes: Tensor
@@ -57,8 +59,8 @@ class Canvas:
         start: codes that are given, `MASK` elsewhere. Shape: (B, T), int64
         sizes: vocabulary size of each slot of the canvas; V = max(sizes).
         n_categories: how many leading slots are category slots.
-        items: code indices of the catalogue on these slots. Shape: (N, T), int64
-        users: user ids, for noise that does not depend on the batch. Shape: (B,), int64
+        items: code indices of the catalogue's items on these slots. Shape: (N, T), int64
+        users: user ids, to seed noise that does not depend on the batch. Shape: (B,), int64
         seed: the run's seed.
         constraint: what keeps a catalogue item reachable, or None where a slot may have any of its codes.
     """
@@ -73,7 +75,7 @@ class Canvas:
 
 
 class ItemsContext(Protocol):
-    """Answers for item-scoring models."""
+    """What an item-scoring model answers for a batch of users."""
 
     def log_probs(self) -> Tensor:
         """log p(item | history), normalised over the catalogue, -inf where p = 0. Shape: (B, N), float64"""
@@ -81,24 +83,25 @@ class ItemsContext(Protocol):
 
 
 class DenoiserContext(Protocol):
-    """Answers for masked models."""
+    """What a masked model answers for a batch of users."""
 
     def log_probs(self, revealed: Tensor, slots: Sequence[int]) -> Tensor:
-        """log p(code in slot | history, revealed), for the canvas slots asked for.
+        """log p(code in slot | history, revealed), for the requested slots.
 
         Args:
             revealed: code indices, `MASK` where nothing is revealed. Shape: (B, K, T), int64
-            slots: which slots of the canvas to answer; an entry for a slot that a beam has revealed is unspecified.
+            slots: the requested slots, as positions on the canvas; an entry for a slot that a beam has revealed is
+                unspecified.
 
         Returns:
-            Normalised over the model's whole vocabulary, -inf outside a slot's own codes. Shape: (B, K, S, V),
+            Normalised over the model's whole vocabulary, -inf outside a slot's vocabulary. Shape: (B, K, S, V),
             float32 for networks, float64 for exact models.
         """
         ...
 
 
 class CausalContext(Protocol):
-    """Answers for left-to-right models."""
+    """What a left-to-right model answers for a batch of users."""
 
     def next_log_probs(self, prefix: Tensor) -> Tensor:
         """log p(code in slot t | history, prefix), -inf outside slot t's codes. Shape: (B, K, t), int64 -> (B, K, V)"""
@@ -106,11 +109,11 @@ class CausalContext(Protocol):
 
 
 class Model(Protocol):
-    """A fitted backbone, ready to answer.
+    """A fitted backbone, ready for inference.
 
     Where the backbone declares `model_codes`, its model also has an attribute `code_space`: a `CodeSpace` without
-    category slots over the same items, in which no two items have the same codes. Canvas, constraint and results are
-    then in its slots. The code number -1 says that an ID has ended before its slot.
+    category slots over the same items, in which no two items have the same codes. Canvas, constraint and results then
+    use its slots. The code number -1 says that an ID ends before that slot.
     """
 
     def begin(self, histories: Histories, slots: tuple[int, ...]) -> Any:
@@ -118,7 +121,7 @@ class Model(Protocol):
 
         Args:
             histories: a batch of users.
-            slots: the slots of the CodeSpace that are in the input at all; they are the canvas, in this order.
+            slots: the slots of the `CodeSpace` that make up the canvas, in this order; no other is part of the input.
         """
         ...
 
@@ -127,14 +130,14 @@ class Decoder(Protocol):
     """A registered decoder: a frozen dataclass whose fields are its options.
 
     Attributes:
-        needs: the capability it asks of a context.
+        needs: the capability of the contexts that it decodes from.
     """
 
     needs: ClassVar[Capability]
 
     def decode(self, context: Any, canvas: Canvas, *, beam: int) -> Ranking:
-        """Fill the canvas for every user of the batch and return the `beam` best, best first.
+        """Fill the canvas for every user of the batch and return the `beam` best results, best first.
 
-        The result for a user does not depend on who else is in the batch. Fewer than `beam` results are padded.
+        A user's results do not depend on the other users of the batch. Fewer than `beam` results are padded.
         """
         ...

@@ -1,11 +1,11 @@
-"""Where the time of decoding goes: parts that code names as it runs, timed only where somebody asks.
+"""Where the time of decoding goes: code names its sections as it runs, and they are timed only on request.
 
-    with timing("cpu") as clock:
+    with time_sections("cpu") as timer:
         ...  # code with `with timed_section("pruning"):` in it
-    clock.seconds()  # {"pruning": 0.01, "rest": 0.2}
+    timer.seconds()  # {"pruning": 0.01, "rest": 0.2}
 
-A part inside a part stops the outer one's clock, so that the seconds of all parts add up to the whole. On a GPU marks
-go into its own queue and are read when all is over: timing makes nothing wait.
+A section inside another pauses the outer one, so the seconds of all sections add up to the total. On a GPU the times
+are events in its own queue that are read at the end, so nothing waits while the code runs.
 """
 
 from __future__ import annotations
@@ -17,75 +17,75 @@ from contextvars import ContextVar
 from typing import Any
 
 REST = "rest"
-"""What no part names."""
+"""The section of everything outside named sections."""
 
 
-class Clock:
-    """Seconds of each part of one piece of work; made by `timing`."""
+class SectionTimer:
+    """Seconds spent in each section; from `time_sections`."""
 
     def __init__(self, device: str) -> None:
         self._now: Callable[[], Any] = time.perf_counter
-        self._between: Callable[[Any, Any], float] = lambda start, end: end - start
+        self._elapsed: Callable[[Any, Any], float] = lambda start, end: end - start
         if device == "cuda":
-            self._now, self._between = _cuda()
-        self._open = [REST]
-        self._marks: list[tuple[str, Any]] = [(REST, self._now())]
+            self._now, self._elapsed = _cuda_clock()
+        self._stack = [REST]
+        self._starts: list[tuple[str, Any]] = [(REST, self._now())]
 
     @contextmanager
-    def timed_section(self, name: str) -> Iterator[None]:
-        """Count the time of a block towards a part."""
-        self._open.append(name)
+    def section(self, name: str) -> Iterator[None]:
+        """Count the time of the block towards a section."""
+        self._stack.append(name)
         self._mark()
         try:
             yield
         finally:
-            self._open.pop()
+            self._stack.pop()
             self._mark()
 
     def _mark(self) -> None:
-        self._marks.append((self._open[-1], self._now()))
+        self._starts.append((self._stack[-1], self._now()))
 
     def seconds(self) -> dict[str, float]:
-        """Seconds by part up to now; on a GPU the marks must have been reached."""
-        found: dict[str, float] = {}
-        ends = [mark for _, mark in self._marks[1:]]
-        for (name, start), end in zip(self._marks, ends, strict=False):
-            found[name] = found.get(name, 0.0) + self._between(start, end)
-        return found
+        """Seconds by section, up to now; on a GPU its queue must have been worked off."""
+        totals: dict[str, float] = {}
+        ends = [end for _, end in self._starts[1:]]
+        for (name, start), end in zip(self._starts, ends, strict=False):
+            totals[name] = totals.get(name, 0.0) + self._elapsed(start, end)
+        return totals
 
 
-_CLOCK: ContextVar[Clock | None] = ContextVar("clock", default=None)
+_TIMER: ContextVar[SectionTimer | None] = ContextVar("section_timer", default=None)
 
 
 @contextmanager
 def timed_section(name: str) -> Iterator[None]:
-    """Name what a block does, for whoever is timing; costs nothing worth a thought where nobody is."""
-    clock = _CLOCK.get()
-    if clock is None:
+    """Name what a block does, for `time_sections`; costs next to nothing outside it."""
+    timer = _TIMER.get()
+    if timer is None:
         yield
         return
-    with clock.timed_section(name):
+    with timer.section(name):
         yield
 
 
 @contextmanager
-def timing(device: str) -> Iterator[Clock]:
-    """Time the parts of the block; ask the clock when it is over. `device`: `cpu` or `cuda`."""
-    clock = Clock(device)
-    token = _CLOCK.set(clock)
+def time_sections(device: str) -> Iterator[SectionTimer]:
+    """Time the sections of the block; read the timer after it. `device`: `cpu` or `cuda`."""
+    timer = SectionTimer(device)
+    token = _TIMER.set(timer)
     try:
-        yield clock
+        yield timer
     finally:
-        _CLOCK.reset(token)
-        clock._mark()
+        _TIMER.reset(token)
+        timer._mark()
         if device == "cuda":
             import torch
 
             torch.cuda.synchronize()
 
 
-def _cuda() -> tuple[Callable[[], Any], Callable[[Any, Any], float]]:
-    """Marks in the stream of the GPU, and the seconds between two of them."""
+def _cuda_clock() -> tuple[Callable[[], Any], Callable[[Any, Any], float]]:
+    """Record an event in the GPU's stream, and the seconds between two of them."""
     import torch
 
     def now() -> Any:

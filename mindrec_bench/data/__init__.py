@@ -1,0 +1,1 @@
+"""Datasets: sources, data folders, categories and checks."""

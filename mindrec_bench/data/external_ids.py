@@ -1,36 +1,50 @@
-"""The ids that users and items had in the files that a data folder was imported from.
+"""External ids: what users and items were called in the files that a data folder was imported from.
 
-Inside the project users and items are numbered; what comes in and goes out (`score`, `export`, samples) has these ids.
+Inside the project users and items are numbers; input and output (`score`, `export`, samples) have external ids.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from ..core.code_space import Int
 from ..core.dataset import ExternalIds
 from ..errors import DataError
 
-USERS, ITEMS = "users", "items"
+Kind = Literal["users", "items"]
 
 
-def map_path(folder: Path, name: str, kind: str) -> Path:
-    """Where the ids of `users` or `items` are: a Parquet file with the columns id (int64) and own_id (text)."""
+def id_file(folder: Path, name: str, kind: Kind) -> Path:
+    """The Parquet file with the external ids of users or items; columns `id` (int64) and `own_id` (string)."""
     return folder / f"{name}.{kind}.parquet"
 
 
+def write_external_ids(folder: Path, name: str, kind: Kind, external_ids: Sequence[str]) -> None:
+    """Write the external id of each number, counted from 0.
+
+    Raises:
+        OSError: the file can't be written.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    numbers = pa.array(range(len(external_ids)), pa.int64())
+    table = pa.table({"id": numbers, "own_id": pa.array(external_ids, pa.string())})
+    pq.write_table(table, id_file(folder, name, kind), compression="zstd")
+
+
 def read_external_ids(folder: Path, name: str, users: Int, item_ids: Sequence[str]) -> ExternalIds | None:
-    """Read the own ids of some users and items; None for a folder that was not imported.
+    """Read the external ids of users and items; None for a folder that was not imported.
 
     Raises:
         DataError: one of the two files is broken, or lacks an id.
     """
-    paths = [map_path(folder, name, kind) for kind in (USERS, ITEMS)]
-    if not any(path.is_file() for path in paths):
+    users_file, items_file = id_file(folder, name, "users"), id_file(folder, name, "items")
+    if not users_file.is_file() and not items_file.is_file():
         return None
-    wanted = ([str(user) for user in users.tolist()], item_ids)
-    return ExternalIds(*(_read(path, ids) for path, ids in zip(paths, wanted, strict=True)))
+    return ExternalIds(_read(users_file, [str(user) for user in users.tolist()]), _read(items_file, item_ids))
 
 
 def _read(path: Path, ids: Sequence[str]) -> tuple[str, ...]:
@@ -39,11 +53,11 @@ def _read(path: Path, ids: Sequence[str]) -> tuple[str, ...]:
 
     try:
         table = pq.ParquetFile(path).read(["id", "own_id"])
-        own = dict(zip(table["id"].cast(pa.string()).to_pylist(), table["own_id"].to_pylist(), strict=True))
+        external_ids = dict(zip(table["id"].cast(pa.string()).to_pylist(), table["own_id"].to_pylist(), strict=True))
     except (OSError, KeyError, pa.ArrowException) as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{path}, the map to your own ids, can't be read ({reason}); import the data again") from error
-    missing = next((text for text in ids if text not in own), None)
+    missing = next((id_ for id_ in ids if id_ not in external_ids), None)
     if missing is not None:
-        raise DataError(f"{path} gives no own id for {missing}; import the data again")
-    return tuple(own[text] for text in ids)
+        raise DataError(f"{path} has no external id for {missing}; import the data again")
+    return tuple(external_ids[id_] for id_ in ids)

@@ -1,6 +1,6 @@
-"""Read a dataset folder `<root>/<Name>/` in the layout of the public LETTER, LC-Rec and MindRec releases.
+"""Read a data folder `<root>/<Name>/` in the layout of the public LETTER, LC-Rec and MindRec releases.
 
-Semantics, section 1, gives the formats.
+The formats are in docs/own-data.md, The data folder.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -18,10 +17,9 @@ from ..core.code_space import Int
 from ..core.dataset import Dataset
 from ..errors import DataError
 from ..io.json_files import read_object
-from .catalogue_files import in_order, read_categories, read_semantic_ids
+from .catalogue_files import Categories, read_categories, read_semantic_ids, read_texts, sort_ids
 from .external_ids import read_external_ids
-from .item_texts import read_texts
-from .sequences import Sequences, arrange, read_sequences
+from .sequences import ItemLists, index_sequences, read_sequences
 
 
 def read_folder(folder: Path, *, users: int | None = None, levels: int | None = None) -> Dataset:
@@ -30,78 +28,77 @@ def read_folder(folder: Path, *, users: int | None = None, levels: int | None = 
     Args:
         folder: holds `<Name>.inter.json` or `user_sequence.txt`, `<Name>.index.json`, and optionally `<Name>.item.json`
             or `<Name>.category.json`.
-        users: keep the first so many users by integer id (then those with fewer than 3 interactions are skipped and
-            counted); None keeps all.
+        users: take the first users by integer id, at most this many (of these, those with fewer than 3 interactions are
+            skipped and counted); None takes all.
         levels: L, the category levels; None: all that `<Name>.category.json` has, or 3 from category strings.
 
     Raises:
         DataError: a file is missing or broken; the message names the file and the place in it.
     """
     name = _name(folder)
-    index = folder / f"{name}.index.json"
-    sequences = read_sequences(folder, name)
-    if not index.is_file():
+    index_file = folder / f"{name}.index.json"
+    path, sequences = read_sequences(folder, name)
+    if not index_file.is_file():
         raise DataError(
-            f"{folder} has no {index.name}, the semantic IDs of its items; "
+            f"{folder} has no {index_file.name}, the semantic IDs of its items; "
             f"make them with `mrbench data tokenize {name}`, or put the file there"
         )
-    item_ids, sids = read_semantic_ids(index)
-    found = read_categories(folder, name, item_ids, levels)
-    plain = _dataset(folder, sequences, users, item_ids, sids, found.codes if found else None)
-    if found is None:
-        return plain
-    return replace(plain, without_categories=found.without, category_notes=found.notes)
+    item_ids, sids = read_semantic_ids(index_file)
+    categories = read_categories(folder, name, item_ids, levels)
+    return _build(folder, path, sequences, users, item_ids, sids, categories)
 
 
-def read_uncoded(folder: Path, *, users: int | None = None) -> Dataset:
-    """Read a dataset without its semantic IDs, which may be missing: what a tokenizer starts from.
+def read_untokenized(folder: Path, *, users: int | None = None) -> Dataset:
+    """Read a dataset without its semantic IDs, which may be missing: the input of a tokenizer.
 
-    The catalogue is every item that the sequences, `<Name>.item.json` or a `<Name>.index.json` name.
+    The catalogue is every item in the sequences, in `<Name>.item.json` and in `<Name>.index.json`.
 
     Args:
-        folder: as `read_folder`.
-        users: likewise.
+        folder: as in `read_folder`.
+        users: as in `read_folder`.
 
     Returns:
-        A dataset without categories whose `sids` have no column. Shape: (N, 0)
+        A dataset without categories whose `sids` have no columns. Shape: (N, 0)
 
     Raises:
         DataError: as `read_folder`.
     """
     name = _name(folder)
     path, sequences = read_sequences(folder, name)
-    found = {str(item) for row in sequences.values() for item in row}
+    items = {str(item) for items_of_user in sequences.values() for item in items_of_user}
     for file in (folder / f"{name}.item.json", folder / f"{name}.index.json"):
-        found.update(read_object(file) if file.is_file() else ())
-    item_ids = in_order(found)
+        items.update(read_object(file) if file.is_file() else ())
+    item_ids = sort_ids(items)
     sids = np.zeros((len(item_ids), 0), dtype=np.int64)
-    return _dataset(folder, (path, sequences), users, item_ids, sids, None)
+    return _build(folder, path, sequences, users, item_ids, sids, None)
 
 
-def _dataset(
+def _build(
     folder: Path,
-    read: tuple[Path, Sequences],
-    users: int | None,
+    path: Path,
+    sequences: ItemLists,
+    limit: int | None,
     item_ids: list[str],
     sids: Int,
-    categories: Int | None,
+    categories: Categories | None,
 ) -> Dataset:
-    """The sequences that were read, and the path they came from, over a catalogue in codes."""
-    path, sequences = read
     name = _name(folder)
-    kept, offsets, items, skipped = arrange(sequences, path, item_ids, users)
+    users, offsets, items, skipped = index_sequences(sequences, path, item_ids, limit)
+    codes = categories.codes if categories else None
     return Dataset(
         name=name,
-        users=kept,
+        users=users,
         offsets=offsets,
         items=items,
         item_ids=item_ids,
         sids=sids,
-        categories=categories,
-        fingerprint=fingerprint(kept, offsets, items, item_ids, sids, categories),
+        categories=codes,
+        fingerprint=fingerprint(users, offsets, items, item_ids, sids, codes),
         skipped=skipped,
+        without_categories=categories.missing if categories else 0,
+        category_notes=categories.notes if categories else (),
         read_texts=partial(read_texts, folder / f"{name}.item.json", item_ids),
-        read_external_ids=partial(read_external_ids, folder, name, kept, item_ids),
+        read_external_ids=partial(read_external_ids, folder, name, users, item_ids),
     )
 
 
@@ -112,7 +109,7 @@ def _name(folder: Path) -> str:
 
 
 def fingerprint(users: Int, offsets: Int, items: Int, item_ids: list[str], sids: Int, categories: Int | None) -> str:
-    """SHA-256 (hex) over everything in a dataset that can change a result; shapes as in `Dataset`."""
+    """SHA-256 (hex) of everything in a dataset that can change a result; shapes as in `Dataset`."""
     digest = hashlib.sha256()
     for array in (users, offsets, items, sids, categories):
         if array is None:

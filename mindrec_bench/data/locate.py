@@ -1,31 +1,77 @@
-"""Where data folders are looked for, and where downloads go."""
+"""Data folders on this machine: where they are looked for, and which of them are the user's own."""
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import platformdirs
 
-VARIABLE = "MRBENCH_DATA"
+ENV_VARIABLE = "MRBENCH_DATA"
+
+IMPORT_REPORT = ".import.json"
+"""Suffix of the file that says what a folder was imported from."""
 
 
-def cache() -> Path:
-    """The per-user folder that downloaded data sets go to."""
+def cache_folder() -> Path:
+    """The per-user folder that downloaded datasets go to."""
     return Path(platformdirs.user_cache_dir("mindrec-bench")) / "data"
 
 
-def roots(data_dir: Path | None) -> list[Path]:
-    """The folders that may hold a data set `<Name>/`, in the order in which they are tried.
+def search_path(data_dir: Path | None) -> list[Path]:
+    """The folders that may hold a data folder `<Name>/`, in search order.
 
-    A folder given by hand is the only one; else $MRBENCH_DATA, ./data and the per-user cache.
+    Args:
+        data_dir: the only folder to search; None for $MRBENCH_DATA, ./data and the per-user cache.
     """
     if data_dir is not None:
         return [data_dir]
-    chosen = os.environ.get(VARIABLE)
-    return [*([Path(chosen)] if chosen else []), Path("data"), cache()]
+    variable = os.environ.get(ENV_VARIABLE)
+    return [*([Path(variable)] if variable else []), Path("data"), cache_folder()]
 
 
-def find(name: str, data_dir: Path | None) -> Path | None:
-    """The first `<root>/<name>` that is a folder, or None."""
-    return next((root / name for root in roots(data_dir) if (root / name).is_dir()), None)
+def find_folder(name: str, data_dir: Path | None) -> Path | None:
+    """The first folder called `name` on the search path, or None."""
+    return next((root / name for root in search_path(data_dir) if (root / name).is_dir()), None)
+
+
+def has_sequences(folder: Path) -> bool:
+    """Whether a folder holds users' sequences under its own name."""
+    return (folder / f"{folder.name}.inter.json").is_file() or (folder / "user_sequence.txt").is_file()
+
+
+def user_datasets(data_dir: Path | None, registered: Iterable[str]) -> dict[str, Path]:
+    """Name -> folder of the user's own datasets on the search path, sorted; the first of a name counts.
+
+    Args:
+        data_dir: as in `search_path`.
+        registered: names of registered datasets, which are left out in any case.
+    """
+    reserved = {name.lower() for name in registered}
+    folders: dict[str, Path] = {}
+    for root in search_path(data_dir):
+        for folder in sorted(root.iterdir()) if root.is_dir() else []:
+            if folder.name.lower() not in reserved and not folder.name.startswith(".") and has_sequences(folder):
+                folders.setdefault(folder.name, folder)
+    return dict(sorted(folders.items()))
+
+
+def find_user_dataset(name: str, data_dir: Path | None) -> Path | None:
+    """The folder with users' sequences that is called `name`, or None."""
+    if not name or Path(name).name != name:
+        return None
+    return next((root / name for root in search_path(data_dir) if has_sequences(root / name)), None)
+
+
+def describe_folder(folder: Path) -> str:
+    """One line about a data folder: what it was imported from, and whether its items have semantic IDs."""
+    tokenized = (folder / f"{folder.name}.index.json").is_file()
+    hint = "" if tokenized else f"; no semantic IDs yet, see `mrbench data tokenize {folder.name}`"
+    try:
+        report = json.loads((folder / f"{folder.name}{IMPORT_REPORT}").read_text(encoding="utf-8"))
+        counts = f"{report['users']:,} users, {report['items']:,} items, {report['interactions']:,} interactions"
+        return f"Imported from {report['interactions_file']['path']}: {counts}{hint}."
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"Your own folder {folder}{hint}."

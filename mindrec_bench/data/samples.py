@@ -1,77 +1,75 @@
-"""A few users' latest items in words and codes, so that a person can see what the data is (`mrbench data show`)."""
+"""The latest items of a few users in codes and words, to show what a dataset holds (`mrbench data show`)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..core.code_space import Int
 from ..core.dataset import Dataset
 
-LATEST = 5
+LATEST_ITEMS = 5
 """Items shown of each user."""
 
-_SPLIT = {1: "test", 2: "validation"}
-"""Place from the end -> the part of the split."""
+TITLE_WIDTH = 72
+"""Characters shown of a title."""
 
-_WIDTH = 72
-"""Characters of a title."""
+_SPLIT_FROM_END = {1: "test", 2: "validation"}
+"""Position from the end of a sequence -> the split of the item."""
 
 
-def samples(dataset: Dataset, count: int) -> list[dict[str, Any]]:
-    """The latest items of the first users, in JSON's types; imported users and items have their own ids.
+def sample_users(dataset: Dataset, count: int) -> list[dict[str, Any]]:
+    """The latest items of the first users, as plain values for JSON; imported users and items have external ids.
 
     Returns:
-        For each user `user`, `interactions` (how many in all) and `latest`: `item`, `categories` and `sid` (code
-        numbers; `categories` is None where the data has none), `title` ('' where there is none) or else the category
-        path, and `part`, the part of the split it is in.
+        For each user `user`, `interactions` (their number) and `latest`, a list of items with the keys `item`,
+        `categories` and `sid` (code numbers; `categories` is None where the data has none), `title` (else the category
+        path, '' where the data has neither) and `part` (train, validation or test).
     """
-    found = []
+    samples = []
+    external_ids = dataset.external_ids
     for user in range(min(count, dataset.n_users)):
-        items = dataset.items[dataset.offsets[user] : dataset.offsets[user + 1]]
-        places = range(max(0, len(items) - LATEST), len(items))
-        latest = [_item(dataset, int(items[at])) | {"part": _SPLIT.get(len(items) - at, "train")} for at in places]
-        own = dataset.external_ids
-        name = own.users[user] if own else int(dataset.users[user])
-        found.append({"user": name, "interactions": len(items), "latest": latest})
-    return found
+        items = dataset.items[dataset.offsets[user] : dataset.offsets[user + 1]].tolist()
+        latest = [
+            {**_item(dataset, items[index]), "part": _SPLIT_FROM_END.get(len(items) - index, "train")}
+            for index in range(max(0, len(items) - LATEST_ITEMS), len(items))
+        ]
+        user_id = external_ids.users[user] if external_ids else int(dataset.users[user])
+        samples.append({"user": user_id, "interactions": len(items), "latest": latest})
+    return samples
 
 
 def _item(dataset: Dataset, item: int) -> dict[str, Any]:
-    own, texts = dataset.external_ids, dataset.texts
+    external_ids, texts = dataset.external_ids, dataset.texts
     return {
-        "item": own.items[item] if own else dataset.item_ids[item],
+        "item": external_ids.items[item] if external_ids else dataset.item_ids[item],
         "categories": None if dataset.categories is None else dataset.categories[item].tolist(),
         "sid": dataset.sids[item].tolist(),
         "title": (texts.title[item] or texts.categories[item]) if texts else "",
     }
 
 
-def lines(found: list[dict[str, Any]]) -> list[str]:
-    """What `samples` found, as text."""
-    shown = []
-    for sample in found:
-        latest = sample["latest"]
-        rows = [_cells(entry) for entry in latest]
+def format_samples(samples: list[dict[str, Any]]) -> list[str]:
+    """What `sample_users` returns, as lines of text."""
+    lines = []
+    for sample in samples:
+        rows = [_cells(item) for item in sample["latest"]]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        shown.append(f"user {sample['user']}, the latest {len(latest)} of {sample['interactions']:,} items")
+        lines.append(f"user {sample['user']}, the latest {len(rows)} of {sample['interactions']:,} items")
         for row in rows:
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True) if width)
-            shown.append(f"  {'  '.join(cells)}".rstrip())
-    return shown
+            lines.append(f"  {'  '.join(cells)}".rstrip())
+    return lines
 
 
-def _cells(entry: dict[str, Any]) -> tuple[str, ...]:
-    codes = (_codes(entry["categories"]), _codes(entry["sid"]))
-    return (entry["item"], *codes, _part(entry["part"]), _cut(entry["title"]))
+def _cells(item: dict[str, Any]) -> tuple[str, ...]:
+    title, part = item["title"], item["part"]
+    return (
+        item["item"],
+        _join_codes(item["categories"]),
+        _join_codes(item["sid"]),
+        "" if part == "train" else f"({part})",
+        title if len(title) <= TITLE_WIDTH else f"{title[: TITLE_WIDTH - 3]}...",
+    )
 
 
-def _codes(numbers: Int | list[int] | None) -> str:
-    return "" if numbers is None else "-".join(map(str, numbers))
-
-
-def _part(part: str) -> str:
-    return "" if part == "train" else f"({part})"
-
-
-def _cut(title: str) -> str:
-    return title if len(title) <= _WIDTH else f"{title[: _WIDTH - 3]}..."
+def _join_codes(codes: list[int] | None) -> str:
+    return "" if codes is None else "-".join(map(str, codes))

@@ -1,4 +1,4 @@
-"""The data sets of the paper by name, and users' own folders by path.
+"""Datasets by name and data folders by path: what `--data` accepts.
 
 `--data arts`, `--data Arts:levels=2`, `--data ./mine/Shop`.
 """
@@ -16,44 +16,19 @@ from ..core.dataset import Dataset
 from ..errors import DataError, UsageError, did_you_mean
 from ..plugins import options, registry
 from ..plugins.description import PluginInfo, describe, options_of
-from . import locate, user_datasets
+from . import locate
 from .fetch import fetch
 from .folder import read_folder
-
-
-def describe_data(name: str, data_dir: Path | None) -> PluginInfo:
-    """Describe a data set that is registered, or a data folder of the user's own.
-
-    Raises:
-        UsageError: there is neither.
-    """
-    from . import user_datasets
-
-    known = registry.names("data")
-    own = user_datasets.user_datasets(data_dir, known)
-    if name in own:
-        given = tuple(option for option in options_of(FolderSource) if option.name != "path")
-        return PluginInfo(name, user_datasets.summary(own[name]), "", str(own[name]), {}, given, ())
-    if name not in known:
-        names = [*known, *own]
-        raise UsageError(f"unknown data '{name}'{did_you_mean(name, names)}; known: {', '.join(names)}")
-    return describe("data", name)
-
 
 Notify = Callable[[str], None]
 
 
-def _check_levels(levels: int | None) -> None:
-    if levels is not None and levels < 1:
-        raise ValueError(f"levels is {levels}; allowed: 1 or more (for none at all use --categories none)")
-
-
 @dataclass(frozen=True)
-class Known(DataSource):
-    """A data set of the paper, found by the name of its folder, and downloaded where it is not on this machine.
+class HubSource(DataSource):
+    """A dataset of the paper: its folder is looked for by name, and downloaded where it is not on this machine.
 
     Attributes:
-        folder: the folder's name.
+        folder: name of the folder.
         levels: L, how many category levels.
     """
 
@@ -65,12 +40,12 @@ class Known(DataSource):
 
     def load(self, data_dir: Path | None, *, users: int | None, notify: Notify) -> Dataset:
         """Read the folder; the contract is `DataSource.load`."""
-        path = locate.find(self.folder, data_dir) or fetch(self.folder, data_dir=data_dir, notify=notify)
+        path = locate.find_folder(self.folder, data_dir) or fetch(self.folder, data_dir=data_dir, notify=notify)
         return read_folder(path, users=users, levels=self.levels)
 
 
 @dataclass(frozen=True)
-class Arts(Known):
+class Arts(HubSource):
     """Amazon 2018, Arts, Crafts and Sewing: 45,141 users, 20,956 items."""
 
     folder: ClassVar[str] = "Arts"
@@ -78,7 +53,7 @@ class Arts(Known):
 
 
 @dataclass(frozen=True)
-class Games(Known):
+class Games(HubSource):
     """Amazon 2018, Video Games: 50,546 users, 16,859 items."""
 
     folder: ClassVar[str] = "Games"
@@ -86,7 +61,7 @@ class Games(Known):
 
 
 @dataclass(frozen=True)
-class Instruments(Known):
+class Instruments(HubSource):
     """Amazon 2018, Musical Instruments: 24,772 users, 9,922 items."""
 
     folder: ClassVar[str] = "Instruments"
@@ -95,12 +70,12 @@ class Instruments(Known):
 
 @dataclass(frozen=True)
 class FolderSource(DataSource):
-    """A user's own dataset folder.
+    """A data folder of the user's own.
 
     Attributes:
         path: the folder; its files carry its name.
-        levels: L, how many category levels; None: the paper's number where the folder has the name of one of its data
-            sets, else all levels of ready category codes, or 3 from category strings.
+        levels: L, how many category levels; None: the paper's number where the folder has the name of one of its
+            datasets, else all levels of `<Name>.category.json`, or 3 from category strings.
     """
 
     path: str
@@ -110,93 +85,114 @@ class FolderSource(DataSource):
         _check_levels(self.levels)
 
     def load(self, data_dir: Path | None, *, users: int | None, notify: Notify) -> Dataset:
-        """Read the folder; `data_dir` does not matter. The contract is `DataSource.load`."""
+        """Read the folder, whatever `data_dir` is; the contract is `DataSource.load`."""
         folder = Path(self.path).expanduser()
         if folder.is_file():
-            raise DataError(
-                f"{folder} is a file; make a data set of it with `mrbench data import {folder} --name NAME`"
-            )
+            raise DataError(f"{folder} is a file; make a dataset of it with `mrbench data import {folder} --name NAME`")
         if not folder.is_dir():
             raise DataError(f"there is no folder {folder}; check the path, or see `mrbench list data` for known names")
         name = os.path.basename(os.path.abspath(folder))
-        usual = next((known.levels for known in (Arts, Games, Instruments) if known.folder == name), None)
-        return read_folder(folder, users=users, levels=self.levels or usual)
+        paper_levels = next((source.levels for source in (Arts, Games, Instruments) if source.folder == name), None)
+        return read_folder(folder, users=users, levels=self.levels or paper_levels)
 
 
-def resolve(spec: str, data_dir: Path | None = None) -> tuple[str, DataSource]:
-    """Turn what follows `--data` into (name, configured source).
+def _check_levels(levels: int | None) -> None:
+    if levels is not None and levels < 1:
+        raise ValueError(f"levels is {levels}; allowed: 1 or more (for none at all use --categories none)")
 
-    A registered name, in any case and with its options, comes first; then the name of a data folder of the user's own
-    where data sets are looked for (`data_dir`, as in `locate.roots`); then the path of a folder. The latter two may be
-    followed by `:levels=`. The name of a folder is its last part.
+
+def resolve_data(spec: str, data_dir: Path | None = None) -> tuple[str, DataSource]:
+    """Turn the value of `--data` into a name and a configured source.
+
+    Tried in this order: a registered name, in any case and with its options; the name of a user's own dataset on the
+    search path (`data_dir` as in `locate.search_path`); the path of a folder, whose name is its last part. The latter
+    two accept `:levels=`.
 
     Raises:
-        UsageError: neither; or an unknown option or value.
+        UsageError: it is none of these, or has an unknown option or a wrong value.
     """
-    given, colon, rest = spec.partition(":")
-    known = {name.lower(): name for name in registry.names("data")}
-    if given.lower() in known:
-        return registry.make("data", known[given.lower()] + colon + rest)
-    # A path may hold ':' and ',' itself, so an existing folder is taken whole.
-    path, raw = (spec, {}) if _is_folder(spec) else options.parse(spec)
-    own = user_datasets.find(path, data_dir)
-    if own is not None:
-        return path, options.build(FolderSource, path, {**raw, "path": str(own)})
-    if not _is_folder(path) and not any(mark in path for mark in (os.sep, os.altsep) if mark):
+    name, colon, raw_options = spec.partition(":")
+    registered = {known.lower(): known for known in registry.names("data")}
+    if name.lower() in registered:
+        return registry.make("data", registered[name.lower()] + colon + raw_options)
+    # A path may contain ':' and ',' itself, so an existing folder is taken whole.
+    path, values = (spec, {}) if _is_folder(spec) else options.parse(spec)
+    folder = locate.find_user_dataset(path, data_dir)
+    if folder is not None:
+        return path, options.build(FolderSource, path, {**values, "path": str(folder)})
+    is_name = not any(separator in path for separator in (os.sep, os.altsep) if separator)
+    if is_name and not _is_folder(path):
         if Path(path).is_file():
             raise UsageError(
-                f"'{path}' is a file; make a data set of it with `mrbench data import {path} --name NAME`, "
+                f"'{path}' is a file; make a dataset of it with `mrbench data import {path} --name NAME`, "
                 "and use that name"
             )
-        names = [*known.values(), *user_datasets.user_datasets(data_dir, known)]
+        known = [*registered.values(), *locate.user_datasets(data_dir, registered)]
         raise UsageError(
-            f"unknown data '{given}'{did_you_mean(given, names)}; known: {', '.join(names)}; "
-            "or give the path of a folder"
+            f"unknown data '{name}'{did_you_mean(name, known)}; known: {', '.join(known)}; or give the path of a folder"
         )
-    name = os.path.basename(os.path.abspath(Path(path).expanduser()))
-    return name, options.build(FolderSource, name, {**raw, "path": path})
+    folder_name = os.path.basename(os.path.abspath(Path(path).expanduser()))
+    return folder_name, options.build(FolderSource, folder_name, {**values, "path": path})
 
 
 def _is_folder(path: str) -> bool:
     return path != "" and Path(path).expanduser().is_dir()
 
 
-def folder_of(spec: str, data_dir: Path | None) -> Path:
-    """The folder of a data set, by its name or path, whether or not it holds good data.
+def data_folder(spec: str, data_dir: Path | None) -> Path:
+    """The folder of a dataset, by its name or path, whether or not it holds valid data.
 
     Raises:
-        UsageError: there is no such data set, or it has no folder.
-        DataError: a known data set is not on this machine.
+        UsageError: there is no such dataset, or it has no folder.
+        DataError: a dataset of the paper is not on this machine.
     """
-    name, source = resolve(spec, data_dir)
+    name, source = resolve_data(spec, data_dir)
     if isinstance(source, FolderSource):
         return Path(source.path).expanduser()
-    if not isinstance(source, Known):
+    if not isinstance(source, HubSource):
         raise UsageError(f"'{name}' has no folder of its own; give imported data, or the path of a folder")
-    folder = locate.find(source.folder, data_dir)
+    folder = locate.find_folder(source.folder, data_dir)
     if folder is None:
         raise DataError(f"{source.folder} is not on this machine; `mrbench data fetch {name}` downloads it")
     return folder
 
 
-def listed(data_dir: Path | None, notify: Notify) -> list[registry.RegistryEntry]:
-    """All data sets that have a name, a line each: the registered ones, then the user's own folders."""
-    own = user_datasets.user_datasets(data_dir, registry.names("data"))
-    lines = [
-        registry.RegistryEntry(name, user_datasets.summary(folder), "", str(folder)) for name, folder in own.items()
-    ]
-    return registry.listed("data", notify) + lines
-
-
-def download(spec: str, *, data_dir: Path | None, notify: Notify) -> Path:
-    """Bring a data set of the paper onto this machine and return its folder.
+def download_data(spec: str, *, data_dir: Path | None, notify: Notify) -> Path:
+    """Download a dataset of the paper, where it is not on this machine, and return its folder.
 
     Raises:
         UsageError: there is nothing to download under this name.
         DataError: the download failed.
     """
-    name, source = resolve(spec, data_dir)
-    if not isinstance(source, Known):
-        sets = ", ".join(sorted(kind.folder.lower() for kind in Known.__subclasses__()))
-        raise UsageError(f"there is nothing to download for '{name}'; these can be: {sets}")
+    name, source = resolve_data(spec, data_dir)
+    if not isinstance(source, HubSource):
+        available = ", ".join(sorted(cls.folder.lower() for cls in HubSource.__subclasses__()))
+        raise UsageError(f"there is nothing to download for '{name}'; these can be downloaded: {available}")
     return fetch(source.folder, data_dir=data_dir, notify=notify)
+
+
+def list_data(data_dir: Path | None, notify: Notify) -> list[registry.RegistryEntry]:
+    """One entry for each dataset that has a name: the registered ones, then the user's own folders."""
+    folders = locate.user_datasets(data_dir, registry.names("data"))
+    entries = [
+        registry.RegistryEntry(name, locate.describe_folder(folder), "", str(folder))
+        for name, folder in folders.items()
+    ]
+    return registry.list_entries("data", notify) + entries
+
+
+def describe_data(name: str, data_dir: Path | None) -> PluginInfo:
+    """Describe a registered dataset or a data folder of the user's own.
+
+    Raises:
+        UsageError: there is neither.
+    """
+    registered = registry.names("data")
+    folders = locate.user_datasets(data_dir, registered)
+    if name in folders:
+        folder_options = tuple(option for option in options_of(FolderSource) if option.name != "path")
+        return PluginInfo(name, locate.describe_folder(folders[name]), "", str(folders[name]), {}, folder_options, ())
+    if name not in registered:
+        known = [*registered, *folders]
+        raise UsageError(f"unknown data '{name}'{did_you_mean(name, known)}; known: {', '.join(known)}")
+    return describe("data", name)

@@ -1,4 +1,4 @@
-"""What a dataset holds: the numbers of `mrbench data show`, beside the paper's Table 1."""
+"""Statistics of a dataset, beside the paper's Table 1 (`mrbench data show`)."""
 
 from __future__ import annotations
 
@@ -9,84 +9,14 @@ import numpy as np
 from ..core.dataset import HISTORY, Dataset
 
 PAPER_USERS = 5_000
-"""How many users the paper keeps of each data set."""
+"""Users that the paper takes of each dataset."""
 
-PUBLISHED: dict[str, dict[str, tuple[int, int]]] = {
+PAPER_TABLE_1: dict[str, dict[str, tuple[int, int]]] = {
     "Instruments": {"users": (5_000, 24_771), "items_touched": (9_223, 9_921), "interactions": (56_001, 206_153)},
     "Arts": {"users": (5_000, 45_140), "items_touched": (17_054, 20_955), "interactions": (63_401, 390_832)},
     "Games": {"users": (5_000, 204_439), "items_touched": (14_671, 16_858), "interactions": (77_096, 452_989)},
 }
-"""The paper's Table 1: after processing (5,000 users) and before."""
-
-
-class Row(NamedTuple):
-    """One line of `mrbench data show`, as text; an empty cell where there is nothing to say.
-
-    Attributes:
-        label: what was counted.
-        first: measured on the first users.
-        whole: measured on the whole file.
-        paper_first: published for the first users; starts with '≠ ' where it differs from the measured one.
-        paper_whole: the same for the whole file.
-    """
-
-    label: str
-    first: str
-    whole: str
-    paper_first: str = ""
-    paper_whole: str = ""
-
-
-def statistics(dataset: Dataset) -> dict[str, Any]:
-    """Count what a dataset holds; only plain Python values, ready for JSON.
-
-    `history_length` counts all items before the test target, also those that a history of 10 cuts off.
-    `items_sharing_a_sid` counts the catalogue items whose SID some other item has too; `category_prefixes` the distinct
-    category codes cut to their first 1, 2, ... levels.
-    """
-    space = dataset.space(categories=dataset.categories is not None)
-    _, sharers = np.unique(space.sid_keys, return_counts=True)
-    lengths = np.diff(dataset.offsets) - 1
-    trained = dataset.train_counts() > 0
-    quantiles = np.quantile(lengths, (0, 0.25, 0.5, 0.75, 0.95, 1))
-    sizes, levels = list(space.sizes), space.n_categories
-    prefixes = [len(np.unique(space.item_codes[:, :k], axis=0)) for k in range(1, levels + 1)]
-    return {
-        "name": dataset.name,
-        "users": dataset.n_users,
-        "skipped_users": dataset.skipped,
-        "items_touched": len(np.unique(dataset.items)),
-        "catalogue_items": dataset.n_items,
-        "interactions": len(dataset.items),
-        "training_examples": len(dataset.train_examples()),
-        "distinct_sids": len(sharers),
-        "items_sharing_a_sid": int(sharers[sharers > 1].sum()),
-        "codes_a_slot": {"categories": sizes[:levels], "sid": sizes[levels:]},
-        "category_prefixes": prefixes,
-        "items_without_categories": dataset.without_categories if levels else dataset.n_items,
-        "history_length": dict(zip(("min", "p25", "median", "p75", "p95", "max"), quantiles.tolist(), strict=True)),
-        "histories_cut": float((lengths > HISTORY).mean()),
-        "test_targets_in_training": float(trained[dataset.test().targets].mean()),
-        "fingerprint": dataset.fingerprint,
-        "notes": list(dataset.category_notes),
-    }
-
-
-def rows(first: dict[str, Any], whole: dict[str, Any]) -> list[Row]:
-    """Lay the statistics of the first users and of the whole file side by side, with the published values.
-
-    Args:
-        first: `statistics` of the first `PAPER_USERS` users.
-        whole: `statistics` of all users.
-    """
-    published = PUBLISHED.get(first["name"], {})
-    found: list[Row] = []
-    for key, label in _LABELS.items():
-        cells = [_text(key, side) for side in (first, whole)]
-        if key in published:
-            cells += [_published(value, side[key]) for value, side in zip(published[key], (first, whole), strict=True)]
-        found.append(Row(label, *cells))
-    return found
+"""Dataset -> statistic -> the paper's values: after processing (5,000 users) and before."""
 
 
 _LABELS = {
@@ -105,14 +35,85 @@ _LABELS = {
     "histories_cut": f"histories longer than {HISTORY}",
     "test_targets_in_training": "test targets seen in training",
 }
+"""Statistic -> its label; the order of the rows."""
 
 
-def _published(value: int, measured: int) -> str:
+class StatisticsRow(NamedTuple):
+    """One statistic as text; an empty cell where there is no value.
+
+    Attributes:
+        label: what is counted.
+        first: of the first users.
+        whole: of the whole file.
+        paper_first: the paper's value for the first users; starts with '≠ ' where it differs from the measured one.
+        paper_whole: likewise for the whole file.
+    """
+
+    label: str
+    first: str
+    whole: str
+    paper_first: str = ""
+    paper_whole: str = ""
+
+
+def dataset_statistics(dataset: Dataset) -> dict[str, Any]:
+    """Statistics of a dataset, as plain values for JSON.
+
+    `history_length` is about all items before the test target, including those beyond the latest 10, the history.
+    `items_sharing_a_sid` counts the catalogue items whose SID another item has too, `category_prefixes` the distinct
+    category codes cut to their first 1, 2, ... levels.
+    """
+    space = dataset.space(categories=dataset.categories is not None)
+    _, items_per_sid = np.unique(space.sid_index.item_sequences, return_counts=True)
+    lengths = np.diff(dataset.offsets) - 1
+    in_training = dataset.train_counts() > 0
+    quantiles = np.quantile(lengths, (0, 0.25, 0.5, 0.75, 0.95, 1))
+    sizes, levels = list(space.sizes), space.n_categories
+    prefixes = [len(np.unique(space.item_codes[:, :k], axis=0)) for k in range(1, levels + 1)]
+    return {
+        "name": dataset.name,
+        "users": dataset.n_users,
+        "skipped_users": dataset.skipped,
+        "items_touched": len(np.unique(dataset.items)),
+        "catalogue_items": dataset.n_items,
+        "interactions": len(dataset.items),
+        "training_examples": len(dataset.train_examples()),
+        "distinct_sids": len(items_per_sid),
+        "items_sharing_a_sid": int(items_per_sid[items_per_sid > 1].sum()),
+        "codes_a_slot": {"categories": sizes[:levels], "sid": sizes[levels:]},
+        "category_prefixes": prefixes,
+        "items_without_categories": dataset.without_categories if levels else dataset.n_items,
+        "history_length": dict(zip(("min", "p25", "median", "p75", "p95", "max"), quantiles.tolist(), strict=True)),
+        "histories_cut": float((lengths > HISTORY).mean()),
+        "test_targets_in_training": float(in_training[dataset.test().targets].mean()),
+        "fingerprint": dataset.fingerprint,
+        "notes": list(dataset.category_notes),
+    }
+
+
+def statistics_rows(first: dict[str, Any], whole: dict[str, Any]) -> list[StatisticsRow]:
+    """Put the statistics of the first users, of the whole file and of the paper side by side.
+
+    Args:
+        first: `dataset_statistics` of the first `PAPER_USERS` users.
+        whole: `dataset_statistics` of all users.
+    """
+    paper = PAPER_TABLE_1.get(first["name"], {})
+    rows = []
+    for key, label in _LABELS.items():
+        cells = [_format(key, statistics[key]) for statistics in (first, whole)]
+        if key in paper:
+            measured = (first[key], whole[key])
+            cells += [_format_paper(value, other) for value, other in zip(paper[key], measured, strict=True)]
+        rows.append(StatisticsRow(label, *cells))
+    return rows
+
+
+def _format_paper(value: int, measured: int) -> str:
     return f"{value:,}" if value == measured else f"≠ {value:,}"
 
 
-def _text(key: str, values: dict[str, Any]) -> str:
-    value = values[key]
+def _format(key: str, value: Any) -> str:
     if key == "codes_a_slot":
         return " - ".join(" / ".join(map(str, sizes)) for sizes in value.values() if sizes)
     if key == "category_prefixes":

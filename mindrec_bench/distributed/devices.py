@@ -1,4 +1,4 @@
-"""Where a result was computed: device, memory, versions."""
+"""Devices: which one to use, whether there are enough, and what a result was computed on."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from typing import Any
 from ..errors import UsageError
 
 PACKAGES = ("mindrec-bench", "torch", "transformers", "numpy", "scipy", "scikit-learn", "pyarrow")
+"""The packages whose versions are stored with every run."""
 
 
-def pick_device(asked: str) -> str:
-    """`cpu` or `cuda`, for `auto` whichever is there.
+def pick_device(device: str) -> str:
+    """`cpu` or `cuda`; `auto` is `cuda` where there is a CUDA device.
 
     Raises:
-        UsageError: `cuda` is asked for and there is none.
+        UsageError: the device is `cuda` and there is none.
     """
     import torch
 
-    if asked == "auto":
+    if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if asked == "cuda" and not torch.cuda.is_available():
+    if device == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device is cuda, but torch finds no CUDA device; use --device cpu")
-    return asked
+    return device
 
 
 def check_devices(device: str, processes: int) -> None:
@@ -38,8 +39,8 @@ def check_devices(device: str, processes: int) -> None:
 
     if device == "cuda" and processes > torch.cuda.device_count():
         raise UsageError(
-            f"{processes} processes take a GPU each, and this machine has {torch.cuda.device_count()}; give --devices "
-            "(and --train-devices, for training) as many, or take --device cpu"
+            f"{processes} processes need one GPU each, and this machine has {torch.cuda.device_count()}; lower "
+            "--devices (and --train-devices, for training), or use --device cpu"
         )
 
 

@@ -1,7 +1,7 @@
-"""Several processes do a job on this machine: starting them, watching them, and ending them together.
+"""Start worker processes on this machine, monitor them, and end them together.
 
-Workers are started anew (`spawn`), each with a pipe to the process that started them. Over it they tell of progress,
-and what came out; a worker that dies closes it, and so does a parent that dies, so neither waits for the other forever.
+Workers are started with `spawn`, each with a pipe to its parent, through which it sends progress, messages and its
+result. A worker that dies closes its pipe, and so does a parent that dies, so neither waits for the other forever.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from typing import Any, Protocol
 from ..errors import MrbenchError
 from .processes import TIMEOUT, ProcessInfo, WorkerContext
 
-AGAIN = "the same command continues from what is done"
+CONTINUES = "the same command continues from what is done"
 
 
-class Job(Protocol):
-    """What a worker does: a function of a module, since it is found by its name."""
+class WorkerFunction(Protocol):
+    """A module-level function, since a worker imports it by its name."""
 
-    def __call__(self, seat: WorkerContext, notify: Callable[[str], None], /, *arguments: Any) -> Any:
-        """`notify` gets lines for the user. The result of process 0 is handed on."""
+    def __call__(self, worker: WorkerContext, /, *arguments: Any) -> Any:
+        """Run in one process; the result of the process with rank 0 is returned to the parent."""
         ...
 
 
@@ -38,21 +38,21 @@ class _Worker:
 
 
 def launch(
-    job: Job,
+    function: WorkerFunction,
     size: int,
     arguments: tuple[Any, ...],
     *,
     notify: Callable[[str], None],
     progress: Callable[[int], object],
 ) -> Any:
-    """Run a job in `size` new processes and return the result of process 0; none of them outlives the call.
+    """Call a function in `size` new processes and return the result of rank 0; none of them outlives the call.
 
     Args:
-        job: what each does.
-        size: how many.
-        arguments: what they get; it is pickled.
-        notify: gets their lines.
-        progress: gets their numbers of users.
+        function: called in each process.
+        size: the number of processes.
+        arguments: passed on after the `WorkerContext`; they are pickled.
+        notify: gets the workers' messages.
+        progress: gets the numbers of users decoded.
 
     Raises:
         MrbenchError: a process failed with that error, or died.
@@ -65,14 +65,15 @@ def launch(
     workers: list[_Worker] = []
     try:
         for rank in range(size):
-            ours, theirs = context.Pipe()
-            place = ProcessInfo(rank, size, rank, size)
-            settings = (job, place, store.port if store else None, torch.get_num_threads(), theirs, arguments)
-            process = context.Process(target=_work, args=settings, name=f"mrbench-{rank}")
+            parent_pipe, worker_pipe = context.Pipe()
+            info = ProcessInfo(rank, size, rank, size)
+            port = store.port if store else None
+            settings = (function, info, port, torch.get_num_threads(), worker_pipe, arguments)
+            process = context.Process(target=_worker_main, args=settings, name=f"mrbench-{rank}")
             process.start()
-            theirs.close()
-            workers.append(_Worker(rank, process, ours))
-        result = _watch(workers, {"notify": notify, "progress": progress})
+            worker_pipe.close()
+            workers.append(_Worker(rank, process, parent_pipe))
+        result = _monitor(workers, {"notify": notify, "progress": progress})
         for worker in workers:
             worker.process.join(timeout=10)
         return result
@@ -83,30 +84,30 @@ def launch(
             worker.pipe.close()
 
 
-def _watch(workers: list[_Worker], heard: dict[str, Callable[[Any], object]]) -> Any:
-    """Listen until all are done; the first that fails ends it."""
-    speaking = {worker.pipe: worker for worker in workers}
+def _monitor(workers: list[_Worker], handlers: dict[str, Callable[[Any], object]]) -> Any:
+    """Handle the workers' messages until all have finished; the first failure is raised."""
+    open_pipes = {worker.pipe: worker for worker in workers}
     result = None
-    while speaking:
-        for pipe in wait(list(speaking)):
-            worker = speaking[pipe]  # type: ignore[index]
+    while open_pipes:
+        for pipe in wait(list(open_pipes)):
+            worker = open_pipes[pipe]  # type: ignore[index]
             try:
                 kind, value = worker.pipe.recv()
             except (EOFError, OSError):
-                raise _died(worker, len(workers)) from None
+                raise _death_error(worker, len(workers)) from None
             if kind == "failed":
-                raise value if isinstance(value, MrbenchError) else _unexpected(value, worker, workers)
+                raise value if isinstance(value, MrbenchError) else _failure_error(value, worker, workers)
             if kind != "done":
-                heard[kind](value)
+                handlers[kind](value)
                 continue
-            del speaking[worker.pipe]
+            del open_pipes[worker.pipe]
             result = value if worker.rank == 0 else result
     return result
 
 
-def _died(worker: _Worker, size: int) -> MrbenchError:
+def _death_error(worker: _Worker, size: int) -> MrbenchError:
     worker.process.join(timeout=10)
-    worker.process.kill()  # it hung up and stays: it is of no use any more
+    worker.process.kill()  # for one that closed its pipe and goes on
     worker.process.join()
     code = worker.process.exitcode
     how = f"ended with exit code {code}"
@@ -114,39 +115,49 @@ def _died(worker: _Worker, size: int) -> MrbenchError:
         how = f"was killed by signal {-code}"
         if -code == getattr(signal, "SIGKILL", None):
             how += ", as the system does when memory runs out"
-    return MrbenchError(f"process {worker.rank} of {size} {how}; {AGAIN}")
+    return MrbenchError(f"process {worker.rank} of {size} {how}; {CONTINUES}")
 
 
-def _unexpected(trace: str, worker: _Worker, workers: list[_Worker]) -> MrbenchError:
-    """A failed worker may only have lost its connection to one that died: then that one is the reason."""
+def _failure_error(trace: str, worker: _Worker, workers: list[_Worker]) -> MrbenchError:
+    """The error to show; where another worker died, the failed one has only lost its connection to it."""
     sentinels = {other.process.sentinel: other for other in workers if other is not worker}
     for sentinel in wait(list(sentinels), timeout=2):
         if sentinels[sentinel].process.exitcode:  # type: ignore[index]
-            return _died(sentinels[sentinel], len(workers))  # type: ignore[index]
+            return _death_error(sentinels[sentinel], len(workers))  # type: ignore[index]
     reason = trace.strip().splitlines()[-1]
-    error = MrbenchError(f"process {worker.rank} of {len(workers)} failed ({reason}); {AGAIN}")
+    error = MrbenchError(f"process {worker.rank} of {len(workers)} failed ({reason}); {CONTINUES}")
     error.add_note(trace)
     return error
 
 
-def _work(
-    job: Job, place: ProcessInfo, port: int | None, threads: int, pipe: Connection, arguments: tuple[Any, ...]
+def _worker_main(
+    function: WorkerFunction,
+    info: ProcessInfo,
+    port: int | None,
+    threads: int,
+    pipe: Connection,
+    arguments: tuple[Any, ...],
 ) -> None:
-    """The life of a worker."""
+    """Worker entry point."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which then ends its workers
-    threading.Thread(target=_end_with_parent, args=(pipe,), daemon=True).start()
+    threading.Thread(target=_exit_with_parent, args=(pipe,), daemon=True).start()
     import torch
     from torch.distributed import TCPStore
     from tqdm import tqdm
 
-    tqdm.set_lock(threading.RLock())  # its own would be shared by processes, and reported as lost when one is killed
-    # As many threads as one process would have: sums may come out otherwise with another number.
+    tqdm.set_lock(threading.RLock())  # the default lock is shared by processes, and reported as leaked after a kill
+    # As many threads as a single process would use: the last bits of sums depend on the number.
     torch.set_num_threads(threads)
     os.environ["OMP_NUM_THREADS"] = str(threads)
     try:
         store = None if port is None else TCPStore("127.0.0.1", port, is_master=False, timeout=TIMEOUT)
-        seat = WorkerContext(place, store, progress=lambda users: pipe.send(("progress", users)))
-        pipe.send(("done", job(seat, lambda line: pipe.send(("notify", line)), *arguments)))
+        worker = WorkerContext(
+            info,
+            store,
+            progress=lambda users: pipe.send(("progress", users)),
+            notify=lambda message: pipe.send(("notify", message)),
+        )
+        pipe.send(("done", function(worker, *arguments)))
     except MrbenchError as error:
         error.add_note(traceback.format_exc())
         pipe.send(("failed", error))
@@ -154,7 +165,8 @@ def _work(
         pipe.send(("failed", traceback.format_exc()))
 
 
-def _end_with_parent(pipe: Connection) -> None:
+def _exit_with_parent(pipe: Connection) -> None:
+    """Block until the parent closes its end of the pipe, then end this process."""
     try:
         pipe.recv()
     except (EOFError, OSError):

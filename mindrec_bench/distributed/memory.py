@@ -1,4 +1,4 @@
-"""What to do when memory runs out: smaller batches while decoding, and advice for training."""
+"""Out of memory: how it is recognised, how memory is freed, and what to advise when training runs out of it."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import dataclasses
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
+from ..core.backbone import Backbone
 from ..errors import MrbenchError
 
-SIGNS = ("out of memory", "not enough memory", "can't allocate memory", "alloc_failed")
-"""What errors without a class of their own say: of the CPU's allocator (each system has its words), CUDA and cuBLAS."""
+MESSAGES = ("out of memory", "not enough memory", "can't allocate memory", "alloc_failed")
+"""Parts of the messages of errors without a class of their own: the CPU allocator's by system, CUDA's and cuBLAS's."""
 
 
-def ran_out(error: BaseException) -> bool:
-    """Whether an error says that there is no memory left, on the CPU or a GPU."""
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that the CPU or a GPU is out of memory."""
     import torch
 
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in SIGNS)
+    return isinstance(error, RuntimeError) and any(message in str(error).lower() for message in MESSAGES)
 
 
-def release(device: str) -> None:
-    """Give back what nothing uses any more. Call it when the error is gone: its traceback keeps tensors alive."""
+def release_memory(device: str) -> None:
+    """Free unreferenced memory. Call it after the error has been handled: its traceback keeps tensors alive."""
     gc.collect()
     if device == "cuda":
         import torch
@@ -33,11 +33,11 @@ def release(device: str) -> None:
 
 
 @contextmanager
-def training_advice(backbone: Any, name: str, size: str, device: str) -> Iterator[None]:
-    """Say what to change when training runs out of memory.
+def explain_out_of_memory(backbone: Backbone, name: str, size: str, device: str) -> Iterator[None]:
+    """Turn an out-of-memory error of training into one that says what to change.
 
     Args:
-        backbone: as resolved at its size; what its options are called decides what is advised.
+        backbone: with the defaults of its size; the advice depends on its options' names.
         name: of the model, as on the command line.
         size: its size.
         device: what it trains on.
@@ -48,20 +48,20 @@ def training_advice(backbone: Any, name: str, size: str, device: str) -> Iterato
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not ran_out(error):
+        if not is_out_of_memory(error):
             raise
         advice = " or ".join([*_advice(backbone, name, size), f"a {device} device with more memory"])
-        raise MrbenchError(f"training {name} (size {size}) ran out of memory on {device}; take {advice}") from error
+        raise MrbenchError(f"training {name} (size {size}) ran out of memory on {device}; use {advice}") from error
 
 
-def _advice(backbone: Any, name: str, size: str) -> Iterator[str]:
-    values = {field.name: getattr(backbone, field.name) for field in dataclasses.fields(backbone)}
-    batch = values.get("batch")
+def _advice(backbone: Backbone, name: str, size: str) -> Iterator[str]:
+    options = dataclasses.asdict(backbone)  # type: ignore[call-overload]  # every backbone is a dataclass
+    batch = options.get("batch")
     if isinstance(batch, int) and batch > 1:
         yield f"a smaller batch (--model {name}:batch={batch // 2})"
-    for option, value in values.items():
+    for option, value in options.items():
         if option.endswith("checkpointing") and not value:
             yield f"gradient checkpointing (--model {name}:{option}=yes)"
-    smaller = backbone.sizes[: backbone.sizes.index(size)]
-    if smaller:
-        yield f"a smaller model (--size {smaller[-1]})"
+    smaller_sizes = backbone.sizes[: backbone.sizes.index(size)]
+    if smaller_sizes:
+        yield f"a smaller model (--size {smaller_sizes[-1]})"

@@ -1,4 +1,8 @@
-"""Which of several processes one is, and how those that train together are connected."""
+"""The processes that share a run: which one this is, how they are connected, and the interface that runs functions.
+
+A *worker function* is what several processes do together, such as training a model. Each process calls it with its own
+`WorkerContext`. The process with rank 0 of a run, the coordinator, starts it through a `ProcessGroup`.
+"""
 
 from __future__ import annotations
 
@@ -7,87 +11,121 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from torch.distributed import Store
 
 TIMEOUT = timedelta(days=30)
-"""How long processes wait for each other: one that dies ends the run in other ways, and one may train for weeks."""
+"""How long processes wait for each other. One may train for weeks, and one that dies ends the run in other ways."""
 
 VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
-"""What torchrun sets and `accelerate` reads, in the order of `ProcessInfo`."""
+"""The environment variables that torchrun sets and `accelerate` reads, in the order of `ProcessInfo`."""
 
 
 @dataclass(frozen=True)
 class ProcessInfo:
-    """Which of the processes that share a job this one is.
+    """Which of the processes that share a run this one is.
 
     Attributes:
-        rank: from 0; process 0 writes what there is one of.
-        size: how many there are.
-        local, local_size: the same on this machine alone; process `local` takes GPU `local`.
+        rank: from 0; the process with rank 0 writes everything that is written once.
+        size: the number of processes.
+        local_rank, local_size: the same among the processes of this machine; a process uses the GPU `local_rank`.
     """
 
     rank: int = 0
     size: int = 1
-    local: int = 0
+    local_rank: int = 0
     local_size: int = 1
 
-    def take_gpu(self, device: str) -> None:
+    def select_gpu(self, device: str) -> None:
         """Make `cuda` mean this process's GPU."""
         if device == "cuda":
             import torch
 
-            torch.cuda.set_device(self.local)
+            torch.cuda.set_device(self.local_rank)
 
 
 def noop(_: object) -> None:
-    """Nobody listens."""
+    """Discard the message."""
 
 
 @dataclass(frozen=True)
 class WorkerContext:
-    """A process's part in a job.
+    """What a worker function knows about the process that it runs in.
 
     Attributes:
-        place: which process it is.
-        store: where the processes meet; None where there is only one.
-        progress: gets numbers of users decoded.
+        process: which process it is.
+        store: the key-value store that connects the processes; None where there is only one.
+        progress: gets the numbers of users decoded since its last call.
+        notify: gets messages for the user.
     """
 
-    place: ProcessInfo = field(default_factory=ProcessInfo)
+    process: ProcessInfo = field(default_factory=ProcessInfo)
     store: Store | None = None
     progress: Callable[[int], object] = noop
+    notify: Callable[[str], None] = noop
 
     @contextmanager
-    def joined(self) -> Iterator[None]:
-        """Inside, torch.distributed connects the job's processes, gloo between CPUs and NCCL between GPUs.
+    def torch_distributed(self) -> Iterator[None]:
+        """Initialise torch.distributed for the block: gloo between CPUs, NCCL between GPUs.
 
-        One process is alone there, also where torchrun started several.
+        Without a store it stays uninitialised, and torchrun's environment variables are hidden: the one process that
+        runs the function must not wait for the others.
         """
         import torch
         from torch import distributed
 
-        place = self.place
+        process = self.process
         if self.store is None:
-            with _variables({}):
+            with _environment({}):
                 yield
             return
-        values = (place.rank, place.size, place.local, place.local_size)
-        with _variables(dict(zip(VARIABLES, map(str, values), strict=True))):
+        values = (process.rank, process.size, process.local_rank, process.local_size)
+        with _environment(dict(zip(VARIABLES, map(str, values), strict=True))):
             backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
             distributed.init_process_group(
-                backend, store=self.store, rank=place.rank, world_size=place.size, timeout=TIMEOUT
+                backend, store=self.store, rank=process.rank, world_size=process.size, timeout=TIMEOUT
             )
             yield
-            # Not when something failed: others would see the connection break before anybody hears the reason.
+            # Skipped after an error: the other processes would lose the connection before the reason is reported.
             distributed.destroy_process_group()
 
 
+class ProcessGroup(Protocol):
+    """Runs worker functions, which it knows by name, for the coordinator of a run."""
+
+    @property
+    def size(self) -> int:
+        """How many processes decode."""
+        ...
+
+    def run(
+        self,
+        function: str,
+        size: int,
+        arguments: tuple[Any, ...] = (),
+        *,
+        progress: Callable[[int], object] = noop,
+    ) -> Any:
+        """Call a worker function in `size` processes and return the result of the process with rank 0.
+
+        Args:
+            function: its name.
+            size: 1, `self.size`, or any number where the group starts its own processes.
+            arguments: passed on after the `WorkerContext`.
+            progress: gets the numbers of users decoded.
+
+        Raises:
+            MrbenchError: a process failed with that error, or died.
+            UsageError: the group can't have that many processes.
+        """
+        ...
+
+
 @contextmanager
-def _variables(values: dict[str, str]) -> Iterator[None]:
-    """Set `VARIABLES` to these values, or none of them."""
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    """Set the environment variables `VARIABLES` to these values for the block, and unset the others."""
     before = {name: os.environ.pop(name) for name in VARIABLES if name in os.environ}
     os.environ.update(values)
     try:

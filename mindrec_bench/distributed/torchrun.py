@@ -1,14 +1,14 @@
-"""Processes that torchrun started, on one machine or several: process 0 leads, the others do the jobs it orders.
+"""Processes that torchrun started, on one or several machines: rank 0 coordinates, the others run what it asks for.
 
-Orders and arrivals go through the store that torchrun's processes share; they need one run store on a shared file
-system besides. When a process dies, torchrun ends the others.
+Calls and barriers go through the key-value store that torchrun's processes share; the processes also need one run store
+on a shared file system. When a process dies, torchrun ends the others.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,91 +18,100 @@ from .processes import TIMEOUT, VARIABLES, ProcessInfo, WorkerContext, noop
 if TYPE_CHECKING:
     from torch.distributed import Store
 
-Do = Callable[..., Any]
-"""(name of a job, seat, arguments) -> its result."""
-
 
 def process_from_env() -> ProcessInfo | None:
-    """This process's place as torchrun's environment variables say; None where it is alone."""
-    asked = (*VARIABLES, "MASTER_ADDR", "MASTER_PORT")
-    if not all(name in os.environ for name in asked) or int(os.environ["WORLD_SIZE"]) < 2:
+    """Which process this is by torchrun's environment variables; None where it is the only one."""
+    required = (*VARIABLES, "MASTER_ADDR", "MASTER_PORT")
+    if not all(name in os.environ for name in required) or int(os.environ["WORLD_SIZE"]) < 2:
         return None
     return ProcessInfo(*(int(os.environ[name]) for name in VARIABLES))
 
 
-def is_first() -> bool:
-    """Whether this process prints the result: it is alone, or process 0."""
-    place = process_from_env()
-    return place is None or place.rank == 0
+def is_main_process() -> bool:
+    """Whether this process prints the result: it is the only one, or has rank 0."""
+    process = process_from_env()
+    return process is None or process.rank == 0
 
 
 @dataclass(eq=False)
 class TorchrunGroup:
-    """All processes that torchrun started.
+    """All processes that torchrun started; a `ProcessGroup` in the process with rank 0.
 
     Attributes:
-        place: which of them this one is.
-        store: what they share.
+        process: which of them this one is.
+        store: the key-value store that they share.
+        functions: the worker functions by name, bound to what this process has read.
     """
 
-    place: ProcessInfo
+    process: ProcessInfo
     store: Store
-    _orders: int = 0
+    functions: Mapping[str, Callable[..., Any]]
+    _calls: int = 0
 
     @classmethod
-    def meet(cls, place: ProcessInfo) -> TorchrunGroup:
-        """Find the others."""
+    def connect(cls, process: ProcessInfo, functions: Mapping[str, Callable[..., Any]]) -> TorchrunGroup:
+        """Connect to the other processes."""
         from torch.distributed import rendezvous
 
-        store, _, _ = next(rendezvous("env://", place.rank, place.size, timeout=TIMEOUT))
-        return cls(place, store)
+        store, _, _ = next(rendezvous("env://", process.rank, process.size, timeout=TIMEOUT))
+        return cls(process, store, functions)
 
-    def each(
-        self, do: Do, job: str, size: int, arguments: tuple[Any, ...], *, progress: Callable[[int], object]
+    @property
+    def size(self) -> int:
+        """The number of processes that torchrun started."""
+        return self.process.size
+
+    def run(
+        self,
+        function: str,
+        size: int,
+        arguments: tuple[Any, ...] = (),
+        *,
+        progress: Callable[[int], object] = noop,
     ) -> Any:
-        """Lead: have a job done by all processes, or with a size of 1 by this one alone, and return its result here.
+        """See `ProcessGroup.run`; only rank 0 calls it, and the arguments go to the others as JSON.
 
         Raises:
-            UsageError: it asks for another number of processes.
+            UsageError: the size is neither 1 nor the number of processes.
         """
-        if size not in (1, self.place.size):
+        if size not in (1, self.size):
             raise UsageError(
-                f"training by {size} processes was asked for, and torchrun started {self.place.size}; "
-                f"start {size}, or give --train-devices 1 or {self.place.size}"
+                f"--train-devices is {size}, and torchrun started {self.size} processes; start {size}, or give "
+                f"--train-devices 1 or {self.size}"
             )
-        self._order({"job": job, "size": size, "arguments": arguments})
-        return self._do(do, job, size, arguments, progress)
+        self._send({"function": function, "size": size, "arguments": arguments})
+        return self._call(function, size, arguments, progress)
 
-    def dismiss(self) -> None:
-        """Lead: there are no more jobs."""
-        self._order(None)
-        self._gather()
+    def shutdown(self) -> None:
+        """End `serve` in the other processes; only rank 0 calls it."""
+        self._send(None)
+        self._barrier()
 
-    def follow(self, do: Do) -> None:
-        """Follow: do what process 0 orders until it dismisses."""
-        while (order := json.loads(self.store.get(f"mrbench/order/{self._orders}"))) is not None:
-            self._do(do, order["job"], order["size"], tuple(order["arguments"]), noop)
-        self._gather()
+    def serve(self) -> None:
+        """Run what rank 0 asks for until it shuts the group down; all ranks but 0 call it."""
+        while (call := json.loads(self.store.get(f"mrbench/call/{self._calls}"))) is not None:
+            self._call(call["function"], call["size"], tuple(call["arguments"]), noop)
+        self._barrier()
 
-    def _order(self, order: dict[str, Any] | None) -> None:
-        self.store.set(f"mrbench/order/{self._orders}", json.dumps(order))
+    def _send(self, call: dict[str, Any] | None) -> None:
+        self.store.set(f"mrbench/call/{self._calls}", json.dumps(call))
 
-    def _do(self, do: Do, job: str, size: int, arguments: tuple[Any, ...], progress: Callable[[int], object]) -> Any:
+    def _call(self, function: str, size: int, arguments: tuple[Any, ...], progress: Callable[[int], object]) -> Any:
         from torch.distributed import PrefixStore
 
         result = None
-        if size == self.place.size:
-            store = PrefixStore(f"mrbench/job/{self._orders}", self.store)
-            result = do(job, WorkerContext(self.place, store, progress), *arguments)
-        elif self.place.rank == 0:
-            result = do(job, WorkerContext(progress=progress), *arguments)
-        self._gather()
+        if size == self.size:
+            store = PrefixStore(f"mrbench/function/{self._calls}", self.store)
+            result = self.functions[function](WorkerContext(self.process, store, progress), *arguments)
+        elif self.process.rank == 0:
+            result = self.functions[function](WorkerContext(progress=progress), *arguments)
+        self._barrier()
         return result
 
-    def _gather(self) -> None:
-        """Wait until all have come here."""
-        here = f"mrbench/met/{self._orders}"
-        self._orders += 1
-        if self.store.add(f"{here}/count", 1) == self.place.size:
-            self.store.set(here, "")
-        self.store.wait([here], TIMEOUT)
+    def _barrier(self) -> None:
+        """Wait until all processes have called this."""
+        key = f"mrbench/barrier/{self._calls}"
+        self._calls += 1
+        if self.store.add(f"{key}/count", 1) == self.size:
+            self.store.set(key, "")
+        self.store.wait([key], TIMEOUT)

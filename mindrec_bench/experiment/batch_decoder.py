@@ -1,4 +1,4 @@
-"""Decode users in batches: open a context, fill the canvas, turn the ranking into rows."""
+"""Decode users in batches: open a context, decode a canvas, turn the ranking into rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ..core.code_space import MASK, Categories, CodeSpace, Int, canvas_sizes, canvas_slots
+from ..core.code_space import MASK, Categories, CodeSpace, Int
 from ..core.dataset import Examples
 from ..core.protocols import Canvas, Constrain, Decoder, Model, Ranking
 from ..core.timing import timed_section
@@ -21,43 +21,45 @@ from ..store.rankings import rankings_table
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ..core.catalogue import CatalogueIndex
     from ..core.constraint import CatalogueConstraint
     from ..metrics.accuracy import Columns
-    from ..metrics.search_error import Sequences
 
-SHARD_USERS = 512
-"""Users a shard; what a killed run may lose."""
+USERS_PER_SHARD = 512
+"""Users in one shard, which is what a killed run may lose."""
 
 
 @dataclass
 class Meter:
-    """What decoding cost: `passes` model calls, and the wall seconds of each batch; and what it missed.
+    """What decoding cost, and how far its results are from the model's exact ones.
 
     Attributes:
-        missed: `search_error` of the users so far; empty where the exact answer is not known.
+        forward_passes: model calls.
+        batch_seconds: wall time of each batch.
+        search_error: `metrics.search_error.search_error` of the users so far; empty where the exact ranking is unknown.
     """
 
-    passes: int = 0
+    forward_passes: int = 0
     batch_seconds: list[float] = field(default_factory=list)
-    missed: dict[str, list[float]] = field(default_factory=dict)
+    search_error: dict[str, list[float]] = field(default_factory=dict)
 
 
 class MeteredContext:
-    """A context that counts the questions it is asked."""
+    """A context of any capability that counts its calls."""
 
     def __init__(self, context: Any, meter: Meter) -> None:
         self._context = context
         self._meter = meter
 
-    def log_probs(self, *question: Any) -> Tensor:
-        """As the wrapped context answers (denoiser and items)."""
-        self._meter.passes += 1
+    def log_probs(self, *arguments: Any) -> Tensor:
+        """The log-probabilities of the wrapped context (denoiser and items)."""
+        self._meter.forward_passes += 1
         with timed_section("model"):
-            return self._context.log_probs(*question)
+            return self._context.log_probs(*arguments)
 
     def next_log_probs(self, prefix: Tensor) -> Tensor:
-        """As the wrapped context answers (causal)."""
-        self._meter.passes += 1
+        """The log-probabilities of the wrapped context (causal)."""
+        self._meter.forward_passes += 1
         with timed_section("model"):
             return self._context.next_log_probs(prefix)
 
@@ -67,17 +69,17 @@ class BatchDecoder:
     """A model and a decoder, set up for one catalogue.
 
     Attributes:
-        model: answers what the decoder needs.
+        model: has the capability that the decoder needs.
         decoder: fills canvases.
         space: the slots.
         categories: `history` leaves the category slots out of the canvas; `given` reveals the true ones at the start.
         item_ids: the item id in the files of each item index.
-        beam: results a user.
+        beam: results per user.
         seed: the run's seed.
-        device: where canvases live.
+        device: where canvases are made.
         batch_size: users decoded together.
         constrain: `catalogue` allows only codes that keep an item reachable.
-        names_items: no two items have the same codes, so results say which item they are.
+        unique_codes: no two items have the same codes, so the rows of any decoder can name the item.
     """
 
     model: Model
@@ -90,12 +92,12 @@ class BatchDecoder:
     device: str
     batch_size: int
     constrain: Constrain = "slots"
-    names_items: bool = False
+    unique_codes: bool = False
 
     @property
     def slots(self) -> tuple[int, ...]:
         """The slots of the canvas."""
-        return canvas_slots(self.space, self.categories)
+        return self.space.canvas_slots(self.categories)
 
     @cached_property
     def _item_ids(self) -> NDArray[np.str_]:
@@ -108,10 +110,8 @@ class BatchDecoder:
         return torch.as_tensor(self.space.item_codes[:, list(self.slots)], device=self.device)
 
     @cached_property
-    def _sequences(self) -> Sequences:
-        from ..metrics.search_error import Sequences
-
-        return Sequences(self.space.item_codes[:, list(self.slots)], canvas_sizes(self.space, self.slots))
+    def _index(self) -> CatalogueIndex:
+        return self.space.index(self.slots)
 
     @cached_property
     def _constraint(self) -> CatalogueConstraint | None:
@@ -119,20 +119,28 @@ class BatchDecoder:
 
         if self.constrain == "slots":
             return None
-        return CatalogueConstraint(self._catalogue, canvas_sizes(self.space, self.slots))
+        return CatalogueConstraint(self._catalogue, self.space.canvas_sizes(self.slots))
 
-    def batches(self, examples: Examples, meter: Meter) -> Iterator[tuple[pa.Table, int]]:
-        """Decode users batch by batch; yields rankings (`shards.SCHEMA`) and the number of users of each batch."""
+    def decode_batches(self, examples: Examples, meter: Meter) -> Iterator[tuple[pa.Table, int]]:
+        """Decode users batch by batch.
+
+        Args:
+            examples: the users, and their targets, whose categories may be given.
+            meter: counts the cost.
+
+        Yields:
+            The rankings of a batch (`store.rankings.SCHEMA`), and its number of users.
+        """
         for start in range(0, len(examples), self.batch_size):
             rows = slice(start, start + self.batch_size)
-            began = time.perf_counter()
+            start_time = time.perf_counter()
             batch = Examples(examples.histories[rows], examples.targets[rows])
             context, canvas, ranking = self._decode(batch, meter)
             with timed_section("output"):
-                table = self._rows(ranking, batch.histories.users)
-            meter.batch_seconds.append(time.perf_counter() - began)
+                table = self._table(ranking, batch.histories.users)
+            meter.batch_seconds.append(time.perf_counter() - start_time)
             for name, values in self._search_error(context, canvas, ranking).items():
-                meter.missed.setdefault(name, []).extend(values.tolist())
+                meter.search_error.setdefault(name, []).extend(values.tolist())
             yield table, len(batch)
 
     def _decode(self, batch: Examples, meter: Meter) -> tuple[Any, Canvas, Ranking]:
@@ -156,18 +164,18 @@ class BatchDecoder:
 
         with torch.inference_mode(), timed_section("search error"):
             weights = item_weights(context)
-            return {} if weights is None else search_error(weights, canvas, ranking, self._sequences)
+            return {} if weights is None else search_error(weights, canvas, ranking, self._index)
 
     def _canvas(self, batch: Examples) -> Canvas:
         import torch
 
         start = np.full((len(batch), len(self.slots)), MASK)
         if self.categories == "given":
-            given = self.space.n_categories
-            start[:, :given] = self.space.item_codes[batch.targets, :given]
+            n_categories = self.space.n_categories
+            start[:, :n_categories] = self.space.item_codes[batch.targets, :n_categories]
         return Canvas(
             start=torch.as_tensor(start, device=self.device),
-            sizes=canvas_sizes(self.space, self.slots),
+            sizes=self.space.canvas_sizes(self.slots),
             n_categories=self.space.n_categories if len(self.slots) == self.space.n_slots else 0,
             items=self._catalogue,
             users=torch.as_tensor(batch.histories.users, device=self.device),
@@ -175,14 +183,14 @@ class BatchDecoder:
             constraint=self._constraint,
         )
 
-    def _rows(self, ranking: Ranking, users: Int) -> pa.Table:
+    def _table(self, ranking: Ranking, users: Int) -> pa.Table:
         indices = ranking.codes.cpu().numpy()
         codes = self.space.to_numbers(indices, self.slots)
-        items: NDArray[Any] | None = None
+        item_ids: NDArray[Any] | None = None
         if ranking.items is not None:
-            items = self._item_ids[ranking.items.cpu().numpy()]
-        elif self.names_items:
-            item = self.space.find(indices)
-            items = self._item_ids[item].astype(object)
-            items[item < 0] = None
-        return rankings_table(users, codes, ranking.scores.cpu().numpy(), ranking.lengths.cpu().numpy(), items)
+            item_ids = self._item_ids[ranking.items.cpu().numpy()]
+        elif self.unique_codes:
+            items = self.space.find(indices)
+            item_ids = self._item_ids[items].astype(object)
+            item_ids[items < 0] = None
+        return rankings_table(users, codes, ranking.scores.cpu().numpy(), ranking.lengths.cpu().numpy(), item_ids)

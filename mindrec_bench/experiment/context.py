@@ -1,8 +1,9 @@
-"""The steps of one run that a process does: train, decode some of the users, score. `runner` puts them in order."""
+"""One run in one process: its data, folders and models, and the steps that this process does for it."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -12,66 +13,73 @@ from ..core.code_space import CodeSpace
 from ..core.dataset import Dataset, Examples
 from ..core.protocols import Model
 from ..distributed.devices import environment, pick_device
-from ..distributed.memory import training_advice
+from ..distributed.memory import explain_out_of_memory
 from ..distributed.processes import WorkerContext, noop
 from ..errors import MrbenchError
 from ..metrics.model_codes import ModelCodes
 from ..store.models import FittedModelFolder
+from ..store.run_folder import RunFolder
 from ..store.run_spec import RunSpec
-from ..store.runs import RunFolder
 from ..store.shards import Shard
 from .batch_decoder import BatchDecoder
 from .config import ExecutionOptions, ExperimentConfig
 from .resolve import ResolvedExperiment, resolve_config
-from .scoring import score_shards
 from .shard_decoder import ShardDecoder
-from .summary import asked, command, costs, notes
+from .summary import config_summary, decoding_costs, run_command, run_notes, score_shards
 
 
 @dataclass(frozen=True, eq=False)
 class RunContext:
     """One run in one process.
 
-    `train` and `decode_shards` are jobs: what several processes may do together.
+    Attributes:
+        resolved: the experiment, its names looked up.
+        options: how it is executed.
+        dataset: its data.
+        spec: what the run is.
+        device: `cpu` or `cuda`.
     """
 
     resolved: ResolvedExperiment
-    setup: ExecutionOptions
+    options: ExecutionOptions
     dataset: Dataset
     spec: RunSpec
     device: str
 
     @classmethod
-    def of(cls, question: ExperimentConfig, setup: ExecutionOptions) -> RunContext:
-        """Resolve the question and read the data."""
-        resolved = resolve_config(question, setup.data_dir)
-        device = pick_device(setup.device)
+    def create(cls, config: ExperimentConfig, options: ExecutionOptions) -> RunContext:
+        """Resolve the config and read the data."""
+        resolved = resolve_config(config, options.data_dir)
+        device = pick_device(options.device)
         resolved = replace(resolved, device=device)
-        dataset = resolved.source.load(setup.data_dir, users=question.users, notify=setup.notify)
-        return cls(resolved, setup, dataset, resolved.spec(dataset), device)
+        dataset = resolved.source.load(options.data_dir, users=config.users, notify=options.notify)
+        return cls(resolved, options, dataset, resolved.run_spec(dataset), device)
 
     @cached_property
-    def folder(self) -> RunFolder:
-        return RunFolder(self.spec, self.setup.runs_dir, self.setup.notify)
+    def run_folder(self) -> RunFolder:
+        """The folder of the run."""
+        return RunFolder(self.spec, self.options.runs_dir, self.options.notify)
 
     @cached_property
-    def fit(self) -> FittedModelFolder:
-        return FittedModelFolder(self.spec, self.setup.runs_dir, self.setup.notify)
+    def model_folder(self) -> FittedModelFolder:
+        """The folder of its fitted model."""
+        return FittedModelFolder(self.spec, self.options.runs_dir, self.options.notify)
 
     @cached_property
     def space(self) -> CodeSpace:
+        """The slots of the data."""
         return self.dataset.space(categories=self.spec.categories != "none")
 
     @cached_property
     def examples(self) -> Examples:
         """The users to decode, with their held-out items."""
         held_out = self.dataset.held_out(self.spec.split)
-        some = slice(self.spec.eval_users)
-        return Examples(held_out.histories[some], held_out.targets[some])
+        first = slice(self.spec.eval_users)
+        return Examples(held_out.histories[first], held_out.targets[first])
 
     @property
     def backbone(self) -> Backbone:
-        """The backbone at its size."""
+        """The backbone with the defaults of its size."""
         return self.resolved.backbone.with_size_defaults(self.spec.model.size)
 
     @property
@@ -84,71 +92,58 @@ class RunContext:
             seed=self.spec.seed,
             device=self.device,
             max_minutes=self.spec.max_minutes,
-            quiet=self.setup.quiet,
-            notify=self.setup.notify,
+            quiet=self.options.quiet,
+            notify=self.options.notify,
         )
 
-    def model_codes(self, model: Model) -> ModelCodes | None:
-        """The codes that the model names items in, where they are not the data's."""
-        code = self.resolved.backbone.model_codes
-        return ModelCodes(model.code_space, code) if code else None  # type: ignore[attr-defined]  # see `Model`
-
     @property
-    def processes_to_train(self) -> int:
-        """How many processes will train; 0 where there is nothing to train, or it is done."""
-        ready = not self.backbone.sizes or (self.fit.is_done() and not self.setup.fresh)
-        return 0 if ready else self.spec.train_devices
+    def training_processes(self) -> int:
+        """How many processes will train; 0 where nothing is trained, or the model is fitted already."""
+        is_ready = not self.backbone.sizes or (self.model_folder.is_done() and not self.options.fresh)
+        return 0 if is_ready else self.spec.train_devices
 
     def training_notice(self) -> str:
-        """What is about to be trained, and what there is already."""
-        model, several = self.spec.model, self.spec.train_devices
-        line = f"training {model.name} on {self.dataset.name}, {self.device}, size {model.size}"
-        line += self.resolved.why_size(self.dataset)
-        if several == 1:
-            return line
-        line += f", {several} processes"
-        alone = replace(self.spec, train_devices=1)
-        if FittedModelFolder(alone, self.setup.runs_dir, noop).is_done():
-            line += " (--train-devices 1 takes the model that one process has trained already)"
-        return line
+        """What will be trained, and which fitted model could be used instead."""
+        model, processes = self.spec.model, self.spec.train_devices
+        notice = f"training {model.name} on {self.dataset.name}, {self.device}, size {model.size}"
+        notice += self.resolved.size_reason(self.dataset)
+        if processes == 1:
+            return notice
+        notice += f", {processes} processes"
+        single = FittedModelFolder(replace(self.spec, train_devices=1), self.options.runs_dir, noop)
+        if single.is_done():
+            notice += " (--train-devices 1 uses the model that one process has trained already)"
+        return notice
 
-    def do(self, job: str, seat: WorkerContext, *arguments: Any) -> Any:
-        """Do this process's share of a job."""
-        return getattr(self, job)(seat, *arguments)
+    @property
+    def worker_functions(self) -> Mapping[str, Callable[..., Any]]:
+        """What several processes may do together (`distributed.processes`), by name."""
+        return {"train": self.train, "decode_shards": self.decode_shards}
 
-    def train(self, seat: WorkerContext) -> FitReport:
-        """Job: train."""
+    def train(self, worker: WorkerContext) -> FitReport:
+        """Worker function: fit the backbone."""
         model = self.spec.model
-        with training_advice(self.backbone, model.name, model.size, self.device), seat.joined():
-            return self.backbone.fit(self.task, self.fit.path)
+        with explain_out_of_memory(self.backbone, model.name, model.size, self.device), worker.torch_distributed():
+            return self.backbone.fit(self.task, self.model_folder.path)
 
-    def shards(self, weights: str) -> list[Shard]:
-        """The parts that are decoded already, by rising index."""
-        return self.folder.done_shards(device=self.device, batch_size=self.setup.batch_size, fit=weights)
+    def decode_shards(self, worker: WorkerContext, missing: list[list[int]], weights_id: str) -> None:
+        """Worker function: decode and store this process's share of the missing shards.
 
-    def load(self, weights: str) -> Model:
-        """The fitted model.
-
-        Raises:
-            MrbenchError: it is not the one with these weights any more.
+        Args:
+            worker: of this process.
+            missing: of each shard the index, the first row of the examples, and the row after the last.
+            weights_id: `FittedModelFolder.weights_id` of the model.
         """
-        model = self.backbone.load(self.task, self.fit.path)
-        if self.fit.weights_id() != weights:
-            raise MrbenchError(f"{self.fit.path} was trained anew while it was loaded; repeat the command")
-        return model
-
-    def decode_shards(self, seat: WorkerContext, missing: list[list[int]], weights: str) -> None:
-        """Job: decode every so many-th of the missing parts: (index, first row, the row after the last)."""
         from ..core.lifting import ExcludeHistory, adapt
 
-        model, decoder = self.load(weights), self.resolved.decoder
-        own = self.model_codes(model)
-        if seat.place.rank == 0:
-            self.folder.start()  # only now: a model that refuses the data leaves no run
+        model, decoder = self.load_model(weights_id), self.resolved.decoder
+        model_codes = self.model_codes(model)
+        if worker.process.rank == 0:
+            self.run_folder.start()  # only now: a model that refuses the data leaves no run
         if self.spec.exclude_history:
             model = ExcludeHistory(model)
-        space = self.space if own is None else own.space
-        users = BatchDecoder(
+        space = self.space if model_codes is None else model_codes.space
+        batch_decoder = BatchDecoder(
             model=adapt(model, self.backbone.capability, decoder.needs, space),
             decoder=decoder,
             space=space,
@@ -157,32 +152,66 @@ class RunContext:
             beam=self.spec.beam,
             seed=self.spec.seed,
             device=self.device,
-            batch_size=self.setup.batch_size,
+            batch_size=self.options.batch_size,
             constrain=self.spec.constrain,
-            names_items=own is not None,
+            unique_codes=model_codes is not None,
         )
-        parts = ShardDecoder(
-            users=users,
+        shard_decoder = ShardDecoder(
+            batch_decoder=batch_decoder,
             examples=self.examples,
-            folder=self.folder,
-            weights=weights,
-            progress=seat.progress,
-            notify=self.setup.notify,
-            processes=seat.place.size,
+            folder=self.run_folder,
+            weights_id=weights_id,
+            progress=worker.progress,
+            notify=self.options.notify,
+            processes=worker.process.size,
         )
-        for index, start, stop in missing[seat.place.rank :: seat.place.size]:
-            parts.write(index, slice(start, stop))
+        for index, start, stop in missing[worker.process.rank :: worker.process.size]:
+            shard_decoder.write(index, slice(start, stop))
+
+    def load_model(self, weights_id: str) -> Model:
+        """The fitted model.
+
+        Raises:
+            MrbenchError: it no longer has these weights.
+        """
+        model = self.backbone.load(self.task, self.model_folder.path)
+        if self.model_folder.weights_id() != weights_id:
+            raise MrbenchError(f"{self.model_folder.path} was trained anew while it was loaded; repeat the command")
+        return model
+
+    def model_codes(self, model: Model) -> ModelCodes | None:
+        """The codes in which the model names items, where they are not the data's."""
+        code = self.resolved.backbone.model_codes
+        return ModelCodes(model.code_space, code) if code else None  # type: ignore[attr-defined]  # see `Model`
+
+    def load_shards(self, weights_id: str) -> list[Shard]:
+        """The shards that are decoded already, by rising index."""
+        return self.run_folder.load_shards(
+            device=self.device, batch_size=self.options.batch_size, weights_id=weights_id
+        )
 
     def finish(self, shards: list[Shard], report: FitReport | None) -> dict[str, Any]:
-        """Score the stored rankings and write the summary."""
-        own = self.model_codes(self.load(shards[0].meta.fit)) if self.resolved.backbone.model_codes else None
-        categories, beam = self.spec.categories, self.spec.beam
+        """Score the stored rankings and write the summary; returns it."""
+        model_codes = None
+        if self.resolved.backbone.model_codes:
+            model_codes = self.model_codes(self.load_model(shards[0].meta.weights_id))
         columns, results = score_shards(
-            shards, self.examples, self.dataset, self.space, categories=categories, beam=beam, own=own
+            shards,
+            self.examples,
+            self.dataset,
+            self.space,
+            categories=self.spec.categories,
+            beam=self.spec.beam,
+            model_codes=model_codes,
         )
-        summary = asked(self.resolved, self.spec, self.dataset, self.space, own) | results
-        summary |= costs(shards) | {"environment": environment(self.device)}
-        summary |= {"fit": asdict(report) if report else None, "notes": notes(self.spec, self.dataset, self.space, own)}
-        summary |= {"finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
-        summary |= {"command": command(self.resolved, self.spec)}
-        return self.folder.finish(shards, self.examples.histories.users, columns, summary)
+        summary = {
+            **config_summary(self.resolved, self.spec, self.dataset, self.space, model_codes),
+            **results,
+            **decoding_costs(shards),
+            "environment": environment(self.device),
+            "fit": asdict(report) if report else None,
+            "notes": run_notes(self.spec, self.dataset, self.space, model_codes),
+            "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "command": run_command(self.resolved, self.spec),
+        }
+        return self.run_folder.finish(shards, self.examples.histories.users, columns, summary)

@@ -1,4 +1,4 @@
-"""`mrbench run --dry-run`: what a question means and what is there of its answer, without computing any of it."""
+"""`mrbench run --dry-run`: what would be run, and what is stored of it already; nothing is computed."""
 
 from __future__ import annotations
 
@@ -6,66 +6,67 @@ from typing import Any
 
 import numpy as np
 
-from ..core.code_space import MASK, canvas_slots
+from ..core.code_space import MASK
 from ..distributed.torchrun import process_from_env
 from .config import ExecutionOptions, ExperimentConfig
 from .context import RunContext
-from .run import check_gpus, checked
+from .run import check_gpus, resolve_processes
 
 
-def dry_run(question: ExperimentConfig, setup: ExecutionOptions, *, prompts: int = 0) -> dict[str, Any]:
-    """Resolve a question as `runner.run_experiment` does.
+def dry_run(config: ExperimentConfig, options: ExecutionOptions, *, prompts: int = 0) -> dict[str, Any]:
+    """Resolve an experiment as `run_experiment` does.
 
     Args:
-        question: what is asked.
-        setup: how.
-        prompts: of how many users the prompts are shown.
+        config: of the experiment.
+        options: how it would be executed.
+        prompts: for how many users the prompts are shown.
 
     Returns:
-        `run` and `path`; `done` and `fitted`: what is in the store; the whole `spec`; `device`; `size` and why; and
-        `prompts` (see `contracts.Backbone`), None where the model reads no text.
+        `run` and `path`; `done` and `fitted`: whether the run and its fitted model are stored; the whole `spec`;
+        `device`; `size` with the reason for it; and `prompts` (see `Backbone.show_prompts`), None where the model reads
+        no text.
 
     Raises:
-        MrbenchError: the question is wrong, or data or a checkpoint is missing.
+        MrbenchError: the config is wrong, or data or a checkpoint is missing.
     """
-    place = process_from_env()
-    question, devices = checked(question, setup, place)
-    steps = RunContext.of(question, setup)
-    check_gpus(steps, devices, place)
-    spec, resolved = steps.spec, steps.resolved
+    process = process_from_env()
+    config, devices = resolve_processes(config, options, process)
+    context = RunContext.create(config, options)
+    check_gpus(context, devices, process)
+    spec, resolved = context.spec, context.resolved
     return {
         "run": spec.id,
-        "path": str(steps.folder.path),
-        "done": steps.folder.load_summary() is not None,
-        "fitted": steps.fit.is_done() if resolved.backbone.sizes else None,
-        "device": steps.device,
-        "size": spec.model.size + resolved.why_size(steps.dataset),
+        "path": str(context.run_folder.path),
+        "done": context.run_folder.load_summary() is not None,
+        "fitted": context.model_folder.is_done() if resolved.backbone.sizes else None,
+        "device": context.device,
+        "size": spec.model.size + resolved.size_reason(context.dataset),
         "spec": spec.as_dict(),
-        "prompts": _prompts(steps, prompts) if prompts else [],
+        "prompts": _prompts(context, prompts) if prompts else [],
     }
 
 
-def _prompts(steps: RunContext, count: int) -> list[dict[str, Any]] | None:
-    space, users = steps.space, steps.examples
-    slots = canvas_slots(space, steps.spec.categories)
-    start = np.full((min(count, len(users)), len(slots)), MASK)
-    if steps.spec.categories == "given":
-        start[:, : space.n_categories] = space.item_codes[users.targets[:count], : space.n_categories]
-    return steps.resolved.backbone.show_prompts(steps.task, users.histories[:count], start, slots)
+def _prompts(context: RunContext, count: int) -> list[dict[str, Any]] | None:
+    space, examples = context.space, context.examples
+    slots = space.canvas_slots(context.spec.categories)
+    start = np.full((min(count, len(examples)), len(slots)), MASK)
+    if context.spec.categories == "given":
+        start[:, : space.n_categories] = space.item_codes[examples.targets[:count], : space.n_categories]
+    return context.resolved.backbone.show_prompts(context.task, examples.histories[:count], start, slots)
 
 
-def dry_text(plan: dict[str, Any]) -> str:
-    """For people."""
+def dry_run_text(plan: dict[str, Any]) -> str:
+    """The result of `dry_run` for the terminal."""
     spec = plan["spec"]
     rows = {
         "run": plan["run"],
         "in": plan["path"],
         "state": "done" if plan["done"] else "to be computed",
         "data": f"{spec['data']['name']}, {spec['data']['users']:,} users",
-        "model": f"{spec['model']['name']}  {_words(spec['model']['options'])}".rstrip(),
+        "model": f"{spec['model']['name']}  {_options_text(spec['model']['options'])}".rstrip(),
         "size": plan["size"],
         "fitted": {True: "yes", False: "no", None: ""}[plan["fitted"]],
-        "decoder": f"{spec['decoder']['name']}  {_words(spec['decoder']['options'])}".rstrip(),
+        "decoder": f"{spec['decoder']['name']}  {_options_text(spec['decoder']['options'])}".rstrip(),
         **{name: str(spec[name]) for name in ("categories", "constrain", "beam", "seed", "split")},
         "eval users": f"{spec['eval_users']:,}" if spec["eval_users"] else "",
         "history": "excluded" if spec["exclude_history"] else "",
@@ -84,6 +85,6 @@ def dry_text(plan: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _words(values: dict[str, Any]) -> str:
-    flat = {key: value for key, value in values.items() if key != "files"} | values.get("files", {})
-    return " ".join(f"{key}={value}" for key, value in flat.items())
+def _options_text(options: dict[str, Any]) -> str:
+    values = {key: value for key, value in options.items() if key != "files"} | options.get("files", {})
+    return " ".join(f"{key}={value}" for key, value in values.items())

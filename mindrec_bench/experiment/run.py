@@ -1,4 +1,11 @@
-"""One question from words to a stored answer: read, fit or reuse, decode, score, store."""
+"""Run an experiment: fit a model or reuse a fitted one, decode, score, store. Which process does what is decided here.
+
+One process coordinates: it holds the locks of the run, and calls the worker functions of `RunContext` (`train`,
+`decode_shards`) through a `ProcessGroup`:
+
+- `LocalGroup`: this process alone, or workers that it starts for the call (`run_in_worker` is what each does);
+- `TorchrunGroup`: the processes that torchrun started. Rank 0 coordinates, and the others serve.
+"""
 
 from __future__ import annotations
 
@@ -10,184 +17,202 @@ from typing import Any
 from ..core.backbone import FitReport
 from ..distributed.devices import check_devices
 from ..distributed.launcher import launch
-from ..distributed.processes import ProcessInfo, WorkerContext, noop
+from ..distributed.processes import ProcessGroup, ProcessInfo, WorkerContext, noop
 from ..distributed.torchrun import TorchrunGroup, process_from_env
 from ..errors import MrbenchError, UsageError
 from ..store.shards import Shard
-from .batch_decoder import SHARD_USERS
+from .batch_decoder import USERS_PER_SHARD
 from .config import ExecutionOptions, ExperimentConfig
 from .context import RunContext
 
-MAX_BATCH = SHARD_USERS
+MAX_BATCH_SIZE = USERS_PER_SHARD
 """Batches do not cross shards."""
 
 
 @dataclass(frozen=True, eq=False)
 class RunResult:
-    """The answer to a question.
+    """What `run_experiment` returns.
 
     Attributes:
-        summary: the run's, as in its `summary.json`.
-        reused: it was there already; only the process that leads knows.
+        summary: the run's, as in its `summary.json`, with its `path`.
+        reused: the run was stored already; only the coordinating process knows.
     """
 
     summary: dict[str, Any]
     reused: bool = False
 
 
-def run_experiment(question: ExperimentConfig, setup: ExecutionOptions) -> RunResult:
-    """Answer a question, or return the stored answer.
+def run_experiment(config: ExperimentConfig, options: ExecutionOptions) -> RunResult:
+    """Compute a run, or return the stored one.
+
+    Under torchrun all processes call this, and all return the same summary.
 
     Raises:
         MrbenchError: see `mindrec_bench.errors` for its kinds.
     """
-    place = process_from_env()
-    question, devices = checked(question, setup, place)
-    if place is not None:
-        return _answer_together(question, replace(setup, devices=devices), place)
-    steps = RunContext.of(question, setup)
-    check_gpus(steps, devices, place)
-    return Coordinator(steps, devices).answer()
+    process = process_from_env()
+    config, devices = resolve_processes(config, options, process)
+    if process is not None and process.rank > 0:
+        options = replace(options, quiet=True, notify=noop)
+    context = RunContext.create(config, options)
+    check_gpus(context, devices, process)
+    if process is None:
+        return Coordinator(context, LocalGroup(context, devices)).run()
+    process.select_gpu(context.device)
+    group = TorchrunGroup.connect(process, context.worker_functions)
+    if process.rank == 0:
+        result = Coordinator(context, group).run()
+        group.shutdown()
+        return result
+    group.serve()
+    summary = context.run_folder.load_summary()
+    if summary is None:
+        raise MrbenchError(
+            f"process {process.rank} finds no finished run in {context.run_folder.path}; all processes need the same "
+            "--runs-dir, on a file system that they share"
+        )
+    return RunResult(summary)
 
 
-def checked(
-    question: ExperimentConfig, setup: ExecutionOptions, place: ProcessInfo | None
+def resolve_processes(
+    config: ExperimentConfig, options: ExecutionOptions, process: ProcessInfo | None
 ) -> tuple[ExperimentConfig, int]:
-    """The question with its number of training processes, and how many processes decode.
+    """The config with its number of training processes, and how many processes decode.
+
+    Args:
+        config: of the experiment.
+        options: their batch size is checked too.
+        process: which of torchrun's processes this one is, or None.
 
     Raises:
-        UsageError: the setup is impossible.
+        UsageError: the options are impossible.
     """
-    if not 1 <= setup.batch_size <= MAX_BATCH:
-        raise UsageError(f"--batch-size is {setup.batch_size}; it must be from 1 to {MAX_BATCH}")
-    if setup.devices is not None and setup.devices < 1:
-        raise UsageError(f"--devices is {setup.devices}; it must be at least 1")
-    devices = setup.devices or (place.size if place else 1)
-    if place is not None and devices != place.size:
-        raise UsageError(f"--devices is {devices}, and torchrun started {place.size} processes; leave it out")
-    if question.train_devices is None:
-        question = replace(question, train_devices=devices)
-    return question, devices
+    if not 1 <= options.batch_size <= MAX_BATCH_SIZE:
+        raise UsageError(f"--batch-size is {options.batch_size}; it must be from 1 to {MAX_BATCH_SIZE}")
+    if options.devices is not None and options.devices < 1:
+        raise UsageError(f"--devices is {options.devices}; it must be at least 1")
+    devices = options.devices or (process.size if process else 1)
+    if process is not None and devices != process.size:
+        raise UsageError(f"--devices is {devices}, and torchrun started {process.size} processes; leave it out")
+    if config.train_devices is None:
+        config = replace(config, train_devices=devices)
+    return config, devices
 
 
-def check_gpus(steps: RunContext, devices: int, place: ProcessInfo | None) -> None:
+def check_gpus(context: RunContext, devices: int, process: ProcessInfo | None) -> None:
     """Refuse a run whose processes on this machine can't have a GPU each.
 
     Args:
-        steps: of the run.
+        context: of the run.
         devices: how many processes decode.
-        place: which of torchrun's processes this one is, or None.
+        process: which of torchrun's processes this one is, or None.
 
     Raises:
         UsageError: there are too few GPUs.
     """
-    check_devices(steps.device, place.local_size if place else max(devices, steps.processes_to_train))
+    local_size = process.local_size if process else max(devices, context.training_processes)
+    check_devices(context.device, local_size)
 
 
-def _answer_together(question: ExperimentConfig, setup: ExecutionOptions, place: ProcessInfo) -> RunResult:
-    """The same in one of the processes that torchrun started."""
-    if place.rank > 0:
-        setup = replace(setup, quiet=True, notify=noop)
-    steps = RunContext.of(question, setup)
-    check_gpus(steps, place.size, place)
-    place.take_gpu(steps.device)
-    troupe = TorchrunGroup.meet(place)
-    if place.rank == 0:
-        answer = Coordinator(steps, place.size, troupe).answer()
-        troupe.dismiss()
-        return answer
-    troupe.follow(steps.do)
-    stored = steps.folder.load_summary()
-    if stored is None:
-        raise MrbenchError(
-            f"{steps.folder.path} is not finished for process {place.rank}; all processes need one --runs-dir, on a "
-            "file system that they share"
-        )
-    return RunResult(stored)
+@dataclass(frozen=True, eq=False)
+class LocalGroup:
+    """This process alone, or workers that it starts on this machine for each call; a `ProcessGroup`.
+
+    Attributes:
+        context: the run in this process.
+        size: how many processes decode; with 1 nothing is started unless several train.
+    """
+
+    context: RunContext
+    size: int
+
+    def run(
+        self,
+        function: str,
+        size: int,
+        arguments: tuple[Any, ...] = (),
+        *,
+        progress: Callable[[int], object] = noop,
+    ) -> Any:
+        """See `ProcessGroup.run`."""
+        context = self.context
+        if max(size, self.size) == 1:
+            return context.worker_functions[function](WorkerContext(progress=progress), *arguments)
+        options = replace(context.options, notify=noop)  # a worker's messages come through its pipe
+        settings = (context.resolved.config, options, function, arguments)
+        return launch(run_in_worker, size, settings, notify=context.options.notify, progress=progress)
 
 
-def _work(
-    seat: WorkerContext,
-    notify: Callable[[str], None],
-    question: ExperimentConfig,
-    setup: ExecutionOptions,
-    job: str,
+def run_in_worker(
+    worker: WorkerContext,
+    config: ExperimentConfig,
+    options: ExecutionOptions,
+    function: str,
     arguments: tuple[Any, ...],
 ) -> Any:
-    """What a worker of this machine does."""
-    steps = RunContext.of(question, setup)  # the parent has told what there is to say about the data
-    seat.place.take_gpu(steps.device)
-    first = seat.place.rank == 0
-    told = replace(setup, notify=notify if first else noop, quiet=setup.quiet or not first)
-    return replace(steps, setup=told).do(job, seat, *arguments)
+    """Call a worker function in a process that `LocalGroup` has started; only rank 0 shows progress and messages."""
+    context = RunContext.create(config, options)  # silent: the parent has shown the messages about the data
+    worker.process.select_gpu(context.device)
+    first = worker.process.rank == 0
+    options = replace(options, notify=worker.notify if first else noop, quiet=options.quiet or not first)
+    return replace(context, options=options).worker_functions[function](worker, *arguments)
 
 
 @dataclass(frozen=True, eq=False)
 class Coordinator:
-    """The one process that puts the steps of a run in order and holds its locks.
+    """Puts the steps of a run in order and holds its locks, in one process.
 
     Attributes:
-        steps: what it has done.
-        devices: how many processes decode.
-        troupe: the processes that torchrun started, or None.
+        context: the run in this process.
+        group: the processes that train and decode.
     """
 
-    steps: RunContext
-    devices: int
-    troupe: TorchrunGroup | None = None
+    context: RunContext
+    group: ProcessGroup
 
-    def answer(self) -> RunResult:
-        """The answer, computed or stored."""
-        steps, setup = self.steps, self.steps.setup
-        with steps.folder.lock(wait=setup.wait):
-            if setup.fresh:
-                steps.folder.discard()
-            summary = steps.folder.load_summary()
+    def run(self) -> RunResult:
+        """The result, computed or stored."""
+        context, options = self.context, self.context.options
+        with context.run_folder.lock(wait=options.wait):
+            if options.fresh:
+                context.run_folder.discard()
+            summary = context.run_folder.load_summary()
             if summary is not None:
-                setup.notify("this run is done already; --fresh computes it again")
+                options.notify("this run is done already; --fresh computes it again")
                 return RunResult(summary, reused=True)
-            report, weights = self.fitted_model()
-            return RunResult(steps.finish(self.decode(weights), report))
+            report, weights_id = self.fit()
+            return RunResult(context.finish(self.decode(weights_id), report))
 
-    def each(self, job: str, size: int, *arguments: Any, progress: Callable[[int], object] = noop) -> Any:
-        """Have `size` processes do a job, and return the result of process 0."""
-        steps = self.steps
-        if self.troupe is not None:
-            return self.troupe.each(steps.do, job, size, arguments, progress=progress)
-        if max(size, self.devices) == 1:
-            return steps.do(job, WorkerContext(progress=progress), *arguments)
-        todo = (steps.resolved.question, replace(steps.setup, notify=noop), job, arguments)
-        return launch(_work, size, todo, notify=steps.setup.notify, progress=progress)
-
-    def fitted_model(self) -> tuple[FitReport | None, str]:
-        """Fit the backbone, or reuse a fitted one; its report and weights id where it is trained."""
-        steps, fit, setup = self.steps, self.steps.fit, self.steps.setup
-        if not steps.backbone.sizes:
+    def fit(self) -> tuple[FitReport | None, str]:
+        """Fit the backbone, or reuse a fitted model; returns its report and weights id, or None and ''."""
+        context, options = self.context, self.context.options
+        folder = context.model_folder
+        if not context.backbone.sizes:
             return None, ""
-        with fit.lock(wait=setup.wait):
-            if setup.fresh:
-                fit.discard()
-            report = fit.load_report()
+        with folder.lock(wait=options.wait):
+            if options.fresh:
+                folder.discard()
+            report = folder.load_report()
             if report is None:
-                fit.start()
-                setup.notify(steps.training_notice())
-                report = fit.finish(self.each("train", steps.spec.train_devices))
-            return report, fit.weights_id()
+                folder.start()
+                options.notify(context.training_notice())
+                report = folder.finish(self.group.run("train", context.spec.train_devices))
+            return report, folder.weights_id()
 
-    def decode(self, weights: str) -> list[Shard]:
-        """Decode the users of all shards that are not there yet, or are from other weights."""
+    def decode(self, weights_id: str) -> list[Shard]:
+        """Decode the shards that are missing or come from other weights; returns all shards."""
         from tqdm import tqdm
 
-        steps = self.steps
-        shards, users = steps.shards(weights), len(steps.examples)
+        context = self.context
+        shards, users = context.load_shards(weights_id), len(context.examples)
         done = {shard.index for shard in shards}
         missing = [
-            [index, index * SHARD_USERS, min((index + 1) * SHARD_USERS, users)]
-            for index in range(math.ceil(users / SHARD_USERS))
+            [index, index * USERS_PER_SHARD, min((index + 1) * USERS_PER_SHARD, users)]
+            for index in range(math.ceil(users / USERS_PER_SHARD))
             if index not in done
         ]
-        with tqdm(total=users, unit=" users", desc="decoding", disable=steps.setup.quiet) as bar:
+        with tqdm(total=users, unit=" users", desc="decoding", disable=context.options.quiet) as bar:
             bar.update(sum(shard.meta.users for shard in shards))
             if missing:
-                self.each("decode_shards", self.devices, missing, weights, progress=bar.update)
-        return steps.shards(weights)
+                self.group.run("decode_shards", self.group.size, (missing, weights_id), progress=bar.update)
+        return context.load_shards(weights_id)

@@ -1,4 +1,4 @@
-"""Decode the parts of a run, each into a shard; where memory runs out, in smaller batches."""
+"""Decode one shard of a run at a time and store it; in smaller batches where memory runs out."""
 
 from __future__ import annotations
 
@@ -9,93 +9,93 @@ import pyarrow as pa
 
 from ..core.dataset import Examples
 from ..distributed.devices import peak_bytes
-from ..distributed.memory import ran_out, release
+from ..distributed.memory import is_out_of_memory, release_memory
 from ..errors import MrbenchError
-from ..store.runs import RunFolder
+from ..store.run_folder import RunFolder
 from ..store.shards import Shard, ShardMeta
 from .batch_decoder import BatchDecoder, Meter
 
 
 @dataclass(eq=False)
 class ShardDecoder:
-    """Decodes and writes parts.
+    """Decodes and writes shards.
 
-    A part is decoded in batches of one size from its start to its end, so its content depends on its users and that
-    size alone. The batch (never the beam) is halved when memory runs out; parts decoded later start with what fitted.
+    A shard is decoded in batches of one size from its start to its end, so its content depends on its users and that
+    size alone. The batch (never the beam) is halved when memory runs out; later shards start with the size that fitted.
 
     Attributes:
-        users: decodes batches; its batch size is the one that was asked for, until memory runs out.
+        batch_decoder: decodes batches; its batch size is the requested one until memory runs out.
         examples: all users of the run.
-        folder: gets the shards.
-        weights: `FittedModelFolder.weights_id` of the model.
-        progress: gets numbers of users decoded; negative ones when a part starts again.
-        notify: gets a line when memory runs out.
-        processes: how many processes decode parts of this run.
+        folder: stores the shards.
+        weights_id: `FittedModelFolder.weights_id` of the model.
+        progress: gets numbers of users decoded; negative ones when a shard starts again.
+        notify: gets a message when memory runs out.
+        processes: how many processes decode shards of this run.
         halvings: how often the batch was halved.
     """
 
-    users: BatchDecoder
+    batch_decoder: BatchDecoder
     examples: Examples
     folder: RunFolder
-    weights: str
+    weights_id: str
     progress: Callable[[int], object]
     notify: Callable[[str], None]
     processes: int = 1
     halvings: int = 0
 
     def __post_init__(self) -> None:
-        self.asked = self.users.batch_size
+        self.requested_batch_size = self.batch_decoder.batch_size
 
     def write(self, index: int, rows: slice) -> Shard:
-        """Decode a part, which is these rows of the examples, and write its shard.
+        """Decode the users in these rows of the examples and store their shard.
 
         Raises:
-            MrbenchError: memory does not suffice for a batch of one user, or the shard can't be written.
+            MrbenchError: there is no memory for a batch of one user, or the shard can't be written.
         """
-        part = Examples(self.examples.histories[rows], self.examples.targets[rows])
-        while (done := self._try(part)) is None:
-            release(self.users.device)  # here the error is gone, and with it what its traceback kept alive
-            self._halve(len(part))
-        table, meter = done
+        examples = Examples(self.examples.histories[rows], self.examples.targets[rows])
+        while (decoded := self._try(examples)) is None:
+            release_memory(self.batch_decoder.device)  # not in `_try`, where the traceback keeps tensors alive
+            self._halve(len(examples))
+        table, meter = decoded
         meta = ShardMeta(
-            device=self.users.device,
-            batch_size=self.asked,
-            users=len(part),
-            fit=self.weights,
+            device=self.batch_decoder.device,
+            batch_size=self.requested_batch_size,
+            users=len(examples),
+            weights_id=self.weights_id,
             batch_seconds=tuple(meter.batch_seconds),
-            missed=meter.missed,
-            forward_passes=meter.passes,
-            peak_bytes=peak_bytes(self.users.device),
+            search_error=meter.search_error,
+            forward_passes=meter.forward_passes,
+            peak_bytes=peak_bytes(self.batch_decoder.device),
             halvings=self.halvings,
             processes=self.processes,
         )
         return self.folder.write_shard(index, table, meta)
 
-    def _try(self, part: Examples) -> tuple[pa.Table, Meter] | None:
-        """The rankings of a part and their cost; None where memory ran out and a smaller batch may do."""
-        tables, meter, seen = [], Meter(), 0
+    def _try(self, examples: Examples) -> tuple[pa.Table, Meter] | None:
+        """Rankings and their cost; None where memory ran out and a smaller batch may fit."""
+        tables, meter, n_decoded = [], Meter(), 0
         try:
-            for table, count in self.users.batches(part, meter):
+            for table, count in self.batch_decoder.decode_batches(examples, meter):
                 tables.append(table)
-                seen += count
+                n_decoded += count
                 self.progress(count)
         except (MemoryError, RuntimeError) as error:
-            if not ran_out(error):
+            if not is_out_of_memory(error):
                 raise
-            if min(self.users.batch_size, len(part)) == 1:
-                device = self.users.device
+            if min(self.batch_decoder.batch_size, len(examples)) == 1:
+                device = self.batch_decoder.device
                 raise MrbenchError(
-                    f"decoding ran out of memory on {device} with one user at a time; take a smaller --beam, a smaller "
+                    f"decoding ran out of memory on {device} with one user at a time; use a smaller --beam, a smaller "
                     f"--size, or a {device} device with more memory"
                 ) from error
-            self.progress(-seen)
+            self.progress(-n_decoded)
             return None
         return pa.concat_tables(tables), meter
 
     def _halve(self, users: int) -> None:
-        """Halve the batch until it is smaller than the last one really was."""
-        before = min(self.users.batch_size, users)
-        while (size := self.asked >> self.halvings) >= before:
+        """Halve the batch until it is smaller than the largest batch that was really decoded."""
+        before = min(self.batch_decoder.batch_size, users)
+        while (size := self.requested_batch_size >> self.halvings) >= before:
             self.halvings += 1
-        self.users = replace(self.users, batch_size=size)
+        self.batch_decoder = replace(self.batch_decoder, batch_size=size)
         self.notify(f"memory ran out with {before} users at a time; decoding goes on with {size}")

@@ -1,66 +1,129 @@
-"""What a run's summary says beside its results: what was asked, what it cost, and the command that asks it again."""
+"""A run's summary: the scores of its stored rankings, what the run is, its cost, and the command that repeats it.
+
+Rankings made elsewhere (`interchange.score`) are scored and described by the same functions.
+"""
 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..core.code_space import CodeSpace
-from ..core.dataset import Dataset
+from ..core.code_space import Categories, CodeSpace
+from ..core.dataset import Dataset, Examples
+from ..metrics.accuracy import Columns
+from ..metrics.lists import Catalogue, score_lists, score_sequences, summarise
 from ..metrics.model_codes import ModelCodes
+from ..metrics.names import SEARCH_METRICS
+from ..store.rankings import padded_codes
 from ..store.run_spec import RunSpec
 from ..store.shards import Shard
 from .config import ExperimentConfig
 from .resolve import ResolvedExperiment
-from .scoring import data_notes, spec_summary
 
 
-def asked(
-    resolved: ResolvedExperiment, spec: RunSpec, dataset: Dataset, space: CodeSpace, own: ModelCodes | None = None
+def score_shards(
+    shards: Sequence[Shard],
+    examples: Examples,
+    dataset: Dataset,
+    space: CodeSpace,
+    *,
+    categories: Categories,
+    beam: int,
+    model_codes: ModelCodes | None = None,
+) -> tuple[Columns, dict[str, Any]]:
+    """Score all shards of a run.
+
+    Args:
+        shards: by rising index; the users of each follow those of the shard before it.
+        examples: the evaluated users and their targets. U users.
+        dataset: what they are from.
+        space: the slots of the data.
+        categories: how category slots are used.
+        beam: b, the longest list.
+        model_codes: the codes of the rankings where they are the model's own; None where they are the data's.
+
+    Returns:
+        The columns of `metrics.parquet` (of shape (U,) each), and the part of the summary about results: `metrics`;
+        `interactions`, which identifies the data whatever its semantic IDs; `search_error` where the exact answer of
+        the model is known; and `optimum`, the best reachable values, where the data is simulated.
+    """
+    catalogue = Catalogue(space, dataset.train_counts())
+    slots = space.canvas_slots(categories)
+    n_slots = len(slots) if model_codes is None else model_codes.space.n_slots
+    scores: list[Columns] = []
+    code_counts, start = None, 0
+    for shard in shards:
+        rows = slice(start, start := start + shard.meta.users)
+        targets = examples.targets[rows]
+        numbers = padded_codes(shard.table(), examples.histories.users[rows], beam, n_slots)
+        if model_codes is not None:
+            shard_scores, shard_counts = score_sequences(*model_codes.read(numbers, space), targets, catalogue)
+        else:
+            sids = space.from_numbers(numbers[:, :, len(slots) - len(space.sid_slots) :], space.sid_slots)
+            shard_scores, shard_counts = score_lists(sids, targets, catalogue)
+        scores.append(shard_scores)
+        code_counts = shard_counts if code_counts is None else code_counts.add(shard_counts)
+    assert code_counts is not None
+    columns = {name: np.concatenate([shard[name] for shard in scores]) for name in scores[0]}
+    results: dict[str, Any] = {
+        "metrics": summarise(columns, code_counts, catalogue),
+        "interactions": dataset.interactions_hash,
+    }
+    if all(shard.meta.search_error for shard in shards):
+        names = [name for name in SEARCH_METRICS if name in shards[0].meta.search_error]
+        errors = {name: np.concatenate([shard.meta.search_error[name] for shard in shards]) for name in names}
+        columns |= errors
+        results["search_error"] = {name: float(values.mean()) for name, values in errors.items()}
+    if dataset.simulation is not None:
+        from ..data.simulation.arts_sim import optimum
+
+        results["optimum"] = optimum(dataset.simulation, examples.histories.items, n_items=dataset.n_items)
+    return columns, results
+
+
+def config_summary(
+    resolved: ResolvedExperiment,
+    spec: RunSpec,
+    dataset: Dataset,
+    space: CodeSpace,
+    model_codes: ModelCodes | None = None,
 ) -> dict[str, Any]:
-    """What was asked, in the words a reader looks for."""
-    question = resolved.question
+    """What was run, with the names of the command line's options as keys."""
+    config = resolved.config
     return {
         "model": resolved.model_label,
         "decoder": resolved.decoder_label,
-        "data": question.data,
+        "data": config.data,
         "size": spec.model.size,
         "users": dataset.n_users,
-        "users_asked": question.users,
-        **spec_summary(spec, space, own),
+        "users_asked": config.users,
+        **spec_summary(spec, space, model_codes),
     }
 
 
-def notes(spec: RunSpec, dataset: Dataset, space: CodeSpace, own: ModelCodes | None = None) -> list[str]:
-    """Facts that stand beside the results."""
-    lines = data_notes(dataset, space) + ([own.note()] if own else [])
-    if dataset.simulation is not None and spec.categories == "given":
-        lines.append("the best reachable values do not know the given categories, so this run may exceed them")
-    return lines
+def spec_summary(spec: RunSpec, space: CodeSpace, model_codes: ModelCodes | None = None) -> dict[str, Any]:
+    """The fields of the spec that every summary repeats, and under `slots` the numbers of slots and codes.
+
+    `slots` has a key `code`, what a code is, exactly where the rankings hold a model's own codes.
+    """
+    names = (
+        "eval_users", "categories", "constrain", "beam", "seed", "exclude_history", "split", "max_minutes",
+        "train_devices",
+    )  # fmt: skip
+    slots = {
+        "categories": space.n_categories,
+        "sid": len(space.sid_slots),
+        "sid_codes": sum(space.sizes[space.n_categories :]),
+        "sid_sizes": list(space.sizes[space.n_categories :]),
+    }
+    return {name: getattr(spec, name) for name in names} | {"slots": model_codes.summary() if model_codes else slots}
 
 
-def command(resolved: ResolvedExperiment, spec: RunSpec) -> str:
-    """The shortest command that asks this question."""
-    question, default = resolved.question, ExperimentConfig("", "")
-    words = ["mrbench", "run", "--model", resolved.model_label, "--decoder", resolved.decoder_label]
-    words += ["--data", question.data]
-    if spec.model.size:
-        words += ["--size", spec.model.size]
-    words += ["--categories", spec.categories]
-    for name in ("constrain", "beam", "users", "eval_users", "seed", "exclude_history", "max_minutes", "split"):
-        value = getattr(question, name)
-        if value != getattr(default, name):
-            flag = f"--{name.replace('_', '-')}"
-            words += [flag] if value is True else [flag, "all" if value is None else str(value)]
-    if spec.train_devices > 1:
-        words += ["--train-devices", str(spec.train_devices)]
-    return shlex.join(words)
-
-
-def costs(shards: list[Shard]) -> dict[str, Any]:
-    """Decoding time and memory over all shards: seconds of all processes together, users a second of one process."""
+def decoding_costs(shards: Sequence[Shard]) -> dict[str, Any]:
+    """Decoding time and memory over all shards: seconds of all processes together, users per second of one process."""
     seconds = np.concatenate([shard.meta.batch_seconds for shard in shards])
     total = float(seconds.sum())
     return {
@@ -76,3 +139,36 @@ def costs(shards: list[Shard]) -> dict[str, Any]:
             "peak_bytes": max(shard.meta.peak_bytes for shard in shards),
         },
     }
+
+
+def run_notes(spec: RunSpec, dataset: Dataset, space: CodeSpace, model_codes: ModelCodes | None = None) -> list[str]:
+    """Facts to show beside the results of a run."""
+    notes = data_notes(dataset, space) + ([model_codes.note()] if model_codes else [])
+    if dataset.simulation is not None and spec.categories == "given":
+        notes.append("the best reachable values do not know the given categories, so this run may exceed them")
+    return notes
+
+
+def data_notes(dataset: Dataset, space: CodeSpace) -> list[str]:
+    """Facts about the data to show beside results."""
+    skipped = f"{dataset.skipped:,} users with fewer than 3 interactions were skipped"
+    category_notes = dataset.category_notes if space.n_categories else ()
+    return [*category_notes, *([skipped] if dataset.skipped else [])]
+
+
+def run_command(resolved: ResolvedExperiment, spec: RunSpec) -> str:
+    """The shortest command that repeats the run."""
+    config, default = resolved.config, ExperimentConfig("", "")
+    words = ["mrbench", "run", "--model", resolved.model_label, "--decoder", resolved.decoder_label]
+    words += ["--data", config.data]
+    if spec.model.size:
+        words += ["--size", spec.model.size]
+    words += ["--categories", spec.categories]
+    for name in ("constrain", "beam", "users", "eval_users", "seed", "exclude_history", "max_minutes", "split"):
+        value = getattr(config, name)
+        if value != getattr(default, name):
+            flag = f"--{name.replace('_', '-')}"
+            words += [flag] if value is True else [flag, "all" if value is None else str(value)]
+    if spec.train_devices > 1:
+        words += ["--train-devices", str(spec.train_devices)]
+    return shlex.join(words)

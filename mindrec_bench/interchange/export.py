@@ -1,16 +1,16 @@
-"""Write a stored run as files that ranx and trec_eval read, so that its numbers can be checked elsewhere.
+"""Write a stored run as files for ranx and trec_eval, so that its metrics can be checked with other tools.
 
-A document is a SID, not an item: a hit is a SID match (semantics section 1), and a recommended SID need not be that of
-any item. With items as documents, all items that share the target's SID would have to be relevant, and NDCG would then
-be divided by the ideal ranking of several documents. A user has one relevant document, so
+A document is a SID, not an item: a hit is a match of SIDs (docs/semantics.md, Data), and a recommended SID need not
+belong to any item. With items as documents, all items that share the target's SID would have to be relevant, and NDCG
+would then be divided by the ideal ranking of several documents. A user has one relevant document, so
 
     HR@k   = hit_rate@k (ranx), success_k (trec_eval)
     NDCG@k = ndcg@k (ranx), ndcg_cut_k (trec_eval)
 
-Both tools sort by score and forget the rank, so the scores are b + 1 - rank: log scores may tie. A SID that stands in
-a list again gets a name of its own (`11-53-220-113#2`), which is never relevant, and a user without results gets the
-one document `none`, since both tools leave out users whom the run lacks, or refuse them. Users of imported data have
-their own ids.
+Both tools sort by score and ignore the rank, so the scores are beam + 1 - rank: log-probabilities may tie. A SID that
+occurs in a list again gets a different name (`11-53-220-113#2`), which is never relevant. A user without results gets
+the single document `none`, since both tools leave out users that the run lacks, or refuse them. Users of imported data
+are named by the ids of the imported files.
 """
 
 from __future__ import annotations
@@ -23,31 +23,32 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from ..core.code_space import Int
-from ..data.sources import resolve
+from ..data.sources import resolve_data
 from ..errors import DataError
 from ..io.atomic import Notify, atomic_write
-from ..store.runs import RANKINGS, read_stored
+from ..store.runs import load_rankings
 
-Format = Literal["trec", "ranx", "parquet"]
-ENDINGS: dict[Format, str] = {"trec": "trec", "ranx": "json", "parquet": "parquet"}
-"""What the files of each format end in; ranx knows a file's kind by it."""
+ExportFormat = Literal["trec", "ranx", "parquet"]
+FILE_ENDINGS: dict[ExportFormat, str] = {"trec": "trec", "ranx": "json", "parquet": "parquet"}
+"""File endings; ranx recognises the kind of a file by its ending."""
 
 NO_RESULT = "none"
 
 
 def export_run(
-    run: dict[str, Any], form: Format, folder: Path, *, data_dir: Path | None = None, notify: Notify
+    run: dict[str, Any], export_format: ExportFormat, folder: Path, *, data_dir: Path | None = None, notify: Notify
 ) -> tuple[Path, Path]:
-    """Write a run and what is relevant in it.
+    """Write the rankings of a run, and the relevant document of each user (the qrels).
 
     Args:
-        run: its summary, as `runs.resolve_run` gives it.
-        form: `trec` (text lines), `ranx` (JSON, a query an object of documents and scores), or `parquet` (columns q_id,
+        run: summary of the run, as returned by `store.runs.find_run`.
+        export_format: `trec` (lines of text), `ranx` (JSON: query -> document -> score), or `parquet` (columns q_id,
             doc_id, score).
-        folder: gets `<run>.run.<ending>` and `<run>.qrels.<ending>`.
-        data_dir: where data folders are: the true next items are read from the run's data.
+        folder: where `<run>.run.<ending>` and `<run>.qrels.<ending>` are written.
+        data_dir: where data folders are; the true next items are read from the run's data.
         notify: gets lines of progress.
 
     Returns:
@@ -57,70 +58,86 @@ def export_run(
         DataError: the run's data is missing or has changed, or a file of the run can't be read.
         MrbenchError: the folder can't be written.
     """
-    users, targets, names, sids = _truth(run, data_dir, notify)
-    results, qrels = (folder / f"{run['run']}.{kind}.{ENDINGS[form]}" for kind in ("run", "qrels"))
+    users, targets, names, documents = _load_targets(run, data_dir, notify)
+    run_path, qrels_path = (folder / f"{run['run']}.{kind}.{FILE_ENDINGS[export_format]}" for kind in ("run", "qrels"))
     tag = f"{run['model']}/{run['decoder']}/{run['run']}"
-    atomic_write(results, _WRITERS[form](_named(_results(run, users, sids), users, names), tag), option="--out")
-    atomic_write(qrels, _WRITERS[form](_named(_relevant(users, targets), users, names), ""), option="--out")
-    return results, qrels
+    writer = _WRITERS[export_format]
+    atomic_write(run_path, writer(_with_names(_results(run, users, documents), users, names), tag), option="--out")
+    atomic_write(qrels_path, writer(_with_names(_relevant(users, targets), users, names), ""), option="--out")
+    return run_path, qrels_path
 
 
-def _truth(run: dict[str, Any], data_dir: Path | None, notify: Notify) -> tuple[Int, Int, pa.Array, dict[str, str]]:
-    """The evaluated users (shape: (U,)), the SID code numbers of their next items (shape: (U, M)), the users' names,
-    and the SIDs of all items as names, by item id."""
-    _, source = resolve(run["data"], data_dir)
+def _load_targets(
+    run: dict[str, Any], data_dir: Path | None, notify: Notify
+) -> tuple[Int, Int, pa.Array, dict[str, str]]:
+    """The evaluated users and their targets, read from the run's data.
+
+    Returns:
+        The users' numbers (shape: (U,)), the SID code numbers of their next items (shape: (U, M)), the users' names
+        (shape: (U,)), and item id -> its document.
+    """
+    _, source = resolve_data(run["data"], data_dir)
     dataset = source.load(data_dir, users=run["users_asked"], notify=notify)
     if dataset.fingerprint != run["spec"]["data"]["fingerprint"]:
         raise DataError(f"the data {run['data']} has changed since run {run['run']}; repeat it: {run['command']}")
-    held_out, some = dataset.held_out(run.get("split", "test")), slice(run["eval_users"])
-    users = held_out.histories.users[some]
-    names = pa.array(dataset.external_ids.users[some]) if dataset.external_ids else pa.array(users).cast(pa.string())
-    sids = dict(zip(dataset.item_ids, _documents(dataset.sids).to_pylist(), strict=True))
-    return users, dataset.sids[held_out.targets[some]], names, sids
+    held_out, evaluated = dataset.held_out(run.get("split", "test")), slice(run["eval_users"])
+    users = held_out.histories.users[evaluated]
+    external_ids = dataset.external_ids
+    names = pa.array(external_ids.users[evaluated]) if external_ids else pa.array(users).cast(pa.string())
+    documents = dict(zip(dataset.item_ids, _documents(dataset.sids).to_pylist(), strict=True))
+    return users, dataset.sids[held_out.targets[evaluated]], names, documents
 
 
-def _named(table: pa.Table, users: Int, names: pa.Array) -> pa.Table:
-    """The table with the users' names in the place of their numbers."""
+def _with_names(table: pa.Table, users: Int, names: pa.Array) -> pa.Table:
+    """The table with the users' names instead of their numbers."""
     named = names.take(pa.array(np.searchsorted(users, table["q_id"].to_numpy())))
     return table.set_column(0, "q_id", named)
 
 
 def _documents(sids: Int) -> pa.Array:
-    """SIDs as names: 11-53-220-113. Shape: (R, M) -> (R,)"""
+    """The document of each SID, such as 11-53-220-113. Shape: (R, M) -> (R,)"""
     columns = [pa.array(column).cast(pa.string()) for column in sids.T]
     return pc.binary_join_element_wise(*columns, "-")
 
 
-def _results(run: dict[str, Any], users: Int, sids: dict[str, str]) -> pa.Table:
-    """The run as q_id, doc_id, score, by user and rank."""
-    stored = read_stored(run, RANKINGS, ["user", "rank", "codes", "item"])
+def _results(run: dict[str, Any], users: Int, item_documents: dict[str, str]) -> pa.Table:
+    """The rankings as q_id, doc_id, score, sorted by user and rank."""
+    stored = load_rankings(run, ["user", "rank", "codes", "item"])
     rankings = stored.sort_by([("user", "ascending"), ("rank", "ascending")])
     user, rank = rankings["user"].to_numpy(), rankings["rank"].to_numpy()
     codes = rankings["codes"].combine_chunks().flatten().to_numpy()
     documents = _documents(codes.reshape(len(rankings), -1)[:, -run["slots"]["sid"] :])
-    if "code" in run["slots"]:  # the model's own codes: the SID of the item they name, else themselves, marked
-        own = zip(rankings["item"].to_pylist(), documents.to_pylist(), strict=True)
-        documents = pa.array([sids[item] if item else f"own:{document}" for item, document in own], pa.string())
-    times = _occurrence(user, documents.dictionary_encode().indices.to_numpy())
-    again = pc.binary_join_element_wise(documents, pa.array(times).cast(pa.string()), "#")
-    names = pc.if_else(pa.array(times > 1), again, documents)
-    empty = np.setdiff1d(users, user)
-    everyone = np.concatenate([user, empty])
-    score = np.concatenate([run["beam"] + 1 - rank, np.zeros(len(empty), dtype=np.int64)])
-    filled = pa.concat_arrays([names, pa.array([NO_RESULT] * len(empty), pa.string())])
-    order = np.lexsort((-score, everyone))
-    return _table(everyone[order], filled.take(pa.array(order)), score[order].astype(np.float64))
+    if "code" in run["slots"]:  # the model's codes name items; codes that name no item are marked as such
+        named = zip(rankings["item"].to_pylist(), documents.to_pylist(), strict=True)
+        documents = pa.array([item_documents[item] if item else f"own:{codes}" for item, codes in named], pa.string())
+    occurrence = _occurrences(user, documents.dictionary_encode().indices.to_numpy())
+    numbered = pc.binary_join_element_wise(documents, pa.array(occurrence).cast(pa.string()), "#")
+    unique = pc.if_else(pa.array(occurrence > 1), numbered, documents)
+    without_results = np.setdiff1d(users, user)
+    all_users = np.concatenate([user, without_results])
+    score = np.concatenate([run["beam"] + 1 - rank, np.zeros(len(without_results), dtype=np.int64)])
+    all_documents = pa.concat_arrays([unique, pa.array([NO_RESULT] * len(without_results), pa.string())])
+    order = np.lexsort((-score, all_users))
+    return _table(all_users[order], all_documents.take(pa.array(order)), score[order].astype(np.float64))
 
 
-def _occurrence(user: Int, document: Int) -> Int:
-    """How often a user's document has stood in the list so far, itself included; rows by user and rank. Shape: (R,)"""
-    order = np.lexsort((document, user))  # stable, so the ranks keep their order inside
-    new = np.ones(len(user), dtype=bool)
-    new[1:] = (user[order][1:] != user[order][:-1]) | (document[order][1:] != document[order][:-1])
-    place = np.arange(len(user))
-    times = np.empty(len(user), dtype=np.int64)
-    times[order] = place - np.maximum.accumulate(np.where(new, place, 0)) + 1
-    return times
+def _occurrences(user: Int, document: Int) -> Int:
+    """Which occurrence of its document in the list of its user each row is, counted from 1.
+
+    Args:
+        user: sorted, ranks rising within a user. Shape: (R,)
+        document: a number for each document. Shape: (R,)
+
+    Returns:
+        Shape: (R,)
+    """
+    order = np.lexsort((document, user))  # stable, so equal documents stay sorted by rank
+    is_first = np.ones(len(user), dtype=bool)
+    is_first[1:] = (user[order][1:] != user[order][:-1]) | (document[order][1:] != document[order][:-1])
+    position = np.arange(len(user))
+    occurrences = np.empty(len(user), dtype=np.int64)
+    occurrences[order] = position - np.maximum.accumulate(np.where(is_first, position, 0)) + 1
+    return occurrences
 
 
 def _relevant(users: Int, targets: Int) -> pa.Table:
@@ -132,38 +149,40 @@ def _table(users: Int, documents: pa.Array, scores: np.ndarray) -> pa.Table:
     return pa.table({"q_id": pa.array(users), "doc_id": documents, "score": scores})
 
 
-Write = Callable[[BinaryIO], object]
+FileWriter = Callable[[BinaryIO], object]
 
 
-def _lines(table: pa.Table) -> Iterator[tuple[str, str, float]]:
+def _rows(table: pa.Table) -> Iterator[tuple[str, str, float]]:
     return zip(*(column.to_pylist() for column in table.columns), strict=True)
 
 
-def _trec(table: pa.Table, tag: str) -> Write:
-    """`q Q0 doc rank score tag` lines of results, or, without a tag, `q 0 doc 1` lines of what is relevant."""
+def _trec(table: pa.Table, tag: str) -> FileWriter:
+    """Lines `q Q0 doc rank score tag` of results or, without a tag, lines `q 0 doc 1` of relevant documents."""
     lines, query, rank = [], None, 0
-    for name, document, score in _lines(table):
-        query, rank = name, rank + 1 if name == query else 1
-        word = "%20".join(name.split())  # fields end at white space, which a user's own id may hold
-        lines.append(f"{word} Q0 {document} {rank} {score:g} {tag}" if tag else f"{word} 0 {document} {score}")
+    for user, document, score in _rows(table):
+        query, rank = user, rank + 1 if user == query else 1
+        field = "%20".join(user.split())  # fields end at white space, which an imported id may contain
+        lines.append(f"{field} Q0 {document} {rank} {score:g} {tag}" if tag else f"{field} 0 {document} {score}")
     text = "".join(f"{line}\n" for line in lines)
     return lambda file: file.write(text.encode())
 
 
-def _json(table: pa.Table, tag: str) -> Write:
-    """An object of queries; each is an object of documents and scores, best first."""
+def _json(table: pa.Table, tag: str) -> FileWriter:
+    """query -> document -> score, best first."""
     queries: dict[str, dict[str, float]] = {}
-    for query, document, score in _lines(table):
+    for query, document, score in _rows(table):
         queries.setdefault(query, {})[document] = score
     text = json.dumps(queries, indent=1) + "\n"
     return lambda file: file.write(text.encode())
 
 
-def _parquet(table: pa.Table, tag: str) -> Write:
+def _parquet(table: pa.Table, tag: str) -> FileWriter:
     """The table itself."""
-    import pyarrow.parquet as pq
-
     return lambda file: pq.write_table(table, file)
 
 
-_WRITERS: dict[Format, Callable[[pa.Table, str], Write]] = {"trec": _trec, "ranx": _json, "parquet": _parquet}
+_WRITERS: dict[ExportFormat, Callable[[pa.Table, str], FileWriter]] = {
+    "trec": _trec,
+    "ranx": _json,
+    "parquet": _parquet,
+}

@@ -1,4 +1,4 @@
-"""Rankings made elsewhere become a run like any other (`mrbench score`): checked, scored, stored."""
+"""Check, score and store rankings made elsewhere, which become a run like any other (`mrbench score`)."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ import pyarrow as pa
 
 from ..core.code_space import Int
 from ..core.dataset import Dataset, Examples
-from ..data.sources import resolve
+from ..data.sources import resolve_data
 from ..errors import DataError, UsageError
 from ..experiment.config import DEFAULT_DATA, DEFAULT_USERS, MAX_SEED
 from ..experiment.resolve import effective_eval_users
-from ..experiment.scoring import data_notes, score_shards, spec_summary
+from ..experiment.summary import data_notes, score_shards, spec_summary
 from ..io.hashing import sha256
 from ..plugins import registry
 from ..store.rankings import rankings_table
+from ..store.run_folder import RunFolder
 from ..store.run_spec import EXTERNAL, DataSpec, DecoderSpec, ModelSpec, RunSpec
-from ..store.runs import RunFolder
 from ..store.shards import ShardMeta
 from .ranking_file import RankingFile, read_rankings
 
@@ -33,17 +33,17 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 @dataclass(frozen=True)
 class ExternalRankings:
-    """A file of rankings, and what it is about.
+    """A file of rankings, and what it ranks for.
 
     Attributes:
-        file: Parquet or CSV, as `ranking_file` reads it.
-        name: what made it; stands in the place of the model.
+        file: Parquet or CSV, as described in `ranking_file`.
+        name: the system that made the rankings; stored as the name of the model.
         data: the data set, as in `mrbench run`.
         users: how many users make up the data; None for all.
-        eval_users: the file ranks for the first so many only; None for all.
-        beam: results a user that were asked for; None takes the longest list.
-        seed: of what made it; shown, and tables average over seeds.
-        allow_missing: users without rows count as misses.
+        eval_users: the file ranks only for the first `eval_users` users; None for all.
+        beam: requested results per user; None takes the length of the longest list.
+        seed: that the rankings were made with; tables average over seeds.
+        allow_missing: count users without rows as misses instead of refusing the file.
     """
 
     file: Path
@@ -56,7 +56,7 @@ class ExternalRankings:
     allow_missing: bool = False
 
     def command(self) -> str:
-        """The shortest command that asks for this."""
+        """The shortest command that scores these rankings."""
         words = ["mrbench", "score", str(self.file), "--name", self.name, "--data", self.data]
         for field in ("users", "eval_users", "beam", "seed", "allow_missing"):
             value = getattr(self, field)
@@ -67,110 +67,118 @@ class ExternalRankings:
 
 
 def score_file(
-    given: ExternalRankings,
+    external: ExternalRankings,
     *,
     runs_dir: Path = Path("runs"),
     data_dir: Path | None = None,
     wait: bool = True,
     notify: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
-    """Check, score and store rankings made elsewhere, or return the stored answer for a file of the same content.
+    """Check, score and store rankings made elsewhere; a file whose content was scored before is not scored again.
 
-    The run is `<runs_dir>/<data>/<name>/external/<id>/`, with the files and the summary of any other run; what was not
-    measured here (timings, environment) is null.
+    The run is stored in `<runs_dir>/<data>/<name>/external/<id>/`, with the files and the summary of any other run;
+    values that are not known (timings, environment) are null.
+
+    Args:
+        external: the file, and what it ranks for.
+        runs_dir: the run store.
+        data_dir: where data folders are, or None for the usual places.
+        wait: wait for another process that computes the same run.
+        notify: gets lines of progress.
 
     Returns:
         The run's summary, as in its `summary.json`, with its `path`.
 
     Raises:
-        UsageError: a name or a number can't be.
-        DataError: the data is missing, or the file is not a ranking of its users; all problems are named.
+        UsageError: a name or a number is not allowed.
+        DataError: the data is missing, or the file does not rank for its users; all issues are named.
         MrbenchError: the run store can't be written.
     """
-    _check(given)
-    _, source = resolve(given.data, data_dir)
-    if not given.file.is_file():
-        raise DataError(f"there is no file {given.file}; check the path")
-    dataset = source.load(data_dir, users=given.users, notify=notify)
-    some = slice(effective_eval_users(given.eval_users, dataset.n_users))
-    test = dataset.test()
-    examples = Examples(test.histories[some], test.targets[some])
+    _check(external)
+    _, source = resolve_data(external.data, data_dir)
+    if not external.file.is_file():
+        raise DataError(f"there is no file {external.file}; check the path")
+    dataset = source.load(data_dir, users=external.users, notify=notify)
+    test, evaluated = dataset.test(), slice(effective_eval_users(external.eval_users, dataset.n_users))
+    examples = Examples(test.histories[evaluated], test.targets[evaluated])
     space = dataset.space(categories=dataset.categories is not None)
     users = examples.histories.users
-    read = read_rankings(given.file, users, dataset, space, beam=given.beam, allow_missing=given.allow_missing)
-    spec = _spec(given, dataset, read)
+    rankings = read_rankings(
+        external.file, users, dataset, space, beam=external.beam, allow_missing=external.allow_missing
+    )
+    spec = _run_spec(external, dataset, rankings)
     folder = RunFolder(spec, runs_dir, notify)
     with folder.lock(wait=wait):
         summary = folder.load_summary()
         if summary is not None:
-            notify("these rankings are scored already")
+            notify("these rankings are already scored")
             return summary
         folder.start()
-        return _store(folder, given, dataset, examples, read)
+        return _score_and_store(folder, external, dataset, examples, rankings)
 
 
-def _check(given: ExternalRankings) -> None:
-    if not _NAME.fullmatch(given.name):
-        raise UsageError(f"--name is '{given.name}'; it may have letters, digits, '.', '_' and '-' only")
-    if given.name in registry.names("model"):
-        raise UsageError(f"--name is '{given.name}', a model that mrbench runs itself; choose another name")
-    for flag, value in (("--users", given.users), ("--eval-users", given.eval_users), ("--beam", given.beam)):
+def _check(external: ExternalRankings) -> None:
+    if not _NAME.fullmatch(external.name):
+        raise UsageError(f"--name is '{external.name}'; it may contain letters, digits, '.', '_' and '-' only")
+    if external.name in registry.names("model"):
+        raise UsageError(f"--name is '{external.name}', a model that mrbench runs itself; choose another name")
+    for flag, value in (("--users", external.users), ("--eval-users", external.eval_users), ("--beam", external.beam)):
         if value is not None and value < 1:
             raise UsageError(f"{flag} is {value}; it must be at least 1")
-    if not 0 <= given.seed <= MAX_SEED:
-        raise UsageError(f"--seed is {given.seed}; it must be from 0 to {MAX_SEED}")
+    if not 0 <= external.seed <= MAX_SEED:
+        raise UsageError(f"--seed is {external.seed}; it must be from 0 to {MAX_SEED}")
 
 
-def _spec(given: ExternalRankings, dataset: Dataset, read: RankingFile) -> RunSpec:
-    """The run's identity: what stands in for the model's options is the content of the file."""
+def _run_spec(external: ExternalRankings, dataset: Dataset, rankings: RankingFile) -> RunSpec:
+    """The identity of the run; the hash of the file takes the place of the model's options."""
     return RunSpec(
-        data=DataSpec(dataset.name, given.data, dataset.fingerprint, dataset.n_users),
-        model=ModelSpec(given.name, {"sha256": sha256(given.file)}),
+        data=DataSpec(dataset.name, external.data, dataset.fingerprint, dataset.n_users),
+        model=ModelSpec(external.name, {"sha256": sha256(external.file)}),
         decoder=DecoderSpec(EXTERNAL, {}),
-        beam=given.beam or int(read.ranks.max()),
-        seed=given.seed,
-        eval_users=effective_eval_users(given.eval_users, dataset.n_users),
+        beam=external.beam or int(rankings.ranks.max()),
+        seed=external.seed,
+        eval_users=effective_eval_users(external.eval_users, dataset.n_users),
     )
 
 
-def _store(
-    folder: RunFolder, given: ExternalRankings, dataset: Dataset, examples: Examples, read: RankingFile
+def _score_and_store(
+    folder: RunFolder, external: ExternalRankings, dataset: Dataset, examples: Examples, rankings: RankingFile
 ) -> dict[str, Any]:
     spec, users = folder.spec, examples.histories.users
-    space = dataset.space(categories=False)  # the lists hold SIDs only
-    shard = folder.write_shard(0, _table(read, users, spec.beam), ShardMeta("", 0, len(users)))
+    space = dataset.space(categories=False)  # the rankings have SIDs only
+    shard = folder.write_shard(0, _rankings_table(rankings, users, spec.beam), ShardMeta("", 0, len(users)))
     columns, results = score_shards([shard], examples, dataset, space, categories="none", beam=spec.beam)
     notes = data_notes(dataset, space)
-    if read.missing:
-        notes.append(f"{read.missing:,} of {len(users):,} users have no rankings in the file and count as misses")
+    if rankings.missing:
+        notes.append(f"{rankings.missing:,} of {len(users):,} users have no rankings in the file and count as misses")
     summary = {
-        "model": given.name,
+        "model": external.name,
         "decoder": EXTERNAL,
-        "data": given.data,
+        "data": external.data,
         "size": "",
         "users": dataset.n_users,
-        "users_asked": given.users,
+        "users_asked": external.users,
         **spec_summary(spec, space),
         **results,
         "seconds": None,
         "timings": None,
         "environment": None,
         "fit": None,
-        "missing_users": read.missing,
+        "missing_users": rankings.missing,
         "notes": notes,
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "command": given.command(),
+        "command": external.command(),
     }
     return folder.finish([shard], users, columns, summary)
 
 
-def _table(read: RankingFile, users: Int, beam: int) -> pa.Table:
+def _rankings_table(rankings: RankingFile, users: Int, beam: int) -> pa.Table:
     """The rankings as a run stores them."""
-    at = read.rows, read.ranks - 1
-    codes = np.full((len(users), beam, read.sids.shape[1]), -1, dtype=np.int64)
+    positions = rankings.user_indices, rankings.ranks - 1
+    codes = np.full((len(users), beam, rankings.sids.shape[1]), -1, dtype=np.int64)
     scores, items = np.full((len(users), beam), np.nan), None
-    codes[at], scores[at] = read.sids, read.scores
-    if read.items is not None:
+    codes[positions], scores[positions] = rankings.sids, rankings.scores
+    if rankings.items is not None:
         items = np.full((len(users), beam), None, dtype=object)
-        items[at] = read.items
-    return rankings_table(users, codes, scores, np.bincount(read.rows, minlength=len(users)), items)
+        items[positions] = rankings.items
+    return rankings_table(users, codes, scores, np.bincount(rankings.user_indices, minlength=len(users)), items)

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: atomic writes and the removal of finished folders."""
+"""Atomic writes, after which a file is complete or absent, and the removal of finished folders."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from ..errors import MrbenchError
 from .hashing import to_jsonable
 
 TEMPORARY = ".tmp"
-"""Ending of files that are not whole yet."""
-
+"""The suffix of files that are not complete yet."""
 
 Notify = Callable[[str], None]
+"""Gets a message for the user, one line."""
 
 
 @contextmanager
 def explain_write_errors(path: Path, option: str = "--runs-dir") -> Iterator[None]:
-    """Turn a failed write into one sentence.
+    """Turn an `OSError` of the block into an error that says what to do.
 
     Args:
-        path: what is written.
-        option: of the command line, which chooses another folder.
+        path: what the block writes.
+        option: the command-line option that chooses another folder.
 
     Raises:
         MrbenchError: the disk is full, or `path` can't be written.
@@ -47,18 +47,20 @@ def explain_write_errors(path: Path, option: str = "--runs-dir") -> Iterator[Non
 
 @contextmanager
 def atomic_path(path: Path, *, option: str = "--runs-dir") -> Iterator[Path]:
-    """A temporary path for the block to write to; afterwards it is brought to the disk and renamed into place.
+    """A temporary path for the block to write to; afterwards it is flushed to disk and renamed into place.
 
     Args:
-        path: the final name; its folder is made where it is missing.
-        option: as `explain_write_errors`.
+        path: the final path; its folder is created where it is missing.
+        option: as in `explain_write_errors`.
 
     Raises:
         MrbenchError: the disk is full or the folder can't be written; nothing is left behind.
     """
     with explain_write_errors(path, option):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}{TEMPORARY}")  # one name: what a killed process left is overwritten
+        temporary = path.with_name(
+            f".{path.name}{TEMPORARY}"
+        )  # a fixed name: what a killed process left is overwritten
         try:
             yield temporary
             with open(temporary, "rb") as file:
@@ -72,12 +74,12 @@ def atomic_path(path: Path, *, option: str = "--runs-dir") -> Iterator[Path]:
 
 
 def atomic_write(path: Path, write: Callable[[BinaryIO], object], *, option: str = "--runs-dir") -> None:
-    """Write a file that is whole or absent; see `atomic_path`.
+    """Write a file that is complete or absent; see `atomic_path`.
 
     Args:
-        path: the final name.
-        write: puts the content into the open file it is given.
-        option: as `explain_write_errors`.
+        path: the final path.
+        write: writes the content to the open file.
+        option: as in `explain_write_errors`.
 
     Raises:
         MrbenchError: the disk is full or the folder can't be written; nothing is left behind.
@@ -87,7 +89,7 @@ def atomic_write(path: Path, write: Callable[[BinaryIO], object], *, option: str
 
 
 def _sync_folder(folder: Path) -> None:
-    """Bring a rename to the disk; some systems can't sync a folder, which costs durability only."""
+    """Flush a rename to disk; some systems can't sync a folder, which only costs durability."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -100,18 +102,18 @@ def write_json(path: Path, value: Any) -> None:
     """Write indented JSON atomically; inf and nan, which JSON lacks, become null.
 
     Raises:
-        MrbenchError: as `atomic_write`.
+        MrbenchError: as in `atomic_write`.
     """
     text = json.dumps(to_jsonable(value), indent=2, ensure_ascii=False) + "\n"
     atomic_write(path, lambda file: file.write(text.encode()))
 
 
 def remove_folder(folder: Path, *, first: str) -> None:
-    """Delete a folder, its mark of being finished first, so that a kill in between leaves nothing that looks whole.
+    """Delete a folder, its manifest first, so that a kill in between leaves nothing that looks finished.
 
     Args:
         folder: may be missing.
-        first: the name of the file that marks it as finished.
+        first: the name of the manifest.
 
     Raises:
         MrbenchError: it can't be deleted.

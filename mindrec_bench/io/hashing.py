@@ -1,4 +1,4 @@
-"""Hashes of files and of values, by one canonical JSON text for equal values."""
+"""Hashes of files, and of values by their canonical JSON text."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def sha256(path: Path) -> str:
 
 
 def to_jsonable(value: Any) -> Any:
-    """The same value in JSON's types: tuples become lists, NumPy scalars numbers, inf and nan (not in JSON) null."""
+    """A value in the types of JSON: tuples and arrays become lists, NumPy scalars numbers, and inf and nan null."""
     if isinstance(value, dict):
-        return {str(key): to_jsonable(part) for key, part in value.items()}
+        return {str(key): to_jsonable(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple | np.ndarray):
-        return [to_jsonable(part) for part in value]
+        return [to_jsonable(entry) for entry in value]
     if isinstance(value, np.generic):
         return to_jsonable(value.item())
     if isinstance(value, float) and not math.isfinite(value):
@@ -31,7 +31,7 @@ def to_jsonable(value: Any) -> Any:
 
 
 def canonical_json(value: Any) -> str:
-    """One JSON text for equal values, whatever the order of their keys."""
+    """A JSON text that is the same for equal values, whatever the order of their keys."""
     return json.dumps(to_jsonable(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 

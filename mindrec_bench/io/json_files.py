@@ -1,4 +1,4 @@
-"""Read the text and JSON files of a data folder, or say which file is broken and where."""
+"""Read text and JSON files of users, with errors that say which file is broken and where."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def read_text(path: Path) -> str:
     """Return the content of a UTF-8 file.
 
     Raises:
-        DataError: the file can't be read, or is no UTF-8.
+        DataError: the file can't be read, or is not valid UTF-8.
     """
     try:
         return path.read_text(encoding="utf-8-sig")
@@ -28,22 +28,22 @@ def read_object(path: Path) -> dict[str, Any]:
     """Return the JSON object in a file, its keys in file order.
 
     Raises:
-        DataError: the file can't be read, is no JSON (the line is named), holds something else than an object, or an
-            object in it has the same key twice (json would keep the last one silently).
+        DataError: the file can't be read, is not valid JSON (the message names the line), contains something other than
+            an object, or an object in it has a key twice (json would silently keep the last one).
     """
     text = read_text(path)
     try:
-        content = json.loads(text, object_pairs_hook=_unique)
+        content = json.loads(text, object_pairs_hook=_unique_keys)
     except json.JSONDecodeError as error:
         raise DataError(
             f"{path} is not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}; repair it there"
         ) from error
     except _RepeatedKeyError as error:
-        raise DataError(f"the key '{error}' stands twice in {path}; keep one of them") from None
+        raise DataError(f"the key '{error}' occurs twice in {path}; keep one of them") from None
     except (RecursionError, ValueError) as error:
-        raise DataError(f"{path} is not JSON that can be read: {error}") from error
+        raise DataError(f"{path} can't be read as JSON: {error}; repair the file") from error
     if not isinstance(content, dict):
-        raise DataError(f'{path} must hold a JSON object, like {{"0": ...}}, and not a {type(content).__name__}')
+        raise DataError(f'{path} must contain a JSON object, like {{"0": ...}}, and not a {type(content).__name__}')
     return content
 
 
@@ -51,8 +51,8 @@ class _RepeatedKeyError(Exception):
     """A JSON object has the same key twice; the message is the key."""
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
         raise _RepeatedKeyError(Counter(key for key, _ in pairs).most_common(1)[0][0])
-    return found
+    return content

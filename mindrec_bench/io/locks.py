@@ -1,4 +1,4 @@
-"""One process at a time works on a run or a fitted model: a lock file beside its folder."""
+"""A lock file beside a folder, so that one process at a time works on it."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from .atomic import Notify, explain_write_errors
 
 
 @contextmanager
-def hold(folder: Path, *, wait: bool, notify: Notify) -> Iterator[None]:
-    """Hold the lock `<folder>.lock`; the system frees it when this process ends, however it ends.
+def folder_lock(folder: Path, *, wait: bool, notify: Notify) -> Iterator[None]:
+    """Hold the lock `<folder>.lock`; the system releases it when this process ends, however it ends.
 
     Args:
         folder: what to lock; it need not exist yet.
-        wait: wait for another process that holds it, with a notice, and not raise.
-        notify: gets the notice.
+        wait: where another process holds the lock, wait for it with a message instead of raising.
+        notify: gets the message.
 
     Raises:
-        MrbenchError: another process holds it and `wait` is false (the message says which), or it can't be written.
+        MrbenchError: another process holds the lock and `wait` is false (the message names it), or the lock file can't
+            be written.
     """
     lock = FileLock(f"{folder}.lock")
     holder = folder.with_name(f"{folder.name}.holder")
@@ -35,9 +36,9 @@ def hold(folder: Path, *, wait: bool, notify: Notify) -> Iterator[None]:
         except Timeout:
             if not wait:
                 raise MrbenchError(
-                    f"{folder} is being computed by {_who(holder)}; wait for it, or leave out --no-wait"
+                    f"{folder} is being computed by {_read_holder(holder)}; wait for it, or leave out --no-wait"
                 ) from None
-            notify(f"{folder} is being computed by {_who(holder)}; waiting for it")
+            notify(f"{folder} is being computed by {_read_holder(holder)}; waiting for it")
             lock.acquire()
     try:
         with explain_write_errors(holder):
@@ -49,9 +50,9 @@ def hold(folder: Path, *, wait: bool, notify: Notify) -> Iterator[None]:
         lock.release()
 
 
-def _who(holder: Path) -> str:
-    """The process that wrote its name last; it may have no time to do so yet."""
+def _read_holder(path: Path) -> str:
+    """The process that holds the lock; it may not have written its name yet."""
     try:
-        return holder.read_text(encoding="utf-8").strip() or "another process"
+        return path.read_text(encoding="utf-8").strip() or "another process"
     except OSError:
         return "another process"

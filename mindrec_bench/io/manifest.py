@@ -1,4 +1,4 @@
-"""Manifests: the JSON file that marks a folder as finished and holds the hash of every file in it."""
+"""Manifests: the JSON file that marks a folder as finished and lists the hashes of the files in it."""
 
 from __future__ import annotations
 
@@ -13,47 +13,48 @@ from .hashing import canonical_json, sha256, to_jsonable
 
 
 def write_manifest(path: Path, content: dict[str, Any], files: Iterable[Path]) -> dict[str, Any]:
-    """Write `content` as the JSON file that marks its folder as finished.
+    """Mark a folder as finished by a JSON file.
 
-    It also gets `files`, the SHA-256 of each of these files by its path inside the folder, and `checksum`, its own.
+    Args:
+        path: the JSON file, in that folder.
+        content: of the JSON file. It is written with two more keys: `files`, the SHA-256 of each file by its path
+            inside the folder, and `checksum`, that of the content itself.
+        files: the files of the folder.
 
     Returns:
         What was written.
 
     Raises:
-        MrbenchError: as `atomic_write`.
+        MrbenchError: as in `atomic_write`.
     """
     with explain_write_errors(path):
         digests = {file.relative_to(path.parent).as_posix(): sha256(file) for file in sorted(files)}
-    sealed = to_jsonable({**content, "files": digests})
-    sealed["checksum"] = _checksum(sealed)
-    write_json(path, sealed)
-    return sealed
+    manifest = to_jsonable({**content, "files": digests})
+    manifest["checksum"] = _checksum(manifest)
+    write_json(path, manifest)
+    return manifest
 
 
 def read_manifest(path: Path, *, verify: bool, notify: Notify) -> dict[str, Any] | None:
-    """Read what `write_manifest` wrote; None where the folder is not finished or damaged.
-
-    Damage is reported by a notice that names the file.
+    """Read what `write_manifest` wrote; None where the folder is unfinished or damaged.
 
     Args:
         path: the JSON file.
-        verify: check the sealed files as well, and not only the JSON file itself.
-        notify: gets the notice.
+        verify: check the listed files as well, and not only the JSON file itself.
+        notify: gets a message that names the damaged file.
     """
     if not path.exists():
         return None
-    damaged = path
+    damaged: Path | None = path
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["checksum"] == _checksum(content):
-            broken = _broken(path.parent, content["files"]) if verify else None
-            if broken is None:
+            damaged = _first_damaged(path.parent, content["files"]) if verify else None
+            if damaged is None:
                 return content
-            damaged = broken
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        pass  # cut short or overwritten: damaged like one with the wrong checksum
-    notify(f"{damaged} is damaged or missing; what it belongs to counts as not done")
+        pass  # truncated or overwritten: the same as a wrong checksum
+    notify(f"{damaged} is damaged or missing; the result in its folder counts as not computed")
     return None
 
 
@@ -62,8 +63,8 @@ def _checksum(content: dict[str, Any]) -> str:
     return hashlib.sha256(canonical_json(rest).encode()).hexdigest()
 
 
-def _broken(folder: Path, digests: dict[str, str]) -> Path | None:
-    """The first sealed file that is missing or has other content."""
+def _first_damaged(folder: Path, digests: dict[str, str]) -> Path | None:
+    """The first listed file that is missing or has other content."""
     for name, digest in digests.items():
         if not (folder / name).is_file() or sha256(folder / name) != digest:
             return folder / name

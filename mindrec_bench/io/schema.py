@@ -1,31 +1,26 @@
-"""TOML files, and their values as dataclasses with closed keys: an unknown key or a value of the wrong type is refused
-by name."""
+"""TOML files, and the check of their values against the fields of a dataclass."""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from ..errors import UsageError, did_you_mean
 
-_TYPES: dict[str, tuple[type, ...]] = {
-    "str": (str,), "int": (int,), "float": (int, float), "bool": (bool,), "tuple": (list,), "Mapping": (dict,),
-    "Categories": (str,), "Constrain": (str,), "Split": (str,), "None": (),
-}  # fmt: skip
 
-
-def read_text(path: Path, what: str) -> str:
-    """The text of a file.
+def read_toml_text(path: Path, what: str) -> str:
+    """The text of a TOML file, not yet parsed.
 
     Args:
         path: the file.
-        what: how messages call it: `the sweep`.
+        what: what messages call it: `the sweep`.
 
     Raises:
-        UsageError: it can't be read, or is no UTF-8.
+        UsageError: it can't be read, or is not UTF-8.
     """
     try:
         return path.read_text(encoding="utf-8")
@@ -36,10 +31,10 @@ def read_text(path: Path, what: str) -> str:
 
 
 def parse_toml(text: str, where: str) -> dict[str, Any]:
-    """The values of a TOML text; `where` is how messages call it.
+    """The values of a TOML text; `where` is what messages call it.
 
     Raises:
-        UsageError: it is no TOML.
+        UsageError: it is not valid TOML.
     """
     try:
         return tomllib.loads(text)
@@ -47,46 +42,73 @@ def parse_toml(text: str, where: str) -> dict[str, Any]:
         raise UsageError(f"{where} is not valid TOML: {error}") from error
 
 
-def validate_keys(raw: dict[str, Any], cls: type, where: str, hidden: Iterable[str] = ()) -> dict[str, Any]:
-    """Check keys and plain types against the fields of a dataclass; lists become tuples.
+def validate_keys(
+    raw: Mapping[str, Any], cls: type, where: str, *, hidden: Collection[str] = (), or_text: Collection[str] = ()
+) -> dict[str, Any]:
+    """Check the keys and types of a TOML section against the fields of a dataclass; lists become tuples.
+
+    A field may be a string (or a `Literal` of strings), a number, a bool, a tuple of one type, a mapping, or a union of
+    these with None.
 
     Args:
-        raw: a TOML section.
+        raw: the section.
         cls: the dataclass that it will become.
-        where: how messages call the section.
+        where: what messages call the section.
         hidden: fields that the section may not set.
+        or_text: fields that may be a string whatever their type, such as "all" for a number.
 
     Raises:
-        UsageError: an unknown key, a value of the wrong type, or a field without default that is missing.
+        UsageError: an unknown key, a value of the wrong type, or a missing field that has no default.
     """
     known = {f.name: f for f in fields(cls) if f.name not in hidden}
+    hints = get_type_hints(cls)
     values = {}
     for key, value in raw.items():
         if key not in known:
             raise UsageError(f"unknown key '{key}' in {where}{did_you_mean(key, known)}; allowed: {', '.join(known)}")
-        parts = [part.strip().partition("[")[0] for part in str(known[key].type).split(" | ")]
-        allowed = tuple(t for part in parts for t in _TYPES[part]) + ((str,) if key == "users" else ())
+        options = _union_members(hints[key])
+        allowed = tuple(t for option in options for t in _toml_types(option)) + ((str,) if key in or_text else ())
         if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
-            kinds = " or ".join(dict.fromkeys(t.__name__ for t in allowed))
-            raise UsageError(f"'{key}' in {where} is {value!r}; it must be of type {kinds}")
+            names = " or ".join(dict.fromkeys(t.__name__ for t in allowed))
+            raise UsageError(f"'{key}' in {where} is {value!r}; it must be of type {names}")
         if isinstance(value, list):
-            (inside,) = [_TYPES[t][0] for t in ("int", "str") if f"[{t}" in str(known[key].type)]
-            if not all(type(entry) is inside for entry in value):
-                raise UsageError(f"'{key}' in {where} is {value!r}; its entries must be of type {inside.__name__}")
-        if isinstance(value, dict):
+            entry_type = next(get_args(option)[0] for option in options if get_origin(option) is tuple)
+            if not all(type(entry) is entry_type for entry in value):
+                raise UsageError(f"'{key}' in {where} is {value!r}; its entries must be of type {entry_type.__name__}")
+            value = tuple(value)
+        elif isinstance(value, dict):
             value = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
-        values[key] = tuple(value) if isinstance(value, list) else value
+        values[key] = value
     missing = [name for name, f in known.items() if f.default is f.default_factory is MISSING and name not in values]
     if missing:
         raise UsageError(f"{where} has no key '{missing[0]}'; write {missing[0]} = ...")
     return values
 
 
-def require_choice(given: str, known: Iterable[str], what: str, origin: str) -> None:
+def _union_members(hint: Any) -> tuple[Any, ...]:
+    return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+
+
+def _toml_types(hint: Any) -> tuple[type, ...]:
+    """The types of the TOML values that fit a type hint."""
+    if hint is NoneType:
+        return ()  # TOML has no null: a key that is left out takes the default
+    if hint is float:
+        return (int, float)
+    return ({Literal: str, tuple: list, Mapping: dict}.get(get_origin(hint), hint),)
+
+
+def require_choice(name: str, known: Iterable[str], what: str, where: str) -> None:
     """Refuse a name that is not known.
+
+    Args:
+        name: to check.
+        known: all names.
+        what: the kind of thing that they name, for the message.
+        where: what the message calls the file or section.
 
     Raises:
         UsageError: names it, the closest and all known ones.
     """
-    if given not in (known := list(known)):
-        raise UsageError(f"unknown {what} '{given}' in {origin}{did_you_mean(given, known)}; known: {', '.join(known)}")
+    if name not in (known := list(known)):
+        raise UsageError(f"unknown {what} '{name}' in {where}{did_you_mean(name, known)}; known: {', '.join(known)}")

@@ -1,4 +1,5 @@
-"""Diversity of all recommended lists together: entropy and type-token ratio (TTR) of their codes."""
+"""Diversity of all recommended lists together: entropy and type-token ratio (TTR) of their codes (docs/semantics.md,
+Metrics)."""
 
 from __future__ import annotations
 
@@ -6,15 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.code_space import Int
+from ..core.catalogue import Int
 
 
 @dataclass(frozen=True, eq=False)
 class CodeCounts:
-    """How often each SID code was recommended; a code is its level and its index.
+    """How often each SID code was recommended; a code is its slot and its index.
 
     Attributes:
-        counts: occurrences of each code, the levels laid end to end. Shape: (codes of all SID slots,)
+        counts: occurrences of each code, the slots laid end to end. Shape: (codes of all SID slots,)
     """
 
     counts: Int
@@ -33,12 +34,12 @@ class CodeCounts:
         return cls(np.bincount(tokens.ravel(), minlength=starts[-1]))
 
     def add(self, other: CodeCounts) -> CodeCounts:
-        """Both counts together."""
+        """The sum of both counts."""
         return CodeCounts(self.counts + other.counts)
 
     @property
     def tokens(self) -> int:
-        """How many codes were recommended, repeats included."""
+        """How many codes were recommended, repetitions included."""
         return int(self.counts.sum())
 
     @property
@@ -52,7 +53,7 @@ class CodeCounts:
         if not self.tokens:
             return 0.0
         p = self.counts[self.counts > 0] / self.tokens
-        return abs(float((p * np.log2(p)).sum()))  # abs: one code alone gives -0.0 otherwise
+        return abs(float((p * np.log2(p)).sum()))  # abs: -sum is -0.0 for a single code
 
     @property
     def ttr(self) -> float:
@@ -61,5 +62,5 @@ class CodeCounts:
 
     @property
     def ttr_bound(self) -> float:
-        """The largest TTR that so many tokens can have, since the vocabulary is finite."""
+        """The largest TTR that is possible for this number of tokens, since the vocabulary is finite."""
         return min(len(self.counts), self.tokens) / max(self.tokens, 1)

@@ -1,13 +1,12 @@
-"""Results of models that name items in codes of their own (`Backbone.model_codes`), read as any other's.
+"""Scores results of models that identify items by codes of their own (`Backbone.model_codes`).
 
-Such a result is the item that its codes name: it hits where that item's semantic ID (SID) is the target's, as every
-result does. Entropy and TTR count the model's own codes, so they compare with no other model's. An ID that ends before
-the last slot has the code number -1 from there on, which is no code and is not counted.
+Such a result is the item that its codes identify: it is a hit where that item's semantic ID (SID) equals the target's,
+as for any other result. Entropy and TTR count the model's own codes, so they are not comparable with those of other
+models. An ID that ends before the last slot has the code number -1 from there on, which is no code and is not counted.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -35,35 +34,35 @@ class ModelCodes:
     code: str
 
     @cached_property
-    def _counted(self) -> NDArray[np.bool_]:
-        """Which codes of all slots, laid end to end, are counted."""
+    def _is_code(self) -> NDArray[np.bool_]:
+        """Which entries of the vocabularies, laid end to end, are codes and not `ENDED`."""
         return np.concatenate(self.space.numbers) != ENDED
 
     def read(self, numbers: Int, data: CodeSpace) -> tuple[Int, CodeCounts]:
-        """What `metrics.score_keys` takes.
+        """Turn stored rankings into what `metrics.lists.score_sequences` takes.
 
         Args:
             numbers: code numbers of ranked results; all -1 in the padding. Shape: (U, b, T)
             data: the slots of the data's own codes, over the same items.
 
         Returns:
-            Keys, of shape (U, b), and the counts of the codes.
+            The SID sequences, of shape (U, b), and the counts of the model's codes.
         """
-        space = self.space
-        codes = space.from_numbers(numbers, space.sid_slots)
-        items = space.find(codes)
-        # What names no item is told apart by its codes, with numbers above all keys of items.
-        _, other = np.unique(codes.reshape(-1, space.n_slots), axis=0, return_inverse=True)
-        above = math.prod(data.sizes[data.n_categories :])
-        keys = np.where(items >= 0, data.sid_keys[items], above + other.reshape(items.shape))
-        counts = CodeCounts.of(codes, space.sizes).counts
-        return np.where((codes >= 0).all(axis=-1), keys, -1), CodeCounts(counts[self._counted])
+        index, sid_index = self.space.sid_index, data.sid_index
+        codes = self.space.from_numbers(numbers, self.space.sid_slots)
+        sequences = index.number_sequences(codes)
+        is_item = (sequences >= 0) & (sequences < index.n_sequences)
+        items = index.first_items[np.where(is_item, sequences, 0)]
+        # What is no item keeps a number of its own, above the data's sequences.
+        no_item = np.where(sequences < 0, -1, sequences - index.n_sequences + sid_index.n_sequences)
+        counts = CodeCounts.of(codes, self.space.sizes).counts
+        return np.where(is_item, sid_index.item_sequences[items], no_item), CodeCounts(counts[self._is_code])
 
     def summary(self) -> dict[str, Any]:
-        """The entry `slots` of a run's summary (`scoring.spec_summary`)."""
+        """The entry `slots` of a run's summary (`experiment.summary.spec_summary`)."""
         sizes = [int((numbers != ENDED).sum()) for numbers in self.space.numbers]
         return {"categories": 0, "sid": len(sizes), "sid_codes": sum(sizes), "sid_sizes": sizes, "code": self.code}
 
     def note(self) -> str:
-        """What must be said beside a result."""
+        """The note beside a run's result."""
         return f"here a code is {self.code}, so Entropy and TTR do not compare with those of semantic IDs"

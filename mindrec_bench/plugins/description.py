@@ -1,4 +1,4 @@
-"""What a registered name says of itself: summary, sizes, options with their meaning, and what it pairs with.
+"""Describe a registered name: summary, sizes, options with their meaning, and what it pairs with.
 
 An option's meaning is read from `Attributes:` in the docstring of its class, or of the nearest base that explains it.
 """
@@ -12,10 +12,11 @@ import typing
 from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any, Literal, Union
 
+from ..core.backbone import Backbone
 from . import options, registry
 
 TYPES: dict[Any, str] = {int: "whole number", float: "number", bool: "yes or no", str: "text"}
-"""What a field of each type is called; others but `Literal` can't be options."""
+"""What the type of an option is called; besides these only `Literal` is allowed."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Option:
     Attributes:
         name: the key in `NAME:key=value`.
         type: `whole number`, `number`, `yes or no`, `text` or `choice`, and whether it may be `none`; '' where text
-            can't be turned into it.
+            can't be converted to it.
         default: as it would be written; None where it must be given.
         allowed: the values of a choice.
         meaning: '' where no docstring explains it.
@@ -44,7 +45,7 @@ class PluginInfo:
 
     Attributes:
         name, summary, capability, origin: as in `registry.RegistryEntry`.
-        sizes: each size of a model, with the options that are the size's own, as `key=value,...`.
+        sizes: each size of a model, with the options whose defaults it sets, as `key=value,...`.
         options: in the order of the fields.
         pairs_with: the decoders that fit a model, or the models that fit a decoder.
     """
@@ -68,84 +69,84 @@ def describe(kind: registry.Kind, name: str) -> PluginInfo:
     Raises:
         UsageError: see `registry.load`.
     """
-    cls, row = registry.load(kind, name), registry.entry_of(kind, name)
-    partners = tuple(_partners(kind, row.capability))
-    return PluginInfo(**vars(row), sizes=_sizes(cls), options=options_of(cls), pairs_with=partners)
+    cls, entry = registry.load(kind, name), registry.get_entry(kind, name)
+    sizes = _size_defaults(cls) if kind == "model" else {}
+    partners = tuple(_partners(kind, entry.capability))
+    return PluginInfo(**vars(entry), sizes=sizes, options=options_of(cls), pairs_with=partners)
 
 
 def options_of(cls: type) -> tuple[Option, ...]:
     """The options of a dataclass, in the order of its fields."""
     hints, meanings = typing.get_type_hints(cls), _meanings(cls)
-    found = []
+    described = []
     for field in fields(cls):
         factory = field.default_factory
         default = field.default if factory is MISSING else factory()
-        kind, allowed = _type(hints[field.name])
-        text = None if default is MISSING else options.spelled(default)
-        found.append(Option(field.name, kind, text, allowed, meanings.get(field.name, "")))
-    return tuple(found)
+        type_name, allowed = _describe_type(hints[field.name])
+        text = None if default is MISSING else options.format_value(default)
+        described.append(Option(field.name, type_name, text, allowed, meanings.get(field.name, "")))
+    return tuple(described)
 
 
-def _type(hint: Any) -> tuple[str, tuple[str, ...]]:
+def _describe_type(hint: Any) -> tuple[str, tuple[str, ...]]:
     """What a type is called, and its values where it is a choice."""
     arguments = typing.get_args(hint)
     if typing.get_origin(hint) in (Union, types.UnionType):
-        inner = [part for part in arguments if part is not type(None)]
-        kind, allowed = _type(inner[0]) if len(inner) == 1 else ("", ())
-        return f"{kind} or none" if kind else "", allowed
+        members = [argument for argument in arguments if argument is not type(None)]
+        name, allowed = _describe_type(members[0]) if len(members) == 1 else ("", ())
+        return f"{name} or none" if name else "", allowed
     if typing.get_origin(hint) is Literal:
-        return "choice", tuple(map(options.spelled, arguments))
+        return "choice", tuple(map(options.format_value, arguments))
     return TYPES.get(hint, ""), ()
 
 
-_ENTRY = re.compile(r" {4}(\w+(?:, \w+)*): (.*)")
-
-
 def _meanings(cls: type) -> dict[str, str]:
-    found: dict[str, str] = {}
+    meanings: dict[str, str] = {}
     for base in reversed(cls.__mro__):
-        found |= attributes(inspect.cleandoc(base.__dict__.get("__doc__") or ""))
-    return found
+        meanings |= parse_attributes(inspect.cleandoc(base.__dict__.get("__doc__") or ""))
+    return meanings
 
 
-def attributes(docstring: str) -> dict[str, str]:
+_ATTRIBUTE = re.compile(r" {4}(\w+(?:, \w+)*): (.*)")
+
+
+def parse_attributes(docstring: str) -> dict[str, str]:
     """The entries under `Attributes:` of a clean docstring, each on one line."""
-    found: dict[str, str] = {}
+    entries: dict[str, str] = {}
     names: list[str] = []
     for line in docstring.partition("\nAttributes:\n")[2].splitlines():
         if line and not line.startswith(" "):
             break
-        if entry := _ENTRY.fullmatch(line):
+        if entry := _ATTRIBUTE.fullmatch(line):
             names = entry[1].split(", ")
-            found |= dict.fromkeys(names, entry[2])
+            entries |= dict.fromkeys(names, entry[2])
         elif line.strip():
-            found |= {name: f"{found[name]} {line.strip()}" for name in names}
-    return found
+            entries |= {name: f"{entries[name]} {line.strip()}" for name in names}
+    return entries
 
 
-def _sizes(cls: Any) -> dict[str, str]:
-    """The sizes of a model, and what the default options are at each; unknown where an option must be given."""
-    sizes = getattr(cls, "sizes", ())
+def _size_defaults(cls: type[Backbone]) -> dict[str, str]:
+    """The sizes of a model, and the defaults that each sets; '' for all where an option must be given."""
     if any(option.default is None for option in options_of(cls)):
-        return dict.fromkeys(sizes, "")
+        return dict.fromkeys(cls.sizes, "")
     default = options.as_dict(cls())
-    own = {size: options.as_dict(cls().with_size_defaults(size)) for size in sizes}
+    at_size = {size: options.as_dict(cls().with_size_defaults(size)) for size in cls.sizes}
     return {
         size: ",".join(
-            f"{key}={options.spelled(value)}"
-            for key, value in there.items()
-            if key not in default or value != default[key]  # an option that came later is there where it differs
+            f"{key}={options.format_value(value)}"
+            for key, value in values.items()
+            if key not in default or value != default[key]  # `as_dict` leaves newer options out at their defaults
         )
-        for size, there in own.items()
+        for size, values in at_size.items()
     }
 
 
-def _partners(kind: registry.Kind, own: Any) -> list[str]:
-    """The names that work with one of this kind and this capability."""
+def _partners(kind: registry.Kind, capability: Any) -> list[str]:
+    """The names that fit one of this kind with this capability (or these needs)."""
     if kind == "data":
         return []
-    others: list[tuple[str, Any]]
-    others = [(row.name, row.capability) for row in registry.listed("decoder" if kind == "model" else "model")]
     if kind == "model":
-        return [name for name, needs in others if registry.fits(own, needs)]
-    return [name for name, capability in others if registry.fits(capability, own)]
+        decoders: list[tuple[str, Any]] = [(e.name, e.capability) for e in registry.list_entries("decoder")]
+        return [name for name, needs in decoders if registry.can_answer(capability, needs)]
+    models: list[tuple[str, Any]] = [(e.name, e.capability) for e in registry.list_entries("model")]
+    return [name for name, answers in models if registry.can_answer(answers, capability)]

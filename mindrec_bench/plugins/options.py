@@ -1,4 +1,4 @@
-"""`NAME:key=value,key=value`: how models, decoders and data sets are named on the command line.
+"""Options in text: `NAME:key=value,key=value` names a model, a decoder or a data set on the command line.
 
 A model, a decoder or a data source is a frozen dataclass whose fields are its options. Fields are typed `int`,
 `float`, `bool`, `str`, `Literal[...]`, or one of these with `| None`. The class checks ranges in `__post_init__`,
@@ -18,10 +18,10 @@ from ..errors import UsageError, did_you_mean
 T = TypeVar("T")
 
 LATER = {"later": True}
-"""Metadata of a field that was added when runs of its class were stored already."""
+"""Metadata of a field that was added when runs of its class had already been stored."""
 
 INFERENCE_ONLY = {**LATER, "answers": True}
-"""Metadata of a model's field that changes what a fitted model answers, and not how it is fitted."""
+"""Metadata of a model's field that changes how a fitted model answers, and not how it is fitted."""
 
 
 def parse(text: str) -> tuple[str, dict[str, str]]:
@@ -38,17 +38,22 @@ def parse(text: str) -> tuple[str, dict[str, str]]:
         if not equals or not key:
             raise UsageError(f"'{part}' in '{text}' is not an option; write {name}:key=value,key=value")
         if key in options:
-            raise UsageError(f"option '{key}' stands twice in '{text}'; give it once")
+            raise UsageError(f"option '{key}' is given twice in '{text}'; give it once")
         options[key] = value.strip()
     return name.strip(), options
 
 
 def build(cls: type[T], name: str, raw: dict[str, str]) -> T:
-    """Make `cls` from raw text options.
+    """Make an instance from options in text.
+
+    Args:
+        cls: the class.
+        name: as on the command line, for messages.
+        raw: the options as `parse` returns them.
 
     Raises:
-        UsageError: an unknown key, a value of the wrong type, one the class refuses, or an option without a default is
-            missing; the allowed ones are named.
+        UsageError: an unknown key, a value of the wrong type, a value that the class refuses, or a missing option that
+            has no default; the allowed ones are named.
     """
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     hints = typing.get_type_hints(cls)
@@ -57,11 +62,11 @@ def build(cls: type[T], name: str, raw: dict[str, str]) -> T:
         if key not in fields:
             allowed = f"it takes {', '.join(fields)}" if fields else "it takes no options"
             raise UsageError(f"'{name}' has no option '{key}'{did_you_mean(key, fields)}; {allowed}")
-        values[key] = _coerce(hints[key], text, f"option '{key}' of '{name}'")
+        values[key] = _convert(hints[key], text, f"option '{key}' of '{name}'")
     for key, field in fields.items():
         if key not in values and field.default is field.default_factory is dataclasses.MISSING:
             choices = typing.get_args(hints[key]) if typing.get_origin(hints[key]) is Literal else ()
-            allowed = f" (allowed: {', '.join(map(spelled, choices))})" if choices else ""
+            allowed = f" (allowed: {', '.join(map(format_value, choices))})" if choices else ""
             raise UsageError(f"'{name}' needs the option '{key}'; write {name}:{key}=...{allowed}")
     try:
         return cls(**values)
@@ -72,50 +77,47 @@ def build(cls: type[T], name: str, raw: dict[str, str]) -> T:
 def as_dict(instance: Any) -> dict[str, Any]:
     """All options of an instance, defaults included: part of a run's identity.
 
-    But for options that the class got later (`field(..., metadata=LATER)`), which are left out at their defaults: what
-    was asked before they existed keeps its identity.
+    Options that the class got later (`field(..., metadata=LATER)`) are left out at their defaults, so that runs stored
+    before keep their identity.
     """
-    fields = [
-        field for field in dataclasses.fields(instance) if not (field.metadata.get("later") and _plain(instance, field))
-    ]
-    return {field.name: getattr(instance, field.name) for field in fields}
+    return {
+        field.name: getattr(instance, field.name)
+        for field in dataclasses.fields(instance)
+        if not (field.metadata.get("later") and getattr(instance, field.name) == field.default)
+    }
 
 
-def _plain(instance: Any, field: dataclasses.Field[Any]) -> bool:
-    return bool(getattr(instance, field.name) == field.default)
-
-
-def answering(instance: Any) -> tuple[str, ...]:
-    """Those of `as_dict` that change what a fitted model answers, and not how it is fitted."""
+def inference_options(instance: Any) -> tuple[str, ...]:
+    """The names in `as_dict` that change how a fitted model answers, and not how it is fitted."""
     marked = {field.name for field in dataclasses.fields(instance) if field.metadata.get("answers")}
     return tuple(name for name in as_dict(instance) if name in marked)
 
 
 def label(name: str, instance: Any) -> str:
-    """The shortest spelling that names this instance: options that differ from their defaults only."""
+    """The shortest text that `parse` and `build` turn into this instance: only options that differ from defaults."""
     parts = []
     for field in dataclasses.fields(instance):
         value = getattr(instance, field.name)
         default = field.default_factory() if callable(field.default_factory) else field.default
         if value != default:
-            parts.append(f"{field.name}={spelled(value)}")
+            parts.append(f"{field.name}={format_value(value)}")
     return f"{name}:{','.join(parts)}" if parts else name
 
 
-def spelled(value: Any) -> str:
+def format_value(value: Any) -> str:
     """An option's value as it is written on the command line."""
     if value is None:
         return "none"
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
 
-def _coerce(hint: Any, text: str, where: str) -> Any:
+def _convert(hint: Any, text: str, where: str) -> Any:
     if typing.get_origin(hint) in (Union, types.UnionType):
         if text == "none" and type(None) in typing.get_args(hint):
             return None
         (hint,) = (arg for arg in typing.get_args(hint) if arg is not type(None))
     if typing.get_origin(hint) is Literal:
-        choices = {spelled(choice): choice for choice in typing.get_args(hint)}
+        choices = {format_value(choice): choice for choice in typing.get_args(hint)}
         if text not in choices:
             raise UsageError(f"{where} is '{text}'{did_you_mean(text, choices)}; allowed: {', '.join(choices)}")
         return choices[text]
@@ -130,7 +132,7 @@ def _coerce(hint: Any, text: str, where: str) -> Any:
             if not math.isfinite(number):
                 raise ValueError
             return number
-        except (ValueError, OverflowError):  # a whole number too large for any use overflows
+        except (ValueError, OverflowError):  # `math.isfinite` overflows for very large whole numbers
             kind = "a whole number" if hint is int else "a number"
             raise UsageError(f"{where} is '{text}'; it must be {kind}") from None
     return text

@@ -1,6 +1,6 @@
-"""Finds backbones, decoders and data sets by entry point, and says which pairs fit, and why not.
+"""Find backbones, decoders and data sets by entry point, and tell which model and decoder fit each other.
 
-Built-ins and other people's packages register in the same way (pyproject.toml):
+Built-ins and third-party packages register in the same way (pyproject.toml):
 
     [project.entry-points."mindrec_bench.decoders"]
     my-decoder = "my_package:MyDecoder"
@@ -27,6 +27,17 @@ GROUPS: dict[Kind, str] = {
     "decoder": "mindrec_bench.decoders",
     "data": "mindrec_bench.datasets",
 }
+"""The entry-point group of each kind."""
+
+BASES: dict[Kind, type] = {"model": Backbone, "data": DataSource}
+"""What registered classes inherit from; decoders have no optional hooks, and no base."""
+
+REQUIRED_ATTRIBUTES: dict[Kind, tuple[str, ...]] = {
+    "model": ("capability",),
+    "decoder": ("needs", "decode"),
+    "data": (),
+}
+"""What a class must define besides the abstract methods of its base."""
 
 CAN_ANSWER: dict[Capability, tuple[Capability, ...]] = {
     "items": ("items", "denoiser", "causal"),
@@ -40,11 +51,19 @@ WHY_NOT: dict[tuple[Capability, Capability], str] = {
     ("causal", "items"): "it gives probabilities of the next code, not a score for every item",
     ("causal", "denoiser"): "it only knows the next code from left to right, not any masked slot",
 }
+"""(capability, needs) -> why no adapter exists."""
 
 
 @dataclass(frozen=True)
 class RegistryEntry:
-    """One line of `mrbench list`: a registered name, what it is, and where it comes from."""
+    """A registered name, as `mrbench list` shows it.
+
+    Attributes:
+        name: as on the command line.
+        summary: the first line of the class's docstring.
+        capability: what a backbone answers or a decoder needs; '' for data sets.
+        origin: the class and its package.
+    """
 
     name: str
     summary: str
@@ -53,15 +72,16 @@ class RegistryEntry:
 
 
 @cache
-def _points(kind: Kind) -> dict[str, EntryPoint]:
-    found: dict[str, EntryPoint] = {}
+def _entry_points(kind: Kind) -> dict[str, EntryPoint]:
+    """Name -> entry point, by name."""
+    points: dict[str, EntryPoint] = {}
     for point in entry_points(group=GROUPS[kind]):
-        other = found.setdefault(point.name, point)
+        other = points.setdefault(point.name, point)
         if other.value != point.value:
             raise UsageError(
                 f"two packages register the {kind} '{point.name}': {_origin(other)} and {_origin(point)}; uninstall one"
             )
-    return dict(sorted(found.items()))
+    return dict(sorted(points.items()))
 
 
 def _origin(point: EntryPoint) -> str:
@@ -71,16 +91,16 @@ def _origin(point: EntryPoint) -> str:
 
 def names(kind: Kind) -> list[str]:
     """All registered names of a kind, sorted."""
-    return list(_points(kind))
+    return list(_entry_points(kind))
 
 
 def load(kind: Kind, name: str) -> Any:
-    """Import and return the class registered under `name`.
+    """Import and return the class registered under a name.
 
     Raises:
-        UsageError: no such name, or its package can't be imported or does not fit the contract.
+        UsageError: there is no such name, its package can't be imported, or the class does not fit the contract.
     """
-    points = _points(kind)
+    points = _entry_points(kind)
     if name not in points:
         raise UsageError(
             f"unknown {kind} '{name}'{did_you_mean(name, points)}; known: {', '.join(points)} (see `mrbench list`)"
@@ -89,39 +109,35 @@ def load(kind: Kind, name: str) -> Any:
         cls = points[name].load()
     except Exception as error:
         raise UsageError(f"the {kind} '{name}' of {_origin(points[name])} can't be imported: {error!r}") from error
-    if fault := _fault(kind, cls):
-        raise UsageError(f"the {kind} '{name}' of {_origin(points[name])} does not fit the contract: it {fault}")
-    if kind != "data" and (capability := _capability(cls)) not in CAN_ANSWER:
-        raise UsageError(
-            f"the {kind} '{name}' of {_origin(points[name])} does not fit the contract: '{capability}' is no "
-            f"capability; there are {', '.join(CAN_ANSWER)}"
-        )
+    if violation := _contract_violation(kind, cls):
+        raise UsageError(f"the {kind} '{name}' of {_origin(points[name])} does not fit the contract: {violation}")
     return cls
 
 
-def _capability(cls: Any) -> Any:
-    """What a backbone answers or a decoder needs; '' for data sets."""
-    return getattr(cls, "capability", getattr(cls, "needs", ""))
-
-
-BASES: dict[Kind, type] = {"model": Backbone, "data": DataSource}
-"""What registered classes inherit from; decoders have no optional hooks, and no base."""
-
-_PARTS: dict[Kind, tuple[str, ...]] = {"model": ("capability",), "decoder": ("needs", "decode"), "data": ()}
-
-
-def _fault(kind: Kind, cls: Any) -> str:
+def _contract_violation(kind: Kind, cls: Any) -> str:
     """Why a class can't be registered, '' where it can."""
     base = BASES.get(kind, object)
     if not (isinstance(cls, type) and issubclass(cls, base)):
-        return f"does not inherit {base.__module__}.{base.__qualname__}"
+        return f"it does not inherit {base.__module__}.{base.__qualname__}"
     missing = [
-        *(part for part in _PARTS[kind] if not hasattr(cls, part)),
+        *(name for name in REQUIRED_ATTRIBUTES[kind] if not hasattr(cls, name)),
         *sorted(getattr(cls, "__abstractmethods__", ())),
     ]
     if missing:
-        return f"lacks {', '.join(missing)}"
-    return "" if is_dataclass(cls) else "is not a dataclass"
+        return f"it lacks {', '.join(missing)}"
+    if not is_dataclass(cls):
+        return "it is not a dataclass"
+    capability = _capability(kind, cls)
+    if kind != "data" and capability not in CAN_ANSWER:
+        return f"'{capability}' is not a capability; use one of {', '.join(CAN_ANSWER)}"
+    return ""
+
+
+def _capability(kind: Kind, cls: Any) -> str:
+    """What a backbone answers or a decoder needs; '' for data sets."""
+    if kind == "data":
+        return ""
+    return cls.capability if kind == "model" else cls.needs
 
 
 def make(kind: Kind, spec: str) -> tuple[str, Any]:
@@ -130,53 +146,52 @@ def make(kind: Kind, spec: str) -> tuple[str, Any]:
     Raises:
         UsageError: unknown name, option or value.
     """
-    name, raw = options.parse(spec)
-    return name, options.build(load(kind, name), name, raw)
+    name, raw_options = options.parse(spec)
+    return name, options.build(load(kind, name), name, raw_options)
 
 
-def listed(kind: Kind, notify: Callable[[str], None] = lambda line: None) -> list[RegistryEntry]:
-    """What is registered, a line each; a plugin that can't be loaded is left out, and `notify` gets the reason."""
-    rows = []
-    for name, point in _points(kind).items():
+def list_entries(kind: Kind, notify: Callable[[str], None] = lambda line: None) -> list[RegistryEntry]:
+    """The entries of a kind, by name.
+
+    Args:
+        kind: which kind.
+        notify: gets a notice for each plugin that can't be loaded and is left out, with the reason.
+    """
+    entries = []
+    for name in names(kind):
         try:
-            cls = load(kind, name)
+            entries.append(get_entry(kind, name))
         except UsageError as error:
             notify(f"left out: {error}")
-            continue
-        rows.append(_line(point, cls))
-    return rows
+    return entries
 
 
-def entry_of(kind: Kind, name: str) -> RegistryEntry:
-    """The line of one name.
+def get_entry(kind: Kind, name: str) -> RegistryEntry:
+    """The entry of one name.
 
     Raises:
         UsageError: see `load`.
     """
     cls = load(kind, name)
-    return _line(_points(kind)[name], cls)
-
-
-def _line(point: EntryPoint, cls: Any) -> RegistryEntry:
     summary = (inspect.getdoc(cls) or "").partition("\n")[0]
-    return RegistryEntry(point.name, summary, _capability(cls), _origin(point))
+    return RegistryEntry(name, summary, _capability(kind, cls), _origin(_entry_points(kind)[name]))
 
 
-def fits(capability: Capability, needs: Capability) -> bool:
+def can_answer(capability: Capability, needs: Capability) -> bool:
     """Whether a backbone of this capability can answer a decoder with these needs."""
     return needs in CAN_ANSWER[capability]
 
 
 def check_pair(model: str, capability: Capability, decoder: str, needs: Capability) -> None:
-    """Refuse an impossible pair.
+    """Refuse a model and a decoder that do not fit each other.
 
     Raises:
         UsageError: names the reason, the decoders that fit the model and the models that fit the decoder.
     """
-    if fits(capability, needs):
+    if can_answer(capability, needs):
         return
-    decoders = [row.name for row in listed("decoder") if fits(capability, row.capability)]  # type: ignore[arg-type]
-    models = [row.name for row in listed("model") if fits(row.capability, needs)]  # type: ignore[arg-type]
+    decoders = [e.name for e in list_entries("decoder") if can_answer(capability, e.capability)]  # type: ignore[arg-type]
+    models = [e.name for e in list_entries("model") if can_answer(e.capability, needs)]  # type: ignore[arg-type]
     raise UsageError(
         f"decoder '{decoder}' can't work with model '{model}': {WHY_NOT[capability, needs]}; "
         f"'{model}' works with {', '.join(decoders)}; '{decoder}' works with {', '.join(models)}"

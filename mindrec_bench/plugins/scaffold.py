@@ -1,4 +1,4 @@
-"""`mrbench new`: a small package of a new decoder, ready to install, to test and to change."""
+"""`mrbench new`: the package of a new decoder, ready to be installed, tested and changed."""
 
 from __future__ import annotations
 
@@ -45,36 +45,28 @@ DECODER = '''\
 
 from dataclasses import dataclass
 
-from mindrec_bench.core.protocols import Canvas, DenoiserContext, Ranking
-from mindrec_decoders.search.options import DiffusionOptions
+from mindrec_decoders.search.diffusion_search import DiffusionSearch
 
 
 @dataclass(frozen=True)
-class $cls(DiffusionOptions):
+class $cls(DiffusionSearch):
     """Beam search over the SID slots from the last to the first."""
 
     # The fields of this class are its options, --decoder $name:key=value; `normalise` and `propose` are inherited.
 
-    def decode(self, context: DenoiserContext, canvas: Canvas, *, beam: int) -> Ranking:
-        """Fill the canvas of every user, and return the `beam` best, best first."""
-        # Imported here, because these import torch, and `mrbench list` stays quick without it.
-        from mindrec_decoders.search.expansion import left_to_right
-        from mindrec_decoders.search.pruning import standard
-        from mindrec_decoders.search.diffusion_search import diffusion_search
+    pruning = "standard"
 
-        return diffusion_search(
-            context,
-            canvas,
-            beam=beam,
-            expand=lambda slots: left_to_right(slots[::-1]),
-            prune=standard,
-            normalise=self.normalise,
-            propose=self.propose,
-        )
+    @property
+    def expansion(self):
+        """The steps that fill the SID slots."""
+        # Imported here, because it imports torch, which would slow down `mrbench list`.
+        from mindrec_decoders.search.expansion import left_to_right
+
+        return lambda slots: left_to_right(slots[::-1])
 '''
 
 TEST = '''\
-"""The decoder does what every decoder owes."""
+"""The decoder meets the decoder contract."""
 
 import pytest
 from mindrec_bench.testing import check_decoder
@@ -90,8 +82,8 @@ def test_conforms(options):
 README = """\
 # $name
 
-A decoder for mindrec-bench: beam search over the semantic-ID slots from the last to the first. Change `decode` in
-`src/$module/__init__.py` into yours.
+A decoder for mindrec-bench: beam search over the semantic-ID slots from the last to the first. Change `expansion` and
+`pruning` in `src/$module/__init__.py`, or write a `decode` of your own.
 
 In this folder, in the environment where mindrec-bench is installed:
 
@@ -99,16 +91,16 @@ In this folder, in the environment where mindrec-bench is installed:
     pytest
     mrbench run --model markov --decoder $name
 
-`mrbench list decoders` has its first line of documentation.
+`mrbench list decoders` shows the first line of its docstring.
 """
 
 
 def new_decoder(name: str, out: Path) -> Path:
-    """Write the package of a working decoder into the new folder `out/name`; a failure leaves no part of it.
+    """Write the package of a working decoder into the new folder `out/name`; a failure leaves nothing behind.
 
     Args:
-        name: to register; the package's name too.
-        out: where the folder goes; it is made where it is missing.
+        name: of the decoder and of its package.
+        out: the folder to put it in; created where it is missing.
 
     Returns:
         The new folder.
@@ -120,19 +112,19 @@ def new_decoder(name: str, out: Path) -> Path:
     _check_name(name)
     target = out / name
     if os.path.lexists(target):
-        raise UsageError(f"{target} exists already; choose another name, or another place with --out")
+        raise UsageError(f"{target} exists already; choose another name, or another folder with --out")
     with explain_write_errors(target, option="--out"):
         out.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=f".{name}.", dir=out) as temporary:
-            whole = Path(temporary) / name
+            package = Path(temporary) / name
             for path, text in _files(name).items():
-                (whole / path).parent.mkdir(parents=True, exist_ok=True)
-                (whole / path).write_text(text, encoding="utf-8")
-            whole.rename(target)
+                (package / path).parent.mkdir(parents=True, exist_ok=True)
+                (package / path).write_text(text, encoding="utf-8")
+            package.rename(target)
     return target
 
 
-def _module(name: str) -> str:
+def _module_name(name: str) -> str:
     return name.replace("-", "_")
 
 
@@ -140,17 +132,17 @@ def _check_name(name: str) -> None:
     if not NAME.fullmatch(name) or keyword.iskeyword(name):
         raise UsageError(
             f"'{name}' can't name a decoder and its package; use lower-case letters and digits, a letter first, with "
-            "single hyphens between words, as in my-decoder, and no word of Python's own"
+            "single hyphens between words, as in my-decoder, and no Python keyword"
         )
     if name in registry.names("decoder"):
         raise UsageError(f"a decoder '{name}' is registered already (see `mrbench list decoders`); choose another name")
-    if _installed(name):
+    if _is_installed(name):
         raise UsageError(f"a Python package '{name}' is installed already, and would be replaced; choose another name")
 
 
-def _installed(name: str) -> bool:
-    """Whether a module or a distribution has this name; a mere folder on the path does not count."""
-    spec = find_spec(_module(name))
+def _is_installed(name: str) -> bool:
+    """Whether a module or a distribution has this name; a folder on the path that is no package does not count."""
+    spec = find_spec(_module_name(name))
     if spec is not None and spec.origin is not None:
         return True
     try:
@@ -161,8 +153,8 @@ def _installed(name: str) -> bool:
 
 
 def _files(name: str) -> dict[str, str]:
-    """Every file of the package: its path in the folder, and its text."""
-    module = _module(name)
+    """The files of the package: path in the folder -> text."""
+    module = _module_name(name)
     words = name.removesuffix("-decoder").split("-")
     cls = "".join(word.capitalize() for word in words) + "Decoder"
     templates = {

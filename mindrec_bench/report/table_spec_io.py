@@ -1,4 +1,4 @@
-"""Read table files: the paper's, which are installed with the package, and users' own."""
+"""Read table files: those installed with the package, and users' own."""
 
 from __future__ import annotations
 
@@ -10,107 +10,112 @@ from typing import Any, get_args
 from ..core.code_space import Categories
 from ..core.protocols import Constrain
 from ..errors import UsageError, did_you_mean
-from ..io.schema import parse_toml, read_text, require_choice, validate_keys
+from ..experiment.config import DEFAULT_USERS
+from ..io.schema import parse_toml, read_toml_text, require_choice, validate_keys
 from ..plugins import options, registry
 from ..store.run_spec import EXTERNAL
-from .table_spec import FINDINGS, KINDS, NOT_PRINTED, TIMINGS, RowSpec, TableSpec
+from .table_spec import FINDINGS, METRICS_BY_KIND, NOT_REPORTED, TIMINGS, RowSpec, TableSpec
 
-PACKAGE = "mindrec_tables"
-"""Where the paper's tables are installed."""
+TABLES_PACKAGE = "mindrec_tables"
+"""The package that the table files are installed as."""
 
 
-def names() -> list[str]:
-    """The paper's tables and figures that are installed, sorted."""
-    files = resources.files(PACKAGE).iterdir()
+def installed_tables() -> list[str]:
+    """The names of the tables and figures that are installed, sorted."""
+    files = resources.files(TABLES_PACKAGE).iterdir()
     return sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml"))
 
 
-def load_table(name: str) -> TableSpec:
+def load_table_spec(name: str) -> TableSpec:
     """Read a table by its name (`table2`, `fig3`, ...) or by the path of a TOML file.
 
     Raises:
-        UsageError: no such table, or the file has an unknown key, a wrong value, or an unknown model or decoder.
+        UsageError: there is no such table, or the file has an unknown key, a wrong value, or an unknown model or
+            decoder.
     """
+    known = installed_tables()
     if name.endswith(".toml"):
         path = Path(name)
         if not path.is_file():
-            raise UsageError(f"no table file {path}; give a path that exists, or one of {', '.join(names())}")
-        return parse_table(read_text(path, "the table"), path.stem, str(path))
-    known = names()
+            raise UsageError(f"no table file {path}; give a path that exists, or one of {', '.join(known)}")
+        return parse_table_spec(read_toml_text(path, "the table"), path.stem, str(path))
     if name not in known:
         raise UsageError(
             f"unknown table '{name}'{did_you_mean(name, known)}; known: {', '.join(known)}, or the path of a .toml file"
         )
-    return parse_table((resources.files(PACKAGE) / f"{name}.toml").read_text(encoding="utf-8"), name, f"{name}.toml")
+    text = (resources.files(TABLES_PACKAGE) / f"{name}.toml").read_text(encoding="utf-8")
+    return parse_table_spec(text, name, f"{name}.toml")
 
 
-def parse_table(text: str, name: str, origin: str) -> TableSpec:
-    """Read and check the text of a table file.
+def parse_table_spec(text: str, name: str, source: str) -> TableSpec:
+    """Parse and check the text of a table file.
 
     Args:
         text: TOML.
-        name: the table's name.
-        origin: how messages call the file.
+        name: name of the table.
+        source: what messages call the file.
 
     Raises:
-        UsageError: see `load_table`.
+        UsageError: see `load_table_spec`.
     """
-    raw = parse_toml(text, origin)
+    raw = parse_toml(text, source)
     if isinstance(raw.get("reference"), str):
         raw["reference"] = [raw["reference"]]
-    lines = raw.pop("rows", [])
-    if not isinstance(lines, list) or not all(isinstance(line, dict) for line in lines) or not lines:
-        raise UsageError(f"{origin} has no rows; write one [[rows]] section for each")
-    head = {"name": name, "rows": (), **validate_keys(raw, TableSpec, origin, hidden=("name", "rows"))}
-    spec = TableSpec(**{**head, "users": None if head.get("users") == "all" else head.get("users", 5000)})
-    spec = replace(spec, rows=tuple(_row(line, spec, f"row {i + 1} of {origin}") for i, line in enumerate(lines)))
-    _check_head(spec, origin)
+    raw_rows = raw.pop("rows", [])
+    if not isinstance(raw_rows, list) or not all(isinstance(row, dict) for row in raw_rows) or not raw_rows:
+        raise UsageError(f"{source} has no rows; write one [[rows]] section for each")
+    head = validate_keys(raw, TableSpec, source, hidden=("name", "rows"), or_text=("users",))
+    users = head.pop("users", DEFAULT_USERS)
+    spec = TableSpec(name=name, rows=(), users=None if users == "all" else users, **head)
+    rows = tuple(_parse_row(row, f"row {number} of {source}") for number, row in enumerate(raw_rows, start=1))
+    spec = replace(spec, rows=rows)
+    _check_head(spec, source)
     for row in spec.rows:
-        _check_row(row, spec, f"row '{row.label}' of {origin}")
+        _check_row(row, spec, f"row '{row.label}' of {source}")
     return spec
 
 
-def _row(line: dict[str, Any], spec: TableSpec, where: str) -> RowSpec:
-    absent = line.get("absent", {})
-    line = {**line, "absent": {"": absent} if isinstance(absent, str) else absent}
-    return RowSpec(**validate_keys(line, RowSpec, where))
+def _parse_row(raw: dict[str, Any], where: str) -> RowSpec:
+    absent = raw.get("absent", {})
+    raw = {**raw, "absent": {"": absent} if isinstance(absent, str) else absent}
+    return RowSpec(**validate_keys(raw, RowSpec, where))
 
 
-def _check_head(spec: TableSpec, origin: str) -> None:
-    require_choice(spec.kind, KINDS, "kind", origin)
+def _check_head(spec: TableSpec, source: str) -> None:
+    require_choice(spec.kind, METRICS_BY_KIND, "kind", source)
     for metric in spec.metrics:
-        require_choice(metric, KINDS[spec.kind], "metric", origin)
+        require_choice(metric, METRICS_BY_KIND[spec.kind], "metric", source)
     for timing in spec.timings:
-        require_choice(timing, TIMINGS, "timing", origin)
+        require_choice(timing, TIMINGS, "timing", source)
     if spec.kind == "figure":
-        _check_places(spec, origin)
+        _check_x_positions(spec, source)
     labels = [row.label for row in spec.rows]
     for label in labels:
         if labels.count(label) > 1:
-            raise UsageError(f"two rows of {origin} are labelled '{label}'; give each its own label")
+            raise UsageError(f"two rows of {source} are labelled '{label}'; give each its own label")
     for finding in spec.findings:
-        require_choice(finding, FINDINGS, "finding", origin)
+        require_choice(finding, FINDINGS, "finding", source)
         if finding in ("mcnemar", "improvement") and not spec.reference:
-            raise UsageError(f"finding '{finding}' in {origin} needs a row to compare with; write reference = ...")
+            raise UsageError(f"finding '{finding}' in {source} needs a row to compare with; write reference = ...")
     for label in spec.reference:
-        require_choice(label, labels, "reference", origin)
+        require_choice(label, labels, "reference", source)
     for key, number in (("users", spec.users), ("eval_users", spec.eval_users), ("beam", spec.beam)):
         if number is not None and (isinstance(number, str) or number < 1):
-            more = " or 'all'" if key == "users" else ""
-            raise UsageError(f"{key} in {origin} is {number!r}; it must be a whole number of at least 1{more}")
+            or_all = " or 'all'" if key == "users" else ""
+            raise UsageError(f"{key} in {source} is {number!r}; it must be a whole number of at least 1{or_all}")
     if not spec.data or not spec.metrics or not spec.seeds:
-        raise UsageError(f"{origin} needs at least one entry each in data, metrics and seeds")
+        raise UsageError(f"{source} needs at least one entry each in data, metrics and seeds")
 
 
-def _check_places(spec: TableSpec, origin: str) -> None:
-    """Each row of a figure has a place of its own on the x axis."""
-    places: dict[float, str] = {}
+def _check_x_positions(spec: TableSpec, source: str) -> None:
+    """Each row of a figure has its own position on the x axis."""
+    labels: dict[float, str] = {}
     for row in spec.rows:
         if row.x is None:
-            raise UsageError(f"row '{row.label}' of {origin} has no key 'x', its place on the x axis; write x = ...")
-        if row.x in places:
-            raise UsageError(f"rows '{places[row.x]}' and '{row.label}' of {origin} have the same x; change one")
-        places[row.x] = row.label
+            raise UsageError(f"row '{row.label}' of {source} has no key 'x', its position on the x axis; write x = ...")
+        if row.x in labels:
+            raise UsageError(f"rows '{labels[row.x]}' and '{row.label}' of {source} have the same x; change one")
+        labels[row.x] = row.label
 
 
 def _check_row(row: RowSpec, spec: TableSpec, where: str) -> None:
@@ -120,9 +125,9 @@ def _check_row(row: RowSpec, spec: TableSpec, where: str) -> None:
         if len(values) != len(spec.metrics):
             raise UsageError(f"{where} has {len(values)} published values on {data} for {len(spec.metrics)} metrics")
         for value in values:
-            if not isinstance(value, str) or (value != NOT_PRINTED and not _is_number(value)):
+            if not isinstance(value, str) or (value != NOT_REPORTED and not _is_number(value)):
                 raise UsageError(
-                    f"published value {value!r} in {where} must be a number in quotes, as printed, or '{NOT_PRINTED}'"
+                    f"published value {value!r} in {where} must be a number in quotes, as printed, or '{NOT_REPORTED}'"
                 )
     if spec.kind == "statistics":
         return
@@ -132,11 +137,11 @@ def _check_row(row: RowSpec, spec: TableSpec, where: str) -> None:
     if row.categories is not None:
         require_choice(row.categories, get_args(Categories), "categories", where)
     require_choice(row.constrain, get_args(Constrain), "constrain", where)
-    _check_names(row, where)
+    _check_registered(row, where)
 
 
-def _check_names(row: RowSpec, where: str) -> None:
-    """Refuse unknown names, but for rankings made elsewhere, and where the row says that there is no run of it."""
+def _check_registered(row: RowSpec, where: str) -> None:
+    """Refuse unknown names, except for rankings made elsewhere, and in a row that says that there is no run of it."""
     if row.decoder == EXTERNAL:
         return
     kinds: tuple[tuple[registry.Kind, str], ...] = (("model", row.model), ("decoder", row.decoder))

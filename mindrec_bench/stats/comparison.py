@@ -1,6 +1,6 @@
-"""Compare systems on the same users: difference, interval, p, effect size and wins for every metric.
+"""Compare systems on the same users: difference, interval, p, effect size and wins of every metric.
 
-Which test a metric gets is settled in semantics: significance.
+Which metric gets which test: docs/semantics.md, Significance.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from .resampling import Float
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-Test = Literal["randomisation", "t", "wilcoxon"]
+PairedTest = Literal["randomisation", "t", "wilcoxon"]
+"""The tests to choose from for metrics with a value per user."""
 
 TEST_NAMES = {
     "mcnemar": "exact McNemar",
@@ -26,18 +27,19 @@ TEST_NAMES = {
     "t": "paired t",
     "wilcoxon": "Wilcoxon signed-rank",
 }
+"""All tests, with their names in output."""
 
 
 @dataclass(frozen=True, eq=False)
 class System:
-    """What one system did for each user.
+    """The results of one system for each user.
 
     Attributes:
-        label: how it is called in messages.
+        label: its name in messages.
         users: user ids in rising order. Shape: (U,)
-        values: per-user metrics, averaged over the seeds. Each of shape: (U,)
+        values: metric -> its values, averaged over the seeds. Shape of each: (U,)
         seeds: how many seeds were averaged.
-        counts: code counts of each user's lists, the seeds' lists pooled, or None without lists. Shape: (U, V)
+        counts: code counts of each user's lists, those of all seeds pooled; None without lists. Shape: (U, V)
     """
 
     label: str
@@ -52,18 +54,18 @@ class Comparison:
     """One metric of one system against the reference.
 
     Attributes:
-        metric: its name, `hr@1`, `ndcg@10`, `entropy`, `ttr`, ...
+        metric: `hr@1`, `ndcg@10`, `entropy`, `ttr`, ...
         test: key of `TEST_NAMES`.
         difference: system minus reference.
-        low: end of the bootstrap 95% interval of the difference; None for TTR, whose resamples can only lose codes.
-        high: the other end.
+        low: lower end of the bootstrap 95% interval of the difference; None for TTR, whose resamples only lose codes.
+        high: upper end of it.
         p: two-sided.
-        p_holm: p after Holm over this metric's comparisons with the reference.
+        p_holm: p after Holm's correction over the comparisons of this metric.
+        detectable: the smallest difference that a test of these users finds with 80% power at level 0.05.
         effect: d_z; None for Entropy and TTR, which have no value per user.
-        wins: users on whom the system is better, None likewise.
-        losses: users on whom the reference is better.
-        ties: the other users.
-        detectable: the smallest difference that these users show with 80% power at 0.05.
+        wins: on how many users the system is better; None as above.
+        losses: on how many users the reference is better.
+        ties: how many other users there are.
     """
 
     metric: str
@@ -85,7 +87,7 @@ def compare(
     others: Sequence[System],
     metrics: Sequence[str],
     *,
-    test: Test = "randomisation",
+    test: PairedTest = "randomisation",
     resamples: int = resampling.RESAMPLES,
     seed: int = 0,
 ) -> list[dict[str, Comparison]]:
@@ -94,7 +96,7 @@ def compare(
     Args:
         reference: what the others are compared with.
         others: systems on the same users.
-        metrics: per-user metrics, `entropy` and `ttr`; one that a system lacks is left out of its answer.
+        metrics: per-user metrics, `entropy` and `ttr`; one that a system lacks is left out of its comparisons.
         test: for all but HR of one seed, Entropy and TTR.
         resamples: of the randomisation tests and of the bootstrap.
         seed: for both.
@@ -108,95 +110,97 @@ def compare(
     for other in others:
         if not np.array_equal(other.users, reference.users):
             raise ValueError(f"'{other.label}' and '{reference.label}' have different users")
-    found: list[dict[str, Comparison]] = [{} for _ in others]
-    _per_user(found, reference, others, metrics, test, resamples, seed)
-    _diversity(found, reference, others, metrics, resamples, seed)
+    rows: list[dict[str, Comparison]] = [{} for _ in others]
+    _compare_per_user(rows, reference, others, metrics, test, resamples, seed)
+    _compare_diversity(rows, reference, others, metrics, resamples, seed)
     for metric in metrics:
-        rows = [row for row in found if metric in row]
-        for row, p in zip(rows, paired_tests.holm([row[metric].p for row in rows]), strict=True):
+        family = [row for row in rows if metric in row]
+        for row, p in zip(family, paired_tests.holm([row[metric].p for row in family]), strict=True):
             row[metric] = replace(row[metric], p_holm=float(p))
-    return [{metric: row[metric] for metric in metrics if metric in row} for row in found]
+    return [{metric: row[metric] for metric in metrics if metric in row} for row in rows]
 
 
-def _per_user(
-    found: list[dict[str, Comparison]],
+def _compare_per_user(
+    rows: list[dict[str, Comparison]],
     reference: System,
     others: Sequence[System],
     metrics: Sequence[str],
-    test: Test,
+    test: PairedTest,
     resamples: int,
     seed: int,
 ) -> None:
-    """Fill in the metrics with a value per user, all columns at once."""
+    """Fill in the metrics with a value per user; all systems and metrics are columns of one array."""
     cells = [(c, m) for c, other in enumerate(others) for m in metrics if m in other.values and m in reference.values]
     if not cells:
         return
     d = np.stack([others[c].values[m] - reference.values[m] for c, m in cells], axis=1)
     exact = np.array([m.startswith("hr@") and others[c].seeds == reference.seeds == 1 for c, m in cells])
-    wins, losses, ties = paired_tests.outcomes(d)
+    wins, losses, ties = paired_tests.win_loss_tie(d)
     p = np.where(exact, paired_tests.mcnemar(wins, losses), 1.0)
     if not exact.all():
         rest = d[:, ~exact]
         p[~exact] = {
-            "randomisation": lambda: paired_tests.randomisation(rest, resamples=resamples, seed=seed),
-            "t": lambda: paired_tests.paired_t(rest),
-            "wilcoxon": lambda: paired_tests.wilcoxon(rest),
+            "randomisation": lambda: paired_tests.randomisation_test(rest, resamples=resamples, seed=seed),
+            "t": lambda: paired_tests.paired_t_test(rest),
+            "wilcoxon": lambda: paired_tests.wilcoxon_test(rest),
         }[test]()
-    low, high = resampling.interval(resampling.bootstrap_means(d, resamples=resamples, seed=seed))
+    low, high = resampling.percentile_interval(resampling.bootstrap_means(d, resamples=resamples, seed=seed))
     detectable = paired_tests.minimum_detectable_difference((d**2).mean(axis=0), len(d))
     effect, mean = paired_tests.effect_size(d), d.mean(axis=0)
     for i, (c, m) in enumerate(cells):
-        found[c][m] = Comparison(
+        rows[c][m] = Comparison(
             m, "mcnemar" if exact[i] else test, float(mean[i]), float(low[i]), float(high[i]), float(p[i]), float(p[i]),
             float(detectable[i]), float(effect[i]), int(wins[i]), int(losses[i]), int(ties[i]),
         )  # fmt: skip
 
 
-def _diversity(
-    found: list[dict[str, Comparison]],
+def _compare_diversity(
+    rows: list[dict[str, Comparison]],
     reference: System,
     others: Sequence[System],
     metrics: Sequence[str],
     resamples: int,
     seed: int,
 ) -> None:
-    """Fill in Entropy and TTR, which belong to all lists together."""
-    asked = [(i, m) for i, m in enumerate(diversity_tests.DIVERSITY) if m in metrics]
-    listed = [(c, other.counts) for c, other in enumerate(others) if other.counts is not None]
-    if not asked or not listed or reference.counts is None:
+    """Fill in Entropy and TTR, the metrics of all lists together."""
+    requested = [(i, m) for i, m in enumerate(diversity_tests.DIVERSITY_METRICS) if m in metrics]
+    with_lists = [(c, other.counts) for c, other in enumerate(others) if other.counts is not None]
+    if not requested or not with_lists or reference.counts is None:
         return
-    counts = [count for _, count in listed]
-    tested = diversity_tests.swap_test(reference.counts, counts, resamples=resamples, seed=seed)
+    counts = [count for _, count in with_lists]
+    tests = diversity_tests.swap_test(reference.counts, counts, resamples=resamples, seed=seed)
     values = np.stack([diversity_tests.diversity(matrix) for matrix in (reference.counts, *counts)], axis=1)
     difference = values[:, 1:] - values[:, :1]
-    detectable = paired_tests.minimum_detectable_difference(tested.null_sd**2, 1)
+    detectable = paired_tests.minimum_detectable_difference(tests.null_sd**2, 1)
     samples = diversity_tests.bootstrap_entropy([reference.counts, *counts], resamples=resamples, seed=seed)
     low, high = diversity_tests.centred_interval(samples[1:] - samples[0], difference[0])
-    for at, (c, _) in enumerate(listed):
-        for i, m in asked:
-            a, b = (float(low[at]), float(high[at])) if m == "entropy" else (None, None)
-            p = float(tested.p[i, at])
-            found[c][m] = Comparison(m, "swap", float(difference[i, at]), a, b, p, p, float(detectable[i, at]))
+    for column, (c, _) in enumerate(with_lists):
+        for i, m in requested:
+            a, b = (float(low[column]), float(high[column])) if m == "entropy" else (None, None)
+            p = float(tests.p[i, column])
+            rows[c][m] = Comparison(m, "swap", float(difference[i, column]), a, b, p, p, float(detectable[i, column]))
 
 
 def intervals(
     systems: Sequence[System], metrics: Sequence[str], *, resamples: int = resampling.RESAMPLES, seed: int = 0
 ) -> list[dict[str, tuple[float, float]]]:
-    """Bootstrap 95% intervals over users of each system's own values, TTR left out.
+    """Bootstrap 95% intervals over users of the values of each system, TTR left out.
 
     Returns:
         For each system, metric -> (low, high).
     """
-    found: list[dict[str, tuple[float, float]]] = []
-    for system in systems:
-        names = [m for m in metrics if m in system.values]
-        found.append({})
-        if names:
-            values = np.stack([system.values[m] for m in names], axis=1)
-            low, high = resampling.interval(resampling.bootstrap_means(values, resamples=resamples, seed=seed))
-            found[-1] = {m: (float(low[i]), float(high[i])) for i, m in enumerate(names)}
-        if "entropy" in metrics and system.counts is not None:
-            samples = diversity_tests.bootstrap_entropy([system.counts], resamples=resamples, seed=seed)
-            low, high = diversity_tests.centred_interval(samples, diversity_tests.diversity(system.counts)[:1])
-            found[-1]["entropy"] = (float(low[0]), float(high[0]))
-    return found
+    return [_intervals(system, metrics, resamples, seed) for system in systems]
+
+
+def _intervals(system: System, metrics: Sequence[str], resamples: int, seed: int) -> dict[str, tuple[float, float]]:
+    ends: dict[str, tuple[float, float]] = {}
+    per_user = [m for m in metrics if m in system.values]
+    if per_user:
+        values = np.stack([system.values[m] for m in per_user], axis=1)
+        low, high = resampling.percentile_interval(resampling.bootstrap_means(values, resamples=resamples, seed=seed))
+        ends = {m: (float(low[i]), float(high[i])) for i, m in enumerate(per_user)}
+    if "entropy" in metrics and system.counts is not None:
+        samples = diversity_tests.bootstrap_entropy([system.counts], resamples=resamples, seed=seed)
+        low, high = diversity_tests.centred_interval(samples, diversity_tests.diversity(system.counts)[:1])
+        ends["entropy"] = (float(low[0]), float(high[0]))
+    return ends

@@ -1,10 +1,10 @@
-"""Paired tests of two systems on the same users (semantics: significance).
+"""Paired tests of two systems on the same users (docs/semantics.md, Significance).
 
 HR of one seed is tested by the exact McNemar test, everything else that has a value per user by sign flips (paired
-randomisation), both two-sided. Entropy and TTR have no value per user: their tests stand in `list_swaps`. Functions
-take differences "system minus reference", one row a user, and answer for all columns at once.
+randomisation), both two-sided. Entropy and TTR have no value per user: see `stats.diversity_tests`. Functions take
+differences "system minus reference", one row per user, and test all columns at once.
 
-scipy is imported inside functions: tables that need no test must start at once.
+scipy is imported inside functions, so that tables without tests start quickly.
 """
 
 from __future__ import annotations
@@ -15,17 +15,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .resampling import RESAMPLES, Float, count_extreme, over_chunks, random_swaps
+from .resampling import RESAMPLES, Float, count_extreme, map_chunks, random_swaps
 
 ALPHA = 0.05
-
+"""The level of a test."""
 
 POWER = 0.8
+"""The chance to find a detectable difference."""
 
 
 @dataclass(frozen=True)
-class PRange:
-    """The smallest and largest exact McNemar p over all overlaps of two sets of hits."""
+class PValueRange:
+    """The smallest and the largest exact McNemar p over all overlaps of two sets of hits."""
 
     low: float
     high: float
@@ -48,8 +49,8 @@ def mcnemar(wins: ArrayLike, losses: ArrayLike) -> Float:
     return np.asarray(np.minimum(1.0, 2.0 * bdtr(fewer, wins + losses, 0.5)))
 
 
-def mcnemar_range(hits_a: int, hits_b: int, n: int) -> PRange:
-    """What published hit counts allow: p over every number of users that both systems may have hit.
+def mcnemar_range(hits_a: int, hits_b: int, n: int) -> PValueRange:
+    """The p values that published hit counts allow, over every number of users that both systems may have hit.
 
     Args:
         hits_a: users hit by the first system, 0..n.
@@ -60,13 +61,13 @@ def mcnemar_range(hits_a: int, hits_b: int, n: int) -> PRange:
         ValueError: a count outside 0..n.
     """
     if not (0 <= hits_a <= n and 0 <= hits_b <= n):
-        raise ValueError(f"hits {hits_a} and {hits_b} must lie between 0 and the {n} users")
+        raise ValueError(f"hits {hits_a} and {hits_b} must be between 0 and the {n} users")
     both = np.arange(max(0, hits_a + hits_b - n), min(hits_a, hits_b) + 1)
     p = mcnemar(hits_a - both, hits_b - both)
-    return PRange(float(p.min()), float(p.max()))
+    return PValueRange(float(p.min()), float(p.max()))
 
 
-def randomisation(differences: Float, *, resamples: int = RESAMPLES, seed: int = 0) -> Float:
+def randomisation_test(differences: Float, *, resamples: int = RESAMPLES, seed: int = 0) -> Float:
     """Two-sided paired randomisation test of a mean: flip the sign of each user's difference at random.
 
     p = (1 + #extreme) / (1 + resamples), never 0 (Smucker, Allan, Carterette 2007).
@@ -83,42 +84,42 @@ def randomisation(differences: Float, *, resamples: int = RESAMPLES, seed: int =
     columns = np.ascontiguousarray(differences[active].T)
     observed = columns.sum(axis=1)
 
-    def extreme(chunk: int, size: int) -> NDArray[np.int64]:
+    def count(chunk: int, size: int) -> NDArray[np.int64]:
         bits = random_swaps(len(differences), size, seed, chunk)[active]
         return count_extreme(observed[:, None] - 2.0 * (columns @ bits.astype(np.float64)), observed)
 
-    return (1 + np.sum(over_chunks(extreme, resamples, len(differences)), axis=0)) / (1 + resamples)
+    return (1 + np.sum(map_chunks(count, resamples, len(differences)), axis=0)) / (1 + resamples)
 
 
-def paired_t(differences: Float) -> Float:
+def paired_t_test(differences: Float) -> Float:
     """Two-sided paired t test of each column; p = 1 where all differences are 0. Shape: (U, C) -> (C,)"""
     from scipy.stats import ttest_1samp
 
-    moving = differences.any(axis=0)
+    nonzero = differences.any(axis=0)
     p = np.ones(differences.shape[1])
-    p[moving] = ttest_1samp(differences[:, moving], 0.0, axis=0).pvalue
+    p[nonzero] = ttest_1samp(differences[:, nonzero], 0.0, axis=0).pvalue
     return p
 
 
-def wilcoxon(differences: Float) -> Float:
+def wilcoxon_test(differences: Float) -> Float:
     """Two-sided Wilcoxon signed-rank test of each column; p = 1 where all differences are 0. Shape: (U, C) -> (C,)
 
-    Warns: it tests symmetry around 0, not the mean, and calls too much significant at thousands of users (Ihemelandu
-    and Ekstrand 2023).
+    Warns: it tests symmetry around 0 and not the mean, and rejects too often at thousands of users (Ihemelandu and
+    Ekstrand 2023).
     """
-    from scipy.stats import wilcoxon as signed_rank
+    from scipy.stats import wilcoxon
 
     warnings.warn(
         "Wilcoxon's test has inflated errors at thousands of users; prefer the randomisation test", stacklevel=2
     )
     p = np.ones(differences.shape[1])
     for column in np.flatnonzero(differences.any(axis=0)):
-        p[column] = signed_rank(differences[:, column], method="approx").pvalue
+        p[column] = wilcoxon(differences[:, column], method="approx").pvalue
     return p
 
 
 def holm(p: ArrayLike) -> Float:
-    """Holm's step-down correction of one family of p values, in the order given. Shape: (C,) -> (C,)"""
+    """Holm's step-down correction of one family of p values, in their order. Shape: (C,) -> (C,)"""
     raw = np.asarray(p, dtype=float)
     order = np.argsort(raw, kind="stable")
     stepped = np.maximum.accumulate(raw[order] * np.arange(len(raw), 0, -1))
@@ -130,13 +131,13 @@ def holm(p: ArrayLike) -> Float:
 def minimum_detectable_difference(
     second_moment: ArrayLike, n: int, *, alpha: float = ALPHA, power: float = POWER
 ) -> Float:
-    """The smallest mean difference that n paired users show with this power, by the normal approximation.
+    """The smallest mean difference that a test of n paired users finds with this power, by the normal approximation.
 
     Args:
-        second_moment: mean squared per-user difference; for HR the share of discordant users.
+        second_moment: mean squared per-user difference; for HR this is the share of discordant users.
         n: users.
         alpha: two-sided level of one test.
-        power: chance to find the difference.
+        power: the chance to find the difference.
     """
     from statistics import NormalDist
 
@@ -145,17 +146,17 @@ def minimum_detectable_difference(
 
 
 def effect_size(differences: Float) -> Float:
-    """d_z, the mean difference over the standard deviation of differences; 0 where the mean is 0.
+    """d_z, the mean difference over the standard deviation of the differences; 0 where the mean is 0.
 
     Shape: (U, C) -> (C,)
     """
-    mean, spread = differences.mean(axis=0), differences.std(axis=0, ddof=1)
+    mean, deviation = differences.mean(axis=0), differences.std(axis=0, ddof=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(mean == 0, 0.0, mean / spread)
+        return np.where(mean == 0, 0.0, mean / deviation)
 
 
-def outcomes(differences: Float, tolerance: float = 1e-12) -> tuple[NDArray, NDArray, NDArray]:
-    """Users won, lost and tied, per column. Shape: (U, C) -> three of (C,)"""
+def win_loss_tie(differences: Float, tolerance: float = 1e-12) -> tuple[NDArray, NDArray, NDArray]:
+    """How many users are won, lost and tied, per column. Shape: (U, C) -> three of (C,)"""
     wins = (differences > tolerance).sum(axis=0)
     losses = (differences < -tolerance).sum(axis=0)
     return wins, losses, len(differences) - wins - losses

@@ -1,14 +1,14 @@
 """Fitted models in the run store: `<root>/<data>/<model>/fit/<id>/`, shared by all decoders.
 
-`report.json` is written when training has ended; its presence marks the model as finished, and it holds a checksum of
-every other file. Usual order:
+`report.json` is written when training has ended. It marks the model as finished, and holds a checksum of every other
+file. Usual order:
 
-    fit = FitFolder(spec, root, notify)
-    with fit.lock(wait=True):
-        report = fit.load_report()
+    folder = FittedModelFolder(spec, root, notify)
+    with folder.lock(wait=True):
+        report = folder.load_report()
         if report is None:
-            fit.start()
-            report = fit.finish(backbone.fit(task, fit.path))
+            folder.start()
+            report = folder.finish(backbone.fit(task, folder.path))
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from pathlib import Path
 from ..core.backbone import FitReport
 from ..io.atomic import TEMPORARY, Notify, explain_write_errors, remove_folder
 from ..io.hashing import short_hash
-from ..io.locks import hold
+from ..io.locks import folder_lock
 from ..io.manifest import read_manifest, write_manifest
-from .run_spec import RunSpec
+from .run_spec import FIT, RunSpec
 
 REPORT = "report.json"
 
@@ -33,8 +33,8 @@ class FittedModelFolder:
 
     Attributes:
         spec: a run that needs the model; runs with the same `fit_spec` share it.
-        root: the run store; nothing need exist yet.
-        notify: gets one line for each thing a user should know: waiting, damage.
+        root: the run store; it is created when something is written.
+        notify: gets messages for the user, one line each: waiting, damage.
     """
 
     spec: RunSpec
@@ -44,7 +44,7 @@ class FittedModelFolder:
     @property
     def path(self) -> Path:
         """`<root>/<data>/<model>/fit/<fit id>`."""
-        return self.spec.fit_folder(self.root)
+        return self.root / self.spec.model_path / FIT / self.spec.fit_id
 
     def lock(self, *, wait: bool) -> AbstractContextManager[None]:
         """Hold the model for this process while it is trained or loaded.
@@ -52,14 +52,14 @@ class FittedModelFolder:
         Raises:
             MrbenchError: another process holds it and `wait` is false, or the lock can't be written.
         """
-        return hold(self.path, wait=wait, notify=self.notify)
+        return folder_lock(self.path, wait=wait, notify=self.notify)
 
     def is_done(self) -> bool:
         """Whether training has ended; the files are not checked."""
         return (self.path / REPORT).is_file()
 
     def load_report(self) -> FitReport | None:
-        """What training did, all files checked; None when it has not ended or, with a notice, a file is damaged."""
+        """The report of the training, all files checked; None when it has not ended or, with a notice, is damaged."""
         content = read_manifest(self.path / REPORT, verify=True, notify=self.notify)
         if content is None:
             return None
@@ -68,7 +68,8 @@ class FittedModelFolder:
     def weights_id(self) -> str:
         """Twelve hex digits that are equal exactly for the same files; '' before training has ended.
 
-        A model that was trained anew has the same fit id but may have other weights; its answers must not be mixed in.
+        A model that was trained again has the same fit id but may have other weights, whose rankings must not be mixed
+        with those of the first.
         """
         content = read_manifest(self.path / REPORT, verify=False, notify=self.notify)
         return "" if content is None else short_hash(content["files"])
@@ -98,7 +99,7 @@ class FittedModelFolder:
         return report
 
     def discard(self) -> None:
-        """Delete the model; nothing happens where there is none.
+        """Delete the model, if there is one.
 
         Raises:
             MrbenchError: it can't be deleted.

@@ -19,33 +19,33 @@ SCHEMA = pa.schema(
         ("item", pa.string()),
     ]
 )
-"""A row a recommendation: user id, rank from 1, code numbers on the canvas's slots, log score, item id or null."""
+"""User id, rank from 1, code numbers in the canvas's slots, log score, item id or null."""
 
 
 def rankings_table(
     users: Int, codes: Int, scores: NDArray[np.float64], lengths: Int, items: NDArray[Any] | None = None
 ) -> pa.Table:
-    """Ranked lists as rows, padding left out.
+    """Ranked lists as rows, without the padding.
 
     Args:
         users: user ids. Shape: (U,)
-        codes: code numbers on the canvas's slots, best first. Shape: (U, b, T)
+        codes: code numbers in the canvas's slots, best first. Shape: (U, b, T)
         scores: log scores. Shape: (U, b)
         lengths: how many of the b are results. Shape: (U,)
-        items: item ids (strings) where the decoder ranks items, else None. Shape: (U, b)
+        items: item ids (strings) where they are known, else None. Shape: (U, b)
     """
     _, beam, slots = codes.shape
-    filled = np.arange(beam) < np.asarray(lengths)[:, None]
-    row, rank = np.nonzero(filled)
-    flat = pa.array(codes[filled].astype(np.int32).ravel())
-    ends = np.arange(len(row) + 1, dtype=np.int32) * slots
-    ids = pa.nulls(len(row), pa.string()) if items is None else pa.array(items[filled].tolist(), pa.string())
+    is_result = np.arange(beam) < np.asarray(lengths)[:, None]
+    row, rank = np.nonzero(is_result)
+    flat_codes = pa.array(codes[is_result].astype(np.int32).ravel())
+    offsets = np.arange(len(row) + 1, dtype=np.int32) * slots
+    item_ids = pa.nulls(len(row), pa.string()) if items is None else pa.array(items[is_result].tolist(), pa.string())
     columns = [
         pa.array(users[row].astype(np.int64)),
         pa.array((rank + 1).astype(np.int32)),
-        pa.ListArray.from_arrays(pa.array(ends), flat),
-        pa.array(scores[filled].astype(np.float64)),
-        ids,
+        pa.ListArray.from_arrays(pa.array(offsets), flat_codes),
+        pa.array(scores[is_result].astype(np.float64)),
+        item_ids,
     ]
     return pa.Table.from_arrays(columns, schema=SCHEMA)
 
@@ -66,6 +66,6 @@ def padded_codes(table: pa.Table, users: Int, beam: int, slots: int) -> Int:
     order = np.argsort(users)
     user = table["user"].to_numpy()
     row = order[np.searchsorted(users, user, sorter=order)]
-    flat = table["codes"].combine_chunks().flatten().to_numpy()
-    padded[row, table["rank"].to_numpy() - 1] = flat.reshape(-1, slots)
+    flat_codes = table["codes"].combine_chunks().flatten().to_numpy()
+    padded[row, table["rank"].to_numpy() - 1] = flat_codes.reshape(-1, slots)
     return padded

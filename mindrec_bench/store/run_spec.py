@@ -1,4 +1,4 @@
-"""What a run is: everything that changes its result, and the ids made of that (architecture: the run store)."""
+"""What a run is: everything that changes its result, and the ids that are hashes of it (docs/results-and-store.md)."""
 
 from __future__ import annotations
 
@@ -15,19 +15,17 @@ from ..errors import UsageError
 from ..io.hashing import short_hash, to_jsonable
 
 CONTRACT_VERSION = 1
-"""Raise it when the same question would get another answer; older runs and fitted models are then computed anew."""
-
+"""Raise it when equal specs would give another result; older runs and fitted models are then computed again."""
 
 FIT = "fit"
-"""The folder name of fitted models, beside the decoders' folders; no decoder may be called so."""
-
+"""The folder of fitted models, beside the folders of decoders; no decoder may have this name."""
 
 EXTERNAL = "external"
-"""Stands in the place of the decoder where rankings were made elsewhere (`external`)."""
+"""The decoder's name in runs whose rankings were made elsewhere (`interchange.score`)."""
 
 
 def folder_name(name: str) -> str:
-    """A name as one safe path part; two names may share a part, since ids keep their runs apart."""
+    """A name as one safe part of a path; where two names give the same part, ids keep their runs apart."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).lstrip(".") or "-"
 
 
@@ -37,10 +35,10 @@ class DataSpec:
 
     Attributes:
         name: the data set's name; a folder of the run store.
-        label: how the user named it on the command line (`arts-sim:users=2000`, a path). Shown only: the fingerprint
-            says what the data is, so the same folder named in two ways is the same question.
+        label: how the user named it on the command line (`arts-sim:users=2000`, a path). No part of the id: the
+            fingerprint identifies the data, so one folder named in two ways is the same data.
         fingerprint: hash of users, sequences and catalogue.
-        users: how many users the data has.
+        users: the number of users.
     """
 
     name: str
@@ -57,7 +55,7 @@ class ModelSpec:
         name: of the backbone.
         options: all of them, defaults included.
         size: '' where it has none.
-        answering: options that change what a fitted model answers, and not how it is fitted.
+        answering: the names of inference-only options, which do not change how the model is fitted.
     """
 
     name: str
@@ -69,15 +67,14 @@ class ModelSpec:
         object.__setattr__(self, "answering", tuple(self.answering))  # JSON has lists only
 
     def as_dict(self) -> dict[str, Any]:
-        """In JSON's types; `answering` where there is any."""
+        """In JSON's types; without `answering` where it is empty."""
         values: dict[str, Any] = to_jsonable(dataclasses.asdict(self))
         return values if self.answering else {key: values[key] for key in ("name", "options", "size")}
 
-    @property
-    def fitted(self) -> dict[str, Any]:
-        """The part that changes a fitted model."""
-        kept = {name: value for name, value in self.options.items() if name not in self.answering}
-        return ModelSpec(self.name, kept, self.size).as_dict()
+    def fit_dict(self) -> dict[str, Any]:
+        """What changes a fitted model, in JSON's types."""
+        options = {name: value for name, value in self.options.items() if name not in self.answering}
+        return ModelSpec(self.name, options, self.size).as_dict()
 
 
 @dataclass(frozen=True)
@@ -90,22 +87,22 @@ class DecoderSpec:
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One question: which model, which decoder, on which data, how.
+    """What a run is: model, decoder, data, and how they are used.
 
     Attributes:
         data: the data set.
         model: the backbone.
         decoder: the decoder.
-        categories: how category slots are used (semantics section 2).
-        constrain: what may stand in a slot while decoding (semantics section 4).
-        beam: results a user.
-        seed: for training, noise and everything else random.
+        categories: how category slots are used (docs/semantics.md, Slots).
+        constrain: what may stand in a slot while decoding (docs/semantics.md, Decoding).
+        beam: results per user.
+        seed: for training, noise and everything else that is random.
         eval_users: only the first so many users are decoded; None for all.
-        exclude_history: items of the history are no candidates (items models only).
+        exclude_history: items of the history are not candidates (items models only).
         max_minutes: time limit of the training, or None.
         split: which held-out items are the targets: `test`, or `valid` for choosing between models.
         train_devices: how many processes train the model.
-        contract: version of what the same spec computes.
+        contract: version of what equal specs compute.
         texts: hash of the items' texts where the backbone reads them, else None.
 
     Raises:
@@ -130,13 +127,13 @@ class RunSpec:
     def __post_init__(self) -> None:
         if folder_name(self.decoder.name).lower() == FIT:
             raise UsageError(f"a decoder can't be named '{self.decoder.name}', the folder of fitted models; rename it")
-        if self.max_minutes is not None:  # 60 and 60.0 are one limit, and must be one id
+        if self.max_minutes is not None:  # 60 and 60.0 are the same limit, and must have the same id
             object.__setattr__(self, "max_minutes", float(self.max_minutes))
 
     def as_dict(self) -> dict[str, Any]:
-        """The whole spec in JSON's types; `RunSpec.from_dict` turns it back."""
+        """The whole spec in JSON's types; `RunSpec.from_dict` reads it."""
         values: dict[str, Any] = {**to_jsonable(dataclasses.asdict(self)), "model": self.model.as_dict()}
-        if self.texts is None:  # runs that read no text keep the ids they had before there were texts
+        if self.texts is None:  # as in runs that were stored before there were texts
             del values["texts"]
         return values
 
@@ -152,38 +149,28 @@ class RunSpec:
 
     @property
     def id(self) -> str:
-        """Twelve hex digits that are equal exactly for equal questions."""
+        """Twelve hex digits that are equal exactly for equal runs."""
         values = self.as_dict()
         del values["data"]["label"]
-        if self.split == "test":  # what every run was before there was a choice
+        if self.split == "test":  # the only split that older runs had
             del values["split"]
         del values["train_devices"]
-        return short_hash(values | self._several)
-
-    @property
-    def _several(self) -> dict[str, int]:
-        """The number of training processes; nothing for one, so that what one trained keeps the id it always had."""
-        return {"train_devices": self.train_devices} if self.train_devices > 1 else {}
-
-    @property
-    def _read(self) -> dict[str, str]:
-        """The texts; nothing where none are read, for the same reason."""
-        return {} if self.texts is None else {"texts": self.texts}
+        return short_hash(values | self._parallel_training)
 
     @property
     def fit_spec(self) -> dict[str, Any]:
-        """The part that changes a fitted model: all decoders share it, and so do `history`, `generate` and `given`."""
+        """What changes a fitted model: all decoders share it, and so do `history`, `generate` and `given`."""
         return (
             {
                 "contract": self.contract,
                 "data": self.data.fingerprint,
-                "model": self.model.fitted,
+                "model": self.model.fit_dict(),
                 "categories": self.categories != "none",
                 "seed": self.seed,
                 "max_minutes": self.max_minutes,
             }
-            | self._several
-            | self._read
+            | self._parallel_training
+            | ({} if self.texts is None else {"texts": self.texts})
         )
 
     @property
@@ -191,13 +178,12 @@ class RunSpec:
         """Twelve hex digits that are equal exactly for runs that share a fitted model."""
         return short_hash(self.fit_spec)
 
-    def folder(self, root: Path) -> Path:
-        """Where the run lives: `<root>/<data>/<model>/<decoder>/<id>`."""
-        return self._model_folder(root) / folder_name(self.decoder.name) / self.id
+    @property
+    def _parallel_training(self) -> dict[str, int]:
+        """The number of training processes; left out where it is 1, so that ids from before it existed stay."""
+        return {"train_devices": self.train_devices} if self.train_devices > 1 else {}
 
-    def fit_folder(self, root: Path) -> Path:
-        """Where its fitted model lives: `<root>/<data>/<model>/fit/<fit id>`."""
-        return self._model_folder(root) / FIT / self.fit_id
-
-    def _model_folder(self, root: Path) -> Path:
-        return root / folder_name(self.data.name) / folder_name(self.model.name)
+    @property
+    def model_path(self) -> Path:
+        """`<data>/<model>`, relative to the run store: the folder of the model's runs and fits."""
+        return Path(folder_name(self.data.name), folder_name(self.model.name))

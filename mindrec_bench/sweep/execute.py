@@ -1,7 +1,7 @@
-"""Answer many questions, on this machine's processes or on a Dask cluster; both are executors of the standard library.
+"""Execute the runs of a sweep, on processes of this machine or on a Dask cluster (both are standard executors).
 
-Cells share fitted models and finished runs through the run store, whose locks keep two processes off one cell, so a
-sweep that is stopped continues where it was.
+The run store's locks keep two processes from computing the same run or fitting the same model, and finished runs and
+fitted models are reused. So a sweep that is stopped continues when it is repeated.
 """
 
 from __future__ import annotations
@@ -20,50 +20,50 @@ from ..experiment.run import run_experiment
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What came of one question.
+class SweepOutcome:
+    """The outcome of one run.
 
     Attributes:
-        question: what was asked.
-        summary: of the run, without its spec; None where it failed.
-        error: why it failed, one sentence.
-        reused: the run was there already.
+        config: the experiment.
+        summary: parts of the run's summary; None if the run failed.
+        error: the reason of the failure, one sentence.
+        reused: the run was stored already.
     """
 
-    question: ExperimentConfig
+    config: ExperimentConfig
     summary: dict[str, Any] | None = None
     error: str = ""
     reused: bool = False
 
 
 @dataclass
-class Progress:
-    """What a sweep has done so far; told to the user when it ends, whichever way.
+class SweepProgress:
+    """The outcomes so far; shown when the sweep ends or is stopped.
 
     Attributes:
-        outcomes: by question.
-        total: how many questions there are.
+        outcomes: outcome of each run that is done.
+        total: number of runs.
     """
 
-    outcomes: dict[ExperimentConfig, Outcome] = field(default_factory=dict)
+    outcomes: dict[ExperimentConfig, SweepOutcome] = field(default_factory=dict)
     total: int = 0
 
 
-def answer(question: ExperimentConfig, setup: ExecutionOptions) -> Outcome:
-    """Answer one question here; a failure is an outcome too."""
+def try_run(config: ExperimentConfig, execution: ExecutionOptions) -> SweepOutcome:
+    """Run one experiment in this process; a failure becomes an outcome too."""
     try:
-        found = run_experiment(question, setup)
+        result = run_experiment(config, execution)
     except MrbenchError as error:
-        return Outcome(question, error=str(error))
+        return SweepOutcome(config, error=str(error))
     except Exception as error:
-        return Outcome(question, error=f"unexpected error: {error!r}")
-    kept = {key: found.summary[key] for key in ("run", "path", "metrics", "fit", "seconds", "command")}
-    return Outcome(question, kept, reused=found.reused)
+        return SweepOutcome(config, error=f"unexpected error: {error!r}")
+    summary = {key: result.summary[key] for key in ("run", "path", "metrics", "fit", "seconds", "command")}
+    return SweepOutcome(config, summary, reused=result.reused)
 
 
 @contextmanager
-def local(jobs: int) -> Iterator[Executor]:
-    """Processes of this machine, `jobs` at a time."""
+def local_executor(jobs: int) -> Iterator[Executor]:
+    """Up to `jobs` processes of this machine."""
     executor = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
     try:
         yield executor
@@ -72,8 +72,8 @@ def local(jobs: int) -> Iterator[Executor]:
 
 
 @contextmanager
-def dask(scheduler: str) -> Iterator[Executor]:
-    """The workers of a Dask cluster that is running; they need this package, the data and the run store's folder.
+def dask_executor(scheduler: str) -> Iterator[Executor]:
+    """The workers of a running Dask cluster; they need this package, the data, and the folder of the run store.
 
     Raises:
         UsageError: Dask is not installed, or no scheduler answers at the address.
@@ -93,31 +93,29 @@ def dask(scheduler: str) -> Iterator[Executor]:
 
 
 def run_all(
-    questions: Sequence[ExperimentConfig],
-    setup: ExecutionOptions,
+    configs: Sequence[ExperimentConfig],
+    execution: ExecutionOptions,
     executor: Executor,
-    progress: Progress,
-    told: Callable[[Outcome], None] = lambda outcome: None,
+    progress: SweepProgress,
+    on_outcome: Callable[[SweepOutcome], None] = lambda outcome: None,
 ) -> None:
-    """Answer all questions that `progress` does not hold yet, in any order.
+    """Run all experiments that have no outcome in `progress` yet, in any order, and add their outcomes.
 
     Raises:
-        MrbenchError: a process died; what was done is in `progress`, and in the run store.
+        MrbenchError: a process died; outcomes so far are in `progress`, and finished runs in the run store.
     """
     futures = {
-        executor.submit(answer, question, setup): question
-        for question in questions
-        if question not in progress.outcomes
+        executor.submit(try_run, config, execution): config for config in configs if config not in progress.outcomes
     }
     for future in as_completed(futures):
         try:
             outcome = future.result()
         except BrokenProcessPool as error:
             raise MrbenchError(
-                "a process of the sweep was killed (out of memory?); the same command continues, with fewer --jobs "
-                "where memory is short"
+                "a process of the sweep was killed (out of memory?); the same command continues the sweep; use fewer "
+                "--jobs if memory is short"
             ) from error
         except Exception as error:  # a Dask worker that was lost too often, or can't import this package
-            outcome = Outcome(futures[future], error=f"the worker failed: {error!r}")
+            outcome = SweepOutcome(futures[future], error=f"the worker failed: {error!r}")
         progress.outcomes[futures[future]] = outcome
-        told(outcome)
+        on_outcome(outcome)

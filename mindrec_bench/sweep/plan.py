@@ -1,20 +1,20 @@
-"""A sweep's file: grids of runs, of which the best model options are chosen on the validation items.
+"""The file of a sweep: grids of runs, of which the best model options are chosen on the validation items.
 
     choose = "ndcg@10"              # the default
 
-    [run]                           # flags of `mrbench run`, for every cell
+    [run]                           # flags of `mrbench run`, for every run
     decoder = "dbs-penalty"
     size = "small"
 
     [[grid]]
     model = "llada"
-    data = ["arts", "instruments"]  # a list is an axis
+    data = ["arts", "instruments"]  # a list is an axis of the grid
     seed = [0, 1, 2]
-    options.lr = [5e-4, 1e-3]       # options of the model: what is chosen
+    options.lr = [5e-4, 1e-3]       # options of the model: the best are chosen
     options.p_mask = [0.4, 0.6]
 
-Every combination runs on the validation items (semantics section 3: selection). Cells that differ in the model's
-options and the seed alone compete; of each such group the options with the best mean over seeds run on the test items.
+Every combination runs on the validation items (docs/semantics.md, Training). Runs that differ in the model's options
+and the seed only form a group, in which options compete: those with the best mean over the seeds run on the test items.
 """
 
 from __future__ import annotations
@@ -28,122 +28,126 @@ from typing import Any
 from ..errors import UsageError
 from ..experiment.config import ExperimentConfig
 from ..experiment.resolve import resolve_config
-from ..io.schema import parse_toml, read_text, require_choice, validate_keys
-from ..metrics.accuracy import RANKING_METRICS
-from ..metrics.lists import CORPUS_METRICS
+from ..io.schema import parse_toml, read_toml_text, require_choice, validate_keys
+from ..metrics.names import CORPUS_METRICS, RANKING_METRICS
 
-CHOOSE = "ndcg@10"
+DEFAULT_METRIC = "ndcg@10"
 
 
 @dataclass(frozen=True)
-class Cell:
+class SweepRun:
     """One combination of a grid.
 
     Attributes:
-        question: on the validation items.
-        group: what the cells that it competes with have in common with it; the seed is none of it.
-        options: the options of the model that are being chosen, as written: `lr=0.001,p_mask=0.4`.
+        config: the experiment, on the validation items.
+        group: what all runs of the group have in common: the experiment without model options and seed.
+        model_options: the combination's options of the model as text: `lr=0.001,p_mask=0.4`.
     """
 
-    question: ExperimentConfig
+    config: ExperimentConfig
     group: ExperimentConfig
-    options: str
+    model_options: str
 
     @property
-    def test(self) -> ExperimentConfig:
-        """The same on the test items."""
-        return replace(self.question, split="test")
+    def test_config(self) -> ExperimentConfig:
+        """The same experiment on the test items."""
+        return replace(self.config, split="test")
 
 
 @dataclass(frozen=True)
-class Sweep:
-    """All cells of a file, each once, and the metric that chooses between them."""
+class SweepPlan:
+    """The contents of a sweep file.
 
-    cells: tuple[Cell, ...]
-    choose: str = CHOOSE
+    Attributes:
+        runs: all combinations, each once.
+        metric: the metric that chooses between model options.
+    """
+
+    runs: tuple[SweepRun, ...]
+    metric: str = DEFAULT_METRIC
 
     @property
-    def groups(self) -> dict[ExperimentConfig, list[Cell]]:
-        """Cells that compete, in the order of the file."""
-        found: dict[ExperimentConfig, list[Cell]] = {}
-        for cell in self.cells:
-            found.setdefault(cell.group, []).append(cell)
-        return found
+    def groups(self) -> dict[ExperimentConfig, list[SweepRun]]:
+        """The runs of each group, in the order of the file."""
+        groups: dict[ExperimentConfig, list[SweepRun]] = {}
+        for run in self.runs:
+            groups.setdefault(run.group, []).append(run)
+        return groups
 
 
-def read_sweep(path: Path, data_dir: Path | None = None) -> Sweep:
-    """Read and check a sweep's file: every cell names things that exist and fit each other.
+def read_sweep(path: Path, data_dir: Path | None = None) -> SweepPlan:
+    """Read and check the file of a sweep; all names in every run must exist and fit each other.
 
     Args:
         path: the file.
-        data_dir: where data folders are, or None for the usual places.
+        data_dir: folder of the data folders, or None for the usual locations.
 
     Raises:
-        UsageError: the file can't be read, has an unknown key or a wrong value, or a cell can't be run; says which.
+        UsageError: the file can't be read, has an unknown key or a wrong value, or one of its runs is impossible.
     """
-    raw = parse_toml(read_text(path, "the sweep"), f"the sweep {path}")
+    raw = parse_toml(read_toml_text(path, "the sweep"), f"the sweep {path}")
     for key in raw:
         require_choice(key, ("choose", "run", "grid"), "key", str(path))
-    choose = raw.get("choose", CHOOSE)
-    require_choice(choose, (*RANKING_METRICS, *CORPUS_METRICS), "metric", str(path))
-    shared, grids = raw.get("run", {}), raw.get("grid", [])
-    if not isinstance(grids, list) or not grids or not isinstance(shared, dict):
-        raise UsageError(f"{path} has no grids; write one [[grid]] section for each, and what they share under [run]")
-    cells: dict[ExperimentConfig, Cell] = {}
+    metric = raw.get("choose", DEFAULT_METRIC)
+    require_choice(metric, (*RANKING_METRICS, *CORPUS_METRICS), "metric", str(path))
+    shared_flags, grids = raw.get("run", {}), raw.get("grid", [])
+    if not isinstance(grids, list) or not grids or not isinstance(shared_flags, dict):
+        raise UsageError(f"{path} has no grids; write a [[grid]] section for each, and what they share under [run]")
+    runs: dict[ExperimentConfig, SweepRun] = {}
     for number, grid in enumerate(grids, start=1):
-        for cell in _cells({**shared, **grid}, f"grid {number} of {path}", data_dir):
-            cells.setdefault(cell.question, cell)
-    return Sweep(tuple(cells.values()), choose)
+        for run in _grid_runs({**shared_flags, **grid}, f"grid {number} of {path}", data_dir):
+            runs.setdefault(run.config, run)
+    return SweepPlan(tuple(runs.values()), metric)
 
 
-def _cells(grid: Mapping[str, Any], where: str, data_dir: Path | None) -> Iterator[Cell]:
-    grid = dict(grid)
-    options = grid.pop("options", {})
-    if not isinstance(options, dict):
-        raise UsageError(f"'options' in {where} is {options!r}; write options.NAME = [value, value]")
-    for flags in _product(grid, where):
-        plain = _question(flags, where)
-        for chosen in _product(options, where):
-            words = ",".join(f"{key}={_text(value)}" for key, value in chosen.items())
-            question = replace(plain, model=_with_options(plain.model, words), split="valid")
+def _grid_runs(grid: Mapping[str, Any], where: str, data_dir: Path | None) -> Iterator[SweepRun]:
+    axes = dict(grid)
+    option_axes = axes.pop("options", {})
+    if not isinstance(option_axes, dict):
+        raise UsageError(f"'options' in {where} is {option_axes!r}; write options.NAME = [value, value]")
+    for flags in _combinations(axes, where):
+        base = _config(flags, where)
+        for values in _combinations(option_axes, where):
+            model_options = ",".join(f"{key}={_option_text(value)}" for key, value in values.items())
+            config = replace(base, model=_with_options(base.model, model_options), split="valid")
             try:
-                resolve_config(question, data_dir)
+                resolve_config(config, data_dir)
             except UsageError as error:
                 raise UsageError(f"{where}: {error}") from error
-            yield Cell(question, replace(plain, seed=0), words)
+            yield SweepRun(config, replace(base, seed=0), model_options)
 
 
-def _product(axes: Mapping[str, Any], where: str) -> Iterator[dict[str, Any]]:
-    """All combinations of the values; one value is a list of one."""
+def _combinations(axes: Mapping[str, Any], where: str) -> Iterator[dict[str, Any]]:
+    """All combinations of the axes' values; a single value is an axis of one value."""
     lists = {key: value if isinstance(value, list) else [value] for key, value in axes.items()}
     for key, values in lists.items():
         if not values:
             raise UsageError(f"'{key}' in {where} is an empty list; give it a value, or leave it out")
-    for chosen in product(*lists.values()):
-        yield dict(zip(lists, chosen, strict=True))
+    for combination in product(*lists.values()):
+        yield dict(zip(lists, combination, strict=True))
 
 
-def _question(flags: dict[str, Any], where: str) -> ExperimentConfig:
-    """The flags of one cell, dashes or underscores, as a question."""
+def _config(flags: dict[str, Any], where: str) -> ExperimentConfig:
+    """The experiment with these flags, which may be written with dashes or underscores."""
     named = {key.replace("-", "_"): value for key, value in flags.items()}
-    checked = validate_keys(named, ExperimentConfig, where, hidden=("split",))
-    if isinstance(checked.get("users"), str):
-        checked["users"] = None if checked["users"] == "all" else _refuse_users(checked["users"], where)
-    return ExperimentConfig(**checked)
+    values = validate_keys(named, ExperimentConfig, where, hidden=("split",), or_text=("users",))
+    users = values.get("users")
+    if isinstance(users, str):
+        if users != "all":
+            raise UsageError(f"'users' in {where} is '{users}'; it must be a number, or all")
+        values["users"] = None
+    return ExperimentConfig(**values)
 
 
-def _refuse_users(given: str, where: str) -> int:
-    raise UsageError(f"'users' in {where} is '{given}'; it must be a number, or all")
+def _with_options(model: str, model_options: str) -> str:
+    return f"{model}{',' if ':' in model else ':'}{model_options}" if model_options else model
 
 
-def _with_options(model: str, words: str) -> str:
-    return f"{model}{',' if ':' in model else ':'}{words}" if words else model
-
-
-def _text(value: Any) -> str:
+def _option_text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def differing(questions: list[ExperimentConfig]) -> list[str]:
-    """The fields in which these questions differ: what a reader must be told of each."""
-    return [f.name for f in fields(ExperimentConfig) if len({getattr(question, f.name) for question in questions}) > 1]
+def differing_fields(configs: list[ExperimentConfig]) -> list[str]:
+    """The fields in which these experiments differ."""
+    names = [field.name for field in fields(ExperimentConfig)]
+    return [name for name in names if len({getattr(config, name) for config in configs}) > 1]

@@ -1,6 +1,6 @@
-"""For authors of decoders and backbones: models with known answers, small canvases, and conformance checks.
+"""For authors of decoders and backbones: conformance checks, models with known log-probabilities, small canvases.
 
-The whole test of a decoder, or of a backbone, can be:
+A complete test of a decoder and of a backbone:
 
     from mindrec_bench.testing import check_backbone, check_decoder
 
@@ -12,12 +12,12 @@ The whole test of a decoder, or of a backbone, can be:
 """
 
 from .backbones import check_backbone
-from .decoders import Case, check_decoder, check_ranking
+from .decoders import DecodingProblem, check_decoder, check_ranking
 from .models import CatalogueModel, TabularContext, TabularDenoiser, catalogue_model, make_canvas, random_space
 
 __all__ = [
-    "Case",
     "CatalogueModel",
+    "DecodingProblem",
     "TabularContext",
     "TabularDenoiser",
     "catalogue_model",

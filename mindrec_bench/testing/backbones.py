@@ -1,4 +1,4 @@
-"""What every backbone owes, checked on fits of seconds."""
+"""The backbone contract, checked on models that are fitted within seconds."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from ..core.protocols import Model
 from ..data.simulation.arts_sim import ArtsSim
 from ..experiment.config import AUTO
 from ..plugins.registry import CAN_ANSWER
-from .answers import BEAMS, Probe, close
-from .rules import check_options, require
+from .assertions import check_options, require
+from .queries import N_BEAMS, ContextTester, close
 
 
 def check_backbone(backbone: Backbone, *, size: str | None = None, data: Dataset | None = None) -> None:
-    """Check what every backbone owes: options, shapes, probabilities, determinism, resume, batch invariance, padding.
+    """Check the backbone contract: options, shapes, probabilities, determinism, resume, batch invariance, padding.
 
-    Where it is trained, it is fitted on the CPU three times, once of them in two parts: give it options that make
-    training short, `epochs=2` say.
+    A trained backbone is fitted three times on the CPU, one of them interrupted and continued: give it options that
+    make training short, such as `epochs=2`.
 
     Args:
-        backbone: with the options to check.
+        backbone: the backbone with the options to check.
         size: one of its sizes; None: the smallest.
-        data: to fit and ask on; None: a simulation of 30 users and 60 items.
+        data: the data to fit on and to query; None: a simulation of 30 users and 60 items.
 
     Raises:
-        AssertionError: one sentence, which rule is broken and how.
+        AssertionError: says in one sentence which rule is broken, and how.
     """
     _check_class(backbone)
     data = data or ArtsSim(users=30, items=60).load(None, users=None, notify=lambda line: None)
@@ -43,54 +43,56 @@ def check_backbone(backbone: Backbone, *, size: str | None = None, data: Dataset
     with TemporaryDirectory() as folder:
         lines: list[str] = []
         task = Task(data, space, size=size, quiet=True, notify=lines.append)
-        fits = _Fits(backbone.with_size_defaults(size), task, Path(folder) / "first")
-        model = fits.fitted("whole")
-        name = fits.name
-        _check_model(model, fits.probe(model), data)
-        require(fits.same(model, fits.loaded("whole")), f"{name}: a second `load` of one folder answers otherwise")
+        fitter = _Fitter(backbone.with_size_defaults(size), task, Path(folder) / "first")
+        model = fitter.fit("uninterrupted")
+        name = fitter.name
+        _check_model(model, fitter.tester(model), data)
+        reloaded = fitter.load("uninterrupted")
+        require(fitter.equal(model, reloaded), f"{name}: a second `load` of the same folder gives different results")
         if backbone.sizes:
-            _check_determinism(fits, model, len(lines))
+            _check_determinism(fitter, model, len(lines))
         if space.n_categories:
-            where = f"{name}, the category slots left out of the canvas"
-            _check_model(model, Probe(where, backbone.capability, space, space.sid_slots), data)
-            bare = replace(task, space=data.space(categories=False))
-            model = _Fits(backbone.with_size_defaults(size), bare, Path(folder) / "bare").fitted("whole")
+            where = f"{name}, without the category slots on the canvas"
+            _check_model(model, ContextTester(where, backbone.capability, space, space.sid_slots), data)
+            task = replace(task, space=data.space(categories=False))
+            model = replace(fitter, task=task, root=Path(folder) / "no-categories").fit("uninterrupted")
             where = f"{name}, fitted without category slots"
-            _check_model(model, Probe(where, backbone.capability, bare.space, bare.space.sid_slots), data)
+            _check_model(model, ContextTester(where, backbone.capability, task.space, task.space.sid_slots), data)
 
 
 def _check_class(backbone: Backbone) -> None:
-    """What the registry and the command line rely on."""
+    """Check what the registry and the command line rely on."""
     check_options(backbone)
     name, capability, sizes = type(backbone).__name__, backbone.capability, backbone.sizes
-    require(capability in CAN_ANSWER, f"{name}: capability is {capability!r}, and not one of {', '.join(CAN_ANSWER)}")
-    good = isinstance(sizes, tuple) and all(isinstance(size, str) and size not in ("", AUTO) for size in sizes)
-    require(good, f"{name}: sizes is {sizes!r}, and not a tuple of names other than '' and '{AUTO}'")
+    require(capability in CAN_ANSWER, f"{name}: capability is {capability!r}, expected one of {', '.join(CAN_ANSWER)}")
+    valid = isinstance(sizes, tuple) and all(isinstance(size, str) and size not in ("", AUTO) for size in sizes)
+    require(valid, f"{name}: sizes is {sizes!r}, expected a tuple of names other than '' and '{AUTO}'")
     for size in sizes or ("",):
-        at = backbone.with_size_defaults(size)
-        require(
-            type(at) is type(backbone), f"{name}: with_size_defaults({size!r}) is of another class, {type(at).__name__}"
-        )
-        require(
-            at.with_size_defaults(size) == at,
-            f"{name}: with_size_defaults({size!r}) changes options that with_size_defaults({size!r}) has filled in",
-        )
+        call = f"with_size_defaults({size!r})"
+        sized = backbone.with_size_defaults(size)
+        require(type(sized) is type(backbone), f"{name}: {call} returns another class, {type(sized).__name__}")
+        require(sized.with_size_defaults(size) == sized, f"{name}: {call} changes the options that it has filled in")
         for field in fields(backbone):  # type: ignore[arg-type]
-            given, there = getattr(backbone, field.name), getattr(at, field.name)
-            kept = given in (field.default, there)
+            before, after = getattr(backbone, field.name), getattr(sized, field.name)
             require(
-                kept,
-                f"{name}: with_size_defaults({size!r}) changes {field.name}={given!r}, which was given, to {there!r}",
+                before in (field.default, after),
+                f"{name}: {call} changes the explicitly set {field.name}={before!r} to {after!r}",
             )
 
 
-class _Stopped(KeyboardInterrupt):
-    """Ends a fit as Ctrl-C does."""
+class _Interrupted(KeyboardInterrupt):
+    """Interrupts a fit as Ctrl-C does."""
 
 
 @dataclass(frozen=True, eq=False)
-class _Fits:
-    """Fits of one backbone to one task, each in a folder of its own."""
+class _Fitter:
+    """Fits one backbone to one task, each time in a folder of its own.
+
+    Attributes:
+        backbone: the backbone, with the defaults of the size.
+        task: the task.
+        root: parent of the folders.
+    """
 
     backbone: Backbone
     task: Task
@@ -100,106 +102,113 @@ class _Fits:
     def name(self) -> str:
         return type(self.backbone).__name__
 
-    def fitted(self, folder: str, notify: Callable[[str], None] | None = None) -> Model:
-        """Fit in this folder, or continue there, and load."""
+    def fit(self, folder: str, notify: Callable[[str], None] | None = None) -> Model:
+        """Fit in this folder, or continue an interrupted fit there, and load the model."""
         path = self.root / folder
         path.mkdir(parents=True, exist_ok=True)
         if self.backbone.sizes:
             report = self.backbone.fit(replace(self.task, notify=notify or self.task.notify), path)
-            right = isinstance(report, FitReport)
-            require(right, f"{self.name}: `fit` returns a {type(report).__name__}, and no FitReport")
-        return self.loaded(folder)
+            is_report = isinstance(report, FitReport)
+            require(is_report, f"{self.name}: `fit` returns a {type(report).__name__}, expected a FitReport")
+        return self.load(folder)
 
-    def loaded(self, folder: str) -> Model:
-        """Load what was fitted in this folder."""
+    def load(self, folder: str) -> Model:
+        """Load the model that was fitted in this folder."""
         return self.backbone.load(self.task, self.root / folder)
 
-    def probe(self, model: Model) -> Probe:
-        """Asks about all slots: those of the data, or a model's own."""
+    def tester(self, model: Model) -> ContextTester:
+        """Queries all slots: those of the data, or of the model's own codes."""
         space = self.task.space
         if self.backbone.model_codes:
-            space = _own_space(self.name, model, self.task.space.n_items)
-        return Probe(self.name, self.backbone.capability, space, tuple(range(space.n_slots)))
+            space = _model_code_space(self.name, model, space.n_items)
+        return ContextTester(self.name, self.backbone.capability, space, tuple(range(space.n_slots)))
 
-    def same(self, one: Model, other: Model) -> bool:
-        """Whether two models answer the same to the last bit."""
-        probe, histories = self.probe(one), _histories(self.task.data)
-        ours, theirs = probe.space, self.probe(other).space
-        if not all(map(np.array_equal, (ours.item_codes, *ours.numbers), (theirs.item_codes, *theirs.numbers))):
+    def equal(self, first: Model, second: Model) -> bool:
+        """Whether two models give the same responses to the last bit."""
+        tester, histories = self.tester(first), _histories(self.task.data)
+        spaces = tester.space, self.tester(second).space
+        arrays = [(space.item_codes, *space.numbers) for space in spaces]
+        if not all(map(np.array_equal, *arrays)):
             return False
-        first, second = (model.begin(histories, probe.slots) for model in (one, other))
+        contexts = [model.begin(histories, tester.slots) for model in (first, second)]
         return all(
-            torch.equal(probe.ask(first, question), probe.ask(second, question))
-            for question in probe.questions(len(histories))
+            torch.equal(*(tester.run(context, query) for context in contexts))
+            for query in tester.queries(len(histories))
         )
 
 
-def _own_space(name: str, model: Model, n_items: int) -> CodeSpace:
-    """The codes of a model that names items in its own, and what they owe."""
+def _model_code_space(name: str, model: Model, n_items: int) -> CodeSpace:
+    """The code space of a model that identifies items by its own codes, after a check."""
     space = getattr(model, "code_space", None)
     if not isinstance(space, CodeSpace):
-        raise AssertionError(f"{name}: it declares own_codes, and its model has no CodeSpace `code_space`")
-    require(space.n_categories == 0, f"{name}: own_space has category slots")
-    require(space.n_items == n_items, f"{name}: own_space has {space.n_items} items, and the data {n_items}")
-    alone = bool((space.find(space.item_codes) == np.arange(n_items)).all())
-    require(alone, f"{name}: two items have the same codes in own_space")
+        raise AssertionError(f"{name}: the class declares model_codes, but its model has no CodeSpace `code_space`")
+    require(space.n_categories == 0, f"{name}: `code_space` has category slots")
+    require(space.n_items == n_items, f"{name}: `code_space` has {space.n_items} items, but the data has {n_items}")
+    unique = bool((space.find(space.item_codes) == np.arange(n_items)).all())
+    require(unique, f"{name}: two items have the same codes in `code_space`")
     return space
 
 
-def _check_determinism(fits: _Fits, model: Model, n_lines: int) -> None:
-    """A fit that is stopped at a line of progress and called again ends like one that runs through.
+def _check_determinism(fitter: _Fitter, model: Model, n_lines: int) -> None:
+    """Check that a fit that is interrupted and called again gives the same model as an uninterrupted one.
 
-    One that says nothing is called again when it is done, as it is when a run is killed just then.
+    It is interrupted at a line of progress. A fit without progress lines is called again after it has finished, which
+    happens when a run is killed at that moment.
     """
     lines: list[str] = []
 
-    def stop(line: str) -> None:
+    def interrupt(line: str) -> None:
         lines.append(line)
         if len(lines) > n_lines // 2:
-            raise _Stopped
+            raise _Interrupted
 
-    with suppress(_Stopped):
-        fits.fitted("stopped", stop)
-    if fits.same(model, fits.fitted("stopped")):
+    with suppress(_Interrupted):
+        fitter.fit("interrupted", interrupt)
+    if fitter.equal(model, fitter.fit("interrupted")):
         return
-    # Only now is another fit worth its time: it tells which of two rules is broken.
-    again = fits.fitted("again")
-    require(fits.same(model, again), f"{fits.name}: two fits with one seed answer differently on the CPU")
-    how = "stopped and called again" if lines else "called again when it is done"
-    require(False, f"{fits.name}: a `fit` that is {how} answers differently from one that runs through")
+    # The third fit is needed only now: it shows which of two rules is broken.
+    repeated = fitter.fit("repeated")
+    require(fitter.equal(model, repeated), f"{fitter.name}: two fits with one seed give different results on the CPU")
+    cause = "interrupted and called again" if lines else "called again after it has finished"
+    require(False, f"{fitter.name}: a `fit` that is {cause} gives different results than an uninterrupted one")
 
 
-def _check_model(model: Model, probe: Probe, data: Dataset) -> None:
-    """What a fitted model owes on one canvas."""
+def _check_model(model: Model, tester: ContextTester, data: Dataset) -> None:
+    """Check a fitted model on one canvas."""
     histories = _histories(data)
     items = histories.items.copy()
-    everyone, where = list(range(len(histories))), probe.where
-    context = model.begin(histories, probe.slots)
-    questions = list(probe.questions(len(histories)))
-    answers = [probe.ask(context, question) for question in questions]
-    for question, answer in zip(questions, answers, strict=True):
-        probe.check(answer, question)
-        again = probe.ask(context, question)
-        # Rounding may differ: a context may keep what it has computed for the questions before.
-        require(close(answer, again), f"{where}: a context asked {question.name} for a second time answers otherwise")
-        for beam in range(BEAMS if answer.ndim > 2 else 0):
-            alone = probe.ask(context, question.of(everyone, [beam]))
-            require(close(answer[:, [beam]], alone), f"{where}: what a beam is answered depends on the other beams")
-        for place, slot in enumerate(question.slots):
-            alone = probe.ask(context, replace(question, slots=(slot,)))
-            require(close(answer[:, :, [place]], alone), f"{where}: slot {slot} asked for alone is answered otherwise")
-    require(bool((items == histories.items).all()), f"{where}: `begin` or an answer changed the histories")
-    for users in ([2, 0, 4, 1, 3], *([user] for user in everyone)):
-        part = model.begin(histories[users], probe.slots)
-        for question, answer in zip(questions, answers, strict=True):
-            alone = probe.ask(part, question.of(users, list(range(BEAMS))))
-            n_items = int((histories.items[users[0]] >= 0).sum())
-            who = f"a user with {n_items} history items, alone," if len(users) == 1 else "a batch in another order"
-            require(close(answer[users], alone), f"{where}: {who} is answered otherwise than in the whole batch")
+    all_users, where = list(range(len(histories))), tester.where
+    context = model.begin(histories, tester.slots)
+    queries = list(tester.queries(len(histories)))
+    responses = [tester.run(context, query) for query in queries]
+    for query, response in zip(queries, responses, strict=True):
+        tester.check(response, query)
+        # Up to rounding: a context may reuse what it has computed for earlier queries.
+        require(
+            close(response, tester.run(context, query)),
+            f"{where}: the query '{query.name}' gives different results the second time",
+        )
+        for beam in range(N_BEAMS if response.ndim > 2 else 0):
+            single_beam = tester.run(context, query.select(all_users, [beam]))
+            require(close(response[:, [beam]], single_beam), f"{where}: results of a beam depend on the other beams")
+        for index, slot in enumerate(query.slots):
+            single_slot = tester.run(context, replace(query, slots=(slot,)))
+            require(
+                close(response[:, :, [index]], single_slot),
+                f"{where}: results of slot {slot} depend on the other slots of the query",
+            )
+    require(bool((items == histories.items).all()), f"{where}: `begin` or a query changed the histories")
+    for users in ([2, 0, 4, 1, 3], *([user] for user in all_users)):
+        context = model.begin(histories[users], tester.slots)
+        n_items = int((histories.items[users[0]] >= 0).sum())
+        batch = f"a user with {n_items} history items alone" if len(users) == 1 else "the users in another order"
+        for query, response in zip(queries, responses, strict=True):
+            part = tester.run(context, query.select(users, list(range(N_BEAMS))))
+            require(close(response[users], part), f"{where}: results depend on the batch ({batch})")
 
 
 def _histories(data: Dataset) -> Histories:
-    """Five test users with histories of different length: the longest, two of the others, and two cut short."""
+    """Five test users with histories of different lengths: the longest, two others, and two truncated ones."""
     test = data.test().histories
     longest_first = np.argsort(-(test.items >= 0).sum(axis=1), kind="stable")
     rows = longest_first[[0, len(test) // 2, len(test) - 1, 0, 1]]

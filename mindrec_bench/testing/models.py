@@ -1,4 +1,4 @@
-"""Models with known answers, random catalogues, and canvases to fill."""
+"""Models with known log-probabilities, random catalogues, and canvases to fill."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from ..core.protocols import Canvas, ItemsContext
 
 @dataclass(frozen=True, eq=False)
 class TabularDenoiser:
-    """A masked model that looks its answers up. Its conditionals need not come from one joint distribution.
+    """A denoiser that reads its log-probabilities from a table, which need not come from one joint distribution.
 
     Attributes:
-        table: log p(code in slot | revealed), -inf beyond a slot's size. The user with id u reads row u. A state is a
-            number: its digits, first slot first, are code + 1 (0 where masked) in base size + 1.
+        table: log p(code in slot | revealed), -inf beyond a slot's size; row u is for the user with id u. A state is
+            the number with the digits code + 1 (0 if masked) of the slots in order, in base size + 1.
             Shape: (U, states, T, V), float64
         sizes: vocabulary size of each slot.
     """
@@ -36,16 +36,16 @@ class TabularDenoiser:
 
         Args:
             sizes: vocabulary size of each slot.
-            users: how many users to make a table for, ids from 0.
-            seed: of the tables.
-            impossible: share of the entries that get probability 0.
+            users: number of users to make a table for, with ids from 0.
+            seed: seed of the tables.
+            impossible: share of the entries with probability 0.
         """
         rng = np.random.default_rng(seed)
         n_states = int(np.prod([size + 1 for size in sizes]))
         weights = rng.exponential(size=(users, n_states, len(sizes), max(sizes) + 1)) ** 2
         possible = rng.random(weights.shape) >= impossible
         possible &= np.arange(max(sizes) + 1) < np.asarray(sizes)[:, None]
-        possible[..., -1] = True  # all codes of other slots together
+        possible[..., -1] = True  # stands for all codes of other slots
         weights *= possible
         probs = torch.from_numpy(weights / weights.sum(axis=-1, keepdims=True))
         return cls(probs[..., :-1].log(), tuple(sizes))
@@ -57,7 +57,7 @@ class TabularDenoiser:
 
 @dataclass(frozen=True, eq=False)
 class TabularContext:
-    """The tables of a batch of users."""
+    """The context of `TabularDenoiser`, with the tables of a batch of users."""
 
     table: Tensor
     sizes: tuple[int, ...]
@@ -72,10 +72,10 @@ class TabularContext:
 
 @dataclass(frozen=True, eq=False)
 class CatalogueModel:
-    """An items model with given answers.
+    """An items model that reads its log-probabilities from a table.
 
     Attributes:
-        table: log p(item); the user with id u reads row u. Shape: (U, N), float64
+        table: log p(item); row u is for the user with id u. Shape: (U, N), float64
     """
 
     table: Tensor
@@ -99,25 +99,30 @@ def catalogue_model(probs: NDArray[np.float64]) -> CatalogueModel:
 
 
 def random_space(sizes: Sequence[int], n_items: int, *, n_categories: int = 0, seed: int = 0) -> CodeSpace:
-    """A random catalogue in which every code occurs and, where there are few codes, some items share theirs.
+    """A random catalogue in which every code occurs; with few codes, some items have equal codes.
 
     Raises:
-        ValueError: fewer items than the largest slot has codes.
+        ValueError: there are fewer items than codes in the largest slot.
     """
     if n_items < max(sizes):
         raise ValueError(f"{n_items} items can't use all {max(sizes)} codes of a slot")
     codes = np.random.default_rng(seed).integers(0, sizes, size=(n_items, len(sizes)))
-    first = np.arange(max(sizes))[:, None]
-    codes[: max(sizes)] = np.where(first < np.asarray(sizes), first, codes[: max(sizes)])
+    every_code = np.arange(max(sizes))[:, None]
+    codes[: max(sizes)] = np.where(every_code < np.asarray(sizes), every_code, codes[: max(sizes)])
     return CodeSpace(tuple(np.arange(size) for size in sizes), codes, n_categories)
 
 
 def make_canvas(
     space: CodeSpace, users: Int, *, start: Int | None = None, seed: int = 42, catalogue: bool = False
 ) -> Canvas:
-    """The canvas of all slots of a space, empty unless `start` says what is given. Shapes: (B,), (B, T)
+    """A canvas of all slots of a space.
 
-    `catalogue`: only codes that keep an item reachable are allowed.
+    Args:
+        space: the slots and the catalogue.
+        users: user ids. Shape: (B,)
+        start: given codes, `MASK` elsewhere; None: all slots are empty. Shape: (B, T)
+        seed: seed of the run.
+        catalogue: only codes that keep an item reachable are allowed.
     """
     empty = torch.full((len(users), space.n_slots), MASK)
     items = torch.from_numpy(space.item_codes)

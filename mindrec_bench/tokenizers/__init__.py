@@ -1,1 +1,1 @@
-"""Tokenizers: from item texts and training interactions to semantic IDs (SIDs)."""
+"""Tokenizers: item texts and training interactions to semantic IDs (SIDs)."""

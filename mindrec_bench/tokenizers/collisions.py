@@ -1,4 +1,4 @@
-"""Items with the same codes: count them, give each its own codes, or number them."""
+"""Collisions, items with equal codes: count them, give every item unique codes, or number the items that collide."""
 
 from __future__ import annotations
 
@@ -7,94 +7,96 @@ from typing import Literal
 import numpy as np
 
 from ..core.code_space import Int
-from .quantised import Float, Quantised, encode, rebuilt
+from .quantizer import FloatArray, QuantizedItems, encode, reconstruct
 from .sinkhorn import assign
 
 OnCollision = Literal["resolve", "extra-code", "keep"]
 
-_CELLS = 1 << 20
-"""Costs handled at once: 8 MiB."""
+_MAX_COSTS = 1 << 20
+"""Number of costs computed at once: 8 MiB."""
+
+
+def handle_collisions(items: QuantizedItems, on_collision: OnCollision) -> Int:
+    """The final codes of every item. Shape: (N, M), with `extra-code` (N, M + 1)"""
+    if on_collision == "resolve":
+        return resolve_collisions(items)
+    return append_extra_code(items.codes) if on_collision == "extra-code" else items.codes
 
 
 def prefix_groups(codes: Int, length: int) -> Int:
-    """Number items by their first `length` codes. Shape: (N, M) -> (N,)"""
-    group = np.zeros(len(codes), dtype=np.int64)
+    """Number the groups of items that share their first `length` codes. Shape: (N, M) -> (N,)"""
+    groups = np.zeros(len(codes), dtype=np.int64)
     for column in codes[:, :length].T:
-        # Numbered anew after each level, so that the numbers stay small however many levels there are.
-        group = np.unique(group * (int(column.max()) + 1) + column, return_inverse=True)[1]
-    return group
+        # Renumbered after each level, so that the numbers stay small however many levels there are.
+        groups = np.unique(groups * (int(column.max()) + 1) + column, return_inverse=True)[1]
+    return groups
 
 
-def sharing(codes: Int) -> int:
-    """How many items have codes that another item has too. Shape: (N, M)"""
+def count_colliding(codes: Int) -> int:
+    """The number of items whose codes another item has too. Shape: (N, M)"""
     counts = np.bincount(prefix_groups(codes, codes.shape[1]))
     return int(counts[counts > 1].sum())
 
 
-def resolve(quantised: Quantised) -> Int:
-    """Give every item codes of its own, moving as few and as little as a Sinkhorn assignment does.
+def append_extra_code(codes: Int) -> Int:
+    """Add a level that numbers the items with equal codes from 0 (TIGER, section 3.1). Shape: (N, M) -> (N, M + 1)"""
+    groups = prefix_groups(codes, codes.shape[1])
+    order = np.argsort(groups, kind="stable")
+    starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
+    numbers = np.empty(len(codes), dtype=np.int64)
+    numbers[order] = np.arange(len(codes)) - np.repeat(starts, np.diff(starts, append=len(codes)))
+    return np.concatenate([codes, numbers[:, None]], axis=1)
 
-    A prefix of length l + 1 has room for K^(M - l - 1) items. From the first level to the last, where a prefix has more
-    items than room, all items of the group above it (the same first l codes) are assigned to that level's codes anew,
-    each code up to its room, at the cost of the squared distance; the later codes of those that moved follow greedily.
-    Rooms above the last level are large, so that it is mostly there that items move (as in LC-Rec, Zheng et al., ICDE
-    2024, which solves it at the last level alone).
+
+def resolve_collisions(items: QuantizedItems) -> Int:
+    """Give every item unique codes, changing as few codes, and moving items as little, as a Sinkhorn assignment does.
+
+    There are K^(M - l) code sequences for each prefix of l codes, which is the capacity of the prefix. Level by level,
+    wherever a prefix has more items than its capacity, all items that share its codes of the levels before are assigned
+    to the codes of this level anew: each code takes items up to its capacity, at the cost of their squared distance. An
+    item that moves gets its later codes greedily. Capacities are large above the last level, so mostly the last codes
+    change (LC-Rec, Zheng et al., ICDE 2024, solves the assignment at the last level only).
 
     Returns:
-        Codes without two equal rows where N <= K^M; else none is shared by more than ceil(N / K^M) items. Shape: (N, M)
+        Codes without two equal rows if N <= K^M; otherwise at most ceil(N / K^M) items share any codes. Shape: (N, M)
     """
-    latents, books, codes = quantised.latents, quantised.codebooks, quantised.codes.copy()
-    levels, size, _ = books.shape
-    least = -(-len(codes) // size**levels)
-    for level in range(levels):
-        room = least * size ** (levels - level - 1)
-        above, own = prefix_groups(codes, level), prefix_groups(codes, level + 1)
-        crowded = np.bincount(own)[own] > room
-        if not crowded.any():
+    latents, codebooks, codes = items.latents, items.codebooks, items.codes.copy()
+    n_levels, size, _ = codebooks.shape
+    items_per_sid = -(-len(codes) // size**n_levels)
+    for level in range(n_levels):
+        capacity = items_per_sid * size ** (n_levels - level - 1)
+        parents, groups = prefix_groups(codes, level), prefix_groups(codes, level + 1)
+        overfull = np.bincount(groups)[groups] > capacity
+        if not overfull.any():
             continue
-        in_group = np.isin(above, above[crowded])
-        rows = np.flatnonzero(in_group)[np.argsort(above[in_group], kind="stable")]
-        for part in _parts(above[rows], size):
-            _move(latents, books, codes, rows[part], above[rows[part]], level, room)
+        affected = np.isin(parents, parents[overfull])
+        rows = np.flatnonzero(affected)[np.argsort(parents[affected], kind="stable")]
+        for chunk in _chunks(parents[rows], size):
+            _reassign(latents, codebooks, codes, rows[chunk], parents[rows[chunk]], level, capacity)
     return codes
 
 
-def _parts(groups: Int, size: int) -> list[slice]:
-    """Slices of whole groups, of a limited number of costs each (a single group may have more)."""
+def _chunks(groups: Int, size: int) -> list[slice]:
+    """Slices of whole groups with at most `_MAX_COSTS` costs each, except that a single group may have more."""
     ends = np.append(np.flatnonzero(np.diff(groups)) + 1, len(groups))
-    parts, start, last = [], 0, 0
+    chunks, start, last = [], 0, 0
     for end in ends.tolist():
-        if end - start > _CELLS // size and last > start:
-            parts.append(slice(start, last))
+        if end - start > _MAX_COSTS // size and last > start:
+            chunks.append(slice(start, last))
             start = last
         last = end
-    return [*parts, slice(start, last)]
+    return [*chunks, slice(start, last)]
 
 
-def _move(latents: Float, books: Float, codes: Int, rows: Int, above: Int, level: int, room: int) -> None:
-    """Assign these rows' codes of one level anew, and let the later ones follow; `codes` is changed."""
-    left = (latents[rows] - rebuilt(books, codes[rows, :level])).astype(np.float64)
-    book = books[level].astype(np.float64)
-    costs = (left**2).sum(axis=1)[:, None] + (book**2).sum(axis=1) - 2 * left @ book.T
-    groups = np.unique(above, return_inverse=True)[1]
-    found = assign(costs, groups, room)
-    moved = found != codes[rows, level]
-    given = np.concatenate([codes[rows[moved], :level], found[moved, None]], axis=1)
-    codes[rows[moved]] = encode(latents[rows[moved]], books, given)
-
-
-def numbered(codes: Int) -> Int:
-    """Add a level that numbers the items with equal codes from 0 (TIGER, section 3.1). Shape: (N, M) -> (N, M + 1)"""
-    group = prefix_groups(codes, codes.shape[1])
-    order = np.argsort(group, kind="stable")
-    first = np.flatnonzero(np.diff(group[order], prepend=-1))
-    number = np.empty(len(codes), dtype=np.int64)
-    number[order] = np.arange(len(codes)) - np.repeat(first, np.diff(first, append=len(codes)))
-    return np.concatenate([codes, number[:, None]], axis=1)
-
-
-def settle(quantised: Quantised, how: OnCollision) -> Int:
-    """The final codes of every item. Shape: (N, M), with `extra-code` (N, M + 1)"""
-    if how == "resolve":
-        return resolve(quantised)
-    return numbered(quantised.codes) if how == "extra-code" else quantised.codes
+def _reassign(
+    latents: FloatArray, codebooks: FloatArray, codes: Int, rows: Int, parents: Int, level: int, capacity: int
+) -> None:
+    """Assign the codes of one level of these rows anew, and encode the later levels; changes `codes` in place."""
+    residuals = (latents[rows] - reconstruct(codebooks, codes[rows, :level])).astype(np.float64)
+    codebook = codebooks[level].astype(np.float64)
+    costs = (residuals**2).sum(axis=1)[:, None] + (codebook**2).sum(axis=1) - 2 * residuals @ codebook.T
+    groups = np.unique(parents, return_inverse=True)[1]
+    assigned = assign(costs, groups, capacity)
+    moved = assigned != codes[rows, level]
+    prefix = np.concatenate([codes[rows[moved], :level], assigned[moved, None]], axis=1)
+    codes[rows[moved]] = encode(latents[rows[moved]], codebooks, prefix)

@@ -1,7 +1,7 @@
-"""Item vectors from who is consumed near whom, without training a model: from the training parts only.
+"""Item vectors from the co-occurrence of items in the training sequences, without training a model.
 
-A truncated SVD of the positive pointwise mutual information of items that stand near each other, which is what
-skip-gram with negative sampling factorises (Levy and Goldberg, NeurIPS 2014).
+A truncated SVD of the positive pointwise mutual information of items that occur near each other, which is what
+skip-gram with negative sampling factorizes (Levy and Goldberg, NeurIPS 2014).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.code_space import Int
 from ..core.dataset import HISTORY, Dataset
-from .quantised import Float
+from .quantizer import FloatArray
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -22,35 +22,38 @@ SMOOTHING = 0.75
 
 
 def cooccurrences(data: Dataset) -> csr_array:
-    """How often two items stand in one user's training part, at most 10 places apart, in either order. Shape: (N, N)"""
+    """How often two items occur at most 10 positions apart in a user's training sequence, in either order.
+
+    Shape: (N, N)
+    """
     from scipy.sparse import csr_array
 
-    trained = data.in_training
-    items = data.items[trained]
-    user = np.repeat(np.arange(data.n_users), np.diff(data.offsets))[trained]
+    in_training = data.in_training
+    items = data.items[in_training]
+    users = np.repeat(np.arange(data.n_users), np.diff(data.offsets))[in_training]
     total = csr_array((data.n_items, data.n_items), dtype=np.float64)
     for distance in range(1, min(HISTORY + 1, len(items))):
-        same = user[distance:] == user[:-distance]
-        total += _pairs(items[:-distance][same], items[distance:][same], data.n_items)
+        same_user = users[distance:] == users[:-distance]
+        total += _pair_counts(items[:-distance][same_user], items[distance:][same_user], data.n_items)
     total = total + total.T
     total.setdiag(0)
     total.eliminate_zeros()
     return total
 
 
-def _pairs(first: Int, second: Int, n_items: int) -> csr_array:
+def _pair_counts(first: Int, second: Int, n_items: int) -> csr_array:
     from scipy.sparse import csr_array
 
     return csr_array((np.ones(len(first)), (first, second)), shape=(n_items, n_items))
 
 
-def cooccurrence_vectors(data: Dataset, dims: int, seed: int) -> Float:
-    """Vectors of items; zero for those that stand near no other in training.
+def cooccurrence_vectors(data: Dataset, dims: int, seed: int) -> FloatArray:
+    """Item vectors; zero for items that occur near no other in the training sequences.
 
     Args:
-        data: gives the training parts.
-        dims: columns; those beyond the matrix's rank are zero.
-        seed: of the randomised SVD.
+        data: the users' sequences, of which the training parts are read.
+        dims: number of columns; those beyond the rank of the matrix are zero.
+        seed: seed of the randomized SVD.
 
     Returns:
         Shape: (N, dims)
@@ -59,20 +62,20 @@ def cooccurrence_vectors(data: Dataset, dims: int, seed: int) -> Float:
 
     counts = cooccurrences(data)
     vectors = np.zeros((data.n_items, dims), dtype=np.float32)
-    known = np.flatnonzero(np.diff(counts.indptr))
-    if not len(known):
+    cooccurring = np.flatnonzero(np.diff(counts.indptr))
+    if not len(cooccurring):
         return vectors
-    matrix = _mutual_information(counts[known][:, known])
-    left, values, _ = randomized_svd(matrix, min(dims, len(known)), random_state=seed)
-    vectors[known, : len(values)] = left * np.sqrt(values)
+    matrix = _mutual_information(counts[cooccurring][:, cooccurring])
+    left, values, _ = randomized_svd(matrix, min(dims, len(cooccurring)), random_state=seed)
+    vectors[cooccurring, : len(values)] = left * np.sqrt(values)
     return vectors
 
 
 def _mutual_information(counts: csr_array) -> csr_array:
     """max(0, log p(i, j) / (p(i) p'(j))), p' smoothed, for counts without an empty row. Shape: (N, N)"""
-    degree = np.asarray(counts.sum(axis=1)).ravel()
-    context = degree**SMOOTHING / (degree**SMOOTHING).sum()
+    degrees = np.asarray(counts.sum(axis=1)).ravel()
+    contexts = degrees**SMOOTHING / (degrees**SMOOTHING).sum()
     matrix = counts.tocoo()
-    row, column = matrix.coords
-    matrix.data = np.maximum(np.log(matrix.data / (degree[row] * context[column])), 0.0)
+    rows, columns = matrix.coords
+    matrix.data = np.maximum(np.log(matrix.data / (degrees[rows] * contexts[columns])), 0.0)
     return matrix.tocsr()

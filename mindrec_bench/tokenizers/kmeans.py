@@ -1,7 +1,7 @@
-"""K-means, on a CPU or a GPU, with the same result for the same seed.
+"""K-means on a CPU or a GPU, with one result for each seed.
 
-Our own, since scikit-learn sums the parts of its threads in the order in which they finish, which moves items at the
-border of two clusters from run to run.
+scikit-learn's is not used, since it adds up the partial sums of its threads in the order in which they finish, which
+moves items on the border of two clusters from run to run.
 """
 
 from __future__ import annotations
@@ -9,52 +9,52 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-POINTS = 256
-"""So many vectors a centre are enough to place it; of more, a sample is taken."""
+MAX_ROUNDS = 25
 
-ROUNDS = 25
+SAMPLE_PER_CENTRE = 256
+"""This many vectors per centre suffice to place the centres; of more vectors, a sample is drawn."""
 
-START = 32
-"""So many vectors a centre are enough to draw the start from."""
+START_PER_CENTRE = 32
+"""This many vectors per centre suffice for the k-means++ start."""
 
-_CELLS = 1 << 20
-"""Distances computed at once: 4 MiB, which stays in a cache."""
+_MAX_DISTANCES = 1 << 20
+"""Number of distances computed at once: 4 MiB, which stays in a cache."""
 
 
 def nearest(vectors: Tensor, centres: Tensor) -> Tensor:
-    """The nearest centre of each vector, the lower one of two equally near. Shapes: (N, D), (K, D) -> (N,)"""
+    """The index of each vector's nearest centre, the lower one of two equally near. Shapes: (N, D), (K, D) -> (N,)"""
     half_norms = centres.square().sum(dim=1) / 2
-    parts = vectors.split(max(1, _CELLS // len(centres)))
-    return torch.cat([torch.addmm(half_norms, part, centres.T, alpha=-1).argmin(dim=1) for part in parts])
+    chunks = vectors.split(max(1, _MAX_DISTANCES // len(centres)))
+    return torch.cat([torch.addmm(half_norms, chunk, centres.T, alpha=-1).argmin(dim=1) for chunk in chunks])
 
 
-def k_means(vectors: Tensor, k: int, generator: torch.Generator, *, rounds: int = ROUNDS) -> Tensor:
+def k_means(vectors: Tensor, k: int, generator: torch.Generator, *, max_rounds: int = MAX_ROUNDS) -> Tensor:
     """Lloyd's algorithm from a k-means++ start (Arthur and Vassilvitskii, SODA 2007).
 
     A centre that loses all its vectors moves to the vector that is farthest from its own centre.
 
     Args:
         vectors: Shape: (N, D)
-        k: how many centres, at most N.
-        generator: of the CPU; draws the sample and the start.
-        rounds: at most so many.
+        k: number of centres, at most N.
+        generator: draws the sample and the start; on the CPU.
+        max_rounds: maximum number of rounds.
 
     Returns:
         The centres. Shape: (k, D)
     """
-    vectors = vectors[torch.randperm(len(vectors), generator=generator)[: POINTS * k].to(vectors.device)]
-    centres = _spread(vectors[: START * k], k, generator)
-    before = None
-    for _ in range(rounds):
+    vectors = vectors[torch.randperm(len(vectors), generator=generator)[: SAMPLE_PER_CENTRE * k].to(vectors.device)]
+    centres = _k_means_plus_plus(vectors[: START_PER_CENTRE * k], k, generator)
+    previous = None
+    for _ in range(max_rounds):
         codes = nearest(vectors, centres)
-        if before is not None and torch.equal(codes, before):
+        if previous is not None and torch.equal(codes, previous):
             break
-        before = codes
+        previous = codes
         means, counts = group_means(vectors, codes, k)
         empty = (counts == 0).nonzero().squeeze(1)
         if len(empty):
-            far = (vectors - centres[codes]).square().sum(dim=1).argsort(descending=True, stable=True)
-            means[empty] = vectors[far[: len(empty)]]
+            farthest = (vectors - centres[codes]).square().sum(dim=1).argsort(descending=True, stable=True)
+            means[empty] = vectors[farthest[: len(empty)]]
         centres = means
     return centres
 
@@ -70,15 +70,15 @@ def group_means(vectors: Tensor, groups: Tensor, k: int) -> tuple[Tensor, Tensor
     return sums / counts.clamp(min=1)[:, None], counts
 
 
-def _spread(vectors: Tensor, k: int, generator: torch.Generator) -> Tensor:
-    """k of the vectors, each drawn in proportion to its squared distance from those drawn before. Shape: (k, D)"""
-    at = int(torch.randint(len(vectors), (1,), generator=generator))
-    drawn, distance = [at], (vectors - vectors[at]).square().sum(dim=1)
+def _k_means_plus_plus(vectors: Tensor, k: int, generator: torch.Generator) -> Tensor:
+    """Draw k vectors, each in proportion to its squared distance from those drawn before. Shape: (k, D)"""
+    index = int(torch.randint(len(vectors), (1,), generator=generator))
+    drawn, distances = [index], (vectors - vectors[index]).square().sum(dim=1)
     uniforms = torch.rand(k, generator=generator, dtype=torch.float64)
     for uniform in uniforms[1:]:
-        reached = distance.double().cumsum(dim=0)
+        cumulative = distances.double().cumsum(dim=0)
         # Where all distances are 0 any vector will do.
-        at = min(int(torch.searchsorted(reached, float(uniform) * reached[-1], right=True)), len(vectors) - 1)
-        drawn.append(at)
-        distance = torch.minimum(distance, (vectors - vectors[at]).square().sum(dim=1))
+        index = min(int(torch.searchsorted(cumulative, float(uniform) * cumulative[-1], right=True)), len(vectors) - 1)
+        drawn.append(index)
+        distances = torch.minimum(distances, (vectors - vectors[index]).square().sum(dim=1))
     return vectors[torch.tensor(drawn, device=vectors.device)]

@@ -1,6 +1,6 @@
-"""`rqkmeans`: residual k-means; each level's centres code what the levels before it left over.
+"""`rqkmeans`: residual k-means; the centres of each level quantize the residuals of the levels before.
 
-No network and no training time to speak of: a million vectors of 32 dimensions take half a minute of one core.
+No network is trained: a million vectors of 32 dimensions take half a minute on one core.
 """
 
 from __future__ import annotations
@@ -10,40 +10,42 @@ from dataclasses import dataclass
 import torch
 
 from . import kmeans
-from .quantised import Job, Quantised
+from .quantizer import QuantizationTask, QuantizedItems, Quantizer
 
 
 @dataclass(frozen=True)
-class RqKMeans:
+class RqKMeans(Quantizer):
     """Residual k-means.
 
     Attributes:
-        rounds: of Lloyd's algorithm, at most, a level.
+        rounds: maximum number of rounds of Lloyd's algorithm at each level.
     """
 
-    rounds: int = kmeans.ROUNDS
+    rounds: int = kmeans.MAX_ROUNDS
 
     def __post_init__(self) -> None:
         if self.rounds < 1:
             raise ValueError(f"rounds is {self.rounds}; it must be 1 or more")
 
-    def quantise(self, job: Job) -> Quantised:
-        """See `Method`; the latent vectors are the vectors themselves."""
-        left = torch.from_numpy(job.vectors).to(job.device)
-        books, columns = residual_k_means(left, job.levels, job.size, job.seed, rounds=self.rounds)
-        return Quantised(job.vectors, books.cpu().numpy(), columns.cpu().numpy(), decode=lambda sums: sums)
+    def quantize(self, task: QuantizationTask) -> QuantizedItems:
+        """See `Quantizer.quantize`; the latents are the vectors themselves."""
+        vectors = torch.from_numpy(task.vectors).to(task.device)
+        codebooks, codes = residual_k_means(
+            vectors, task.n_levels, task.codebook_size, task.seed, max_rounds=self.rounds
+        )
+        return QuantizedItems(task.vectors, codebooks.cpu().numpy(), codes.cpu().numpy(), decode=lambda sums: sums)
 
 
 def residual_k_means(
-    vectors: torch.Tensor, levels: int, codes: int, seed: int, *, rounds: int = kmeans.ROUNDS
+    vectors: torch.Tensor, n_levels: int, codebook_size: int, seed: int, *, max_rounds: int = kmeans.MAX_ROUNDS
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Codebooks and codes of vectors, level by level. Shape: (N, D) -> (M, K, D) and (N, M)"""
     generator = torch.Generator().manual_seed(seed)
-    left, books, columns = vectors, [], []
-    for _ in range(levels):
-        centres = kmeans.k_means(left, codes, generator, rounds=rounds)
-        column = kmeans.nearest(left, centres)
-        left = left - centres[column]
-        books.append(centres)
+    residuals, codebooks, columns = vectors, [], []
+    for _ in range(n_levels):
+        centres = kmeans.k_means(residuals, codebook_size, generator, max_rounds=max_rounds)
+        column = kmeans.nearest(residuals, centres)
+        residuals = residuals - centres[column]
+        codebooks.append(centres)
         columns.append(column)
-    return torch.stack(books), torch.stack(columns, dim=1)
+    return torch.stack(codebooks), torch.stack(columns, dim=1)

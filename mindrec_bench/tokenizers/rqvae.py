@@ -1,9 +1,9 @@
-"""`rqvae`: an autoencoder whose bottleneck is a residual quantiser (RQ-VAE; TIGER, Rajput et al., NeurIPS 2023).
+"""`rqvae`: an autoencoder whose bottleneck is a residual quantizer (RQ-VAE; TIGER, Rajput et al., NeurIPS 2023).
 
     mrbench data tokenize ./mydata --method rqvae
     mrbench data tokenize ./mydata --preset tiger
 
-The loss of TIGER's section 3.1, sg stopping the gradient:
+The loss of TIGER, section 3.1, where sg stops the gradient:
 |x - decoder(sum of e_l)|^2 + sum over levels l of (|sg[r_l] - e_l|^2 + beta |r_l - sg[e_l]|^2).
 """
 
@@ -19,31 +19,31 @@ import torch
 from torch import Tensor, nn
 
 from .kmeans import nearest
-from .quantised import Float, Job, Quantised
+from .quantizer import FloatArray, QuantizationTask, QuantizedItems, Quantizer
 from .rqkmeans import residual_k_means
-from .training import train
+from .training_loop import train
 
 REVIVE_SHARE = 0.9
-"""Codes that no item uses are renewed in this first share of the epochs; after that codebooks only settle."""
+"""Codes that no item uses are renewed during this first share of the epochs; after that the codebooks only converge."""
 
 START_ITEMS = 1 << 16
-"""The codebooks start at the k-means of so many items' first latent vectors."""
+"""The codebooks start from k-means of the initial latents of at most this many items."""
 
-ENCODE_BATCH = 1 << 14
+ENCODE_BATCH_SIZE = 1 << 14
 
 
 @dataclass(frozen=True)
-class RqVae:
-    """RQ-VAE. The defaults are sized for minutes on a CPU; `--preset tiger` is the paper's training.
+class RqVae(Quantizer):
+    """RQ-VAE. The defaults train for minutes on a CPU; `--preset tiger` is the paper's training.
 
     Attributes:
-        hidden: widths of the encoder's hidden layers, the decoder's reversed.
-        latent: width of the latent vectors and codebooks.
+        hidden: widths of the encoder's hidden layers; the decoder has them in reverse.
+        latent: width of the latents and the codebooks.
         beta: weight of the commitment loss.
-        epochs: passes over the items.
-        batch: items a step.
-        optimizer: of all weights.
-        lr: its learning rate.
+        epochs: number of passes over the items.
+        batch: number of items per step.
+        optimizer: optimizer of all weights.
+        lr: learning rate.
     """
 
     hidden: str = "512-256-128"
@@ -60,173 +60,176 @@ class RqVae:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0")
         if self.beta < 0:
             raise ValueError(f"beta is {self.beta}; it must be 0 or more")
-        if not all(part.isdigit() and int(part) > 0 for part in self.hidden.split("-")):
+        if not all(width.isdigit() and int(width) > 0 for width in self.hidden.split("-")):
             raise ValueError(f"hidden is '{self.hidden}'; write widths like 512-256-128")
 
-    def quantise(self, job: Job) -> Quantised:
-        """See `Method`."""
-        return fit(self, job)
+    def quantize(self, task: QuantizationTask) -> QuantizedItems:
+        """See `Quantizer.quantize`."""
+        return fit_rqvae(self, task)
 
 
-class Pass(NamedTuple):
-    """One batch through the network.
+class RqVaeOutput(NamedTuple):
+    """The outputs of the network for a batch.
 
     Attributes:
         codes: Shape: (B, M)
-        chosen: the codebook vectors of the codes. Shape: (B, M, d)
-        residuals: what each level was to code. Shape: (B, M, d)
-        quantised: sums of the codebook vectors, with the gradient of the latents (straight-through). Shape: (B, d)
-        rebuilt: Shape: (B, D)
+        codewords: the codebook vectors of the codes. Shape: (B, M, d)
+        residuals: the input of each level of the quantizer. Shape: (B, M, d)
+        quantized: sums of the codewords, with the gradient of the latents (straight-through). Shape: (B, d)
+        reconstruction: Shape: (B, D)
     """
 
     codes: Tensor
-    chosen: Tensor
+    codewords: Tensor
     residuals: Tensor
-    quantised: Tensor
-    rebuilt: Tensor
+    quantized: Tensor
+    reconstruction: Tensor
 
 
-class Term(Protocol):
-    """An additional loss."""
+class ExtraLoss(Protocol):
+    """A loss that is added to that of RQ-VAE."""
 
     def begin_epoch(self, codebooks: Tensor, epoch: int, seed: int) -> None:
-        """Before each epoch. Shape: (M, K, d)"""
+        """Called before each epoch. Shape: (M, K, d)"""
         ...
 
-    def loss(self, passed: Pass, codebooks: Tensor, rows: Tensor, generator: torch.Generator) -> Tensor:
-        """Of a batch of items, a scalar."""
+    def loss(self, output: RqVaeOutput, codebooks: Tensor, rows: Tensor, generator: torch.Generator) -> Tensor:
+        """The loss of a batch of items, a scalar."""
         ...
 
 
-class Network(nn.Module):
-    """Encoder, codebooks, decoder."""
+class RqVaeNetwork(nn.Module):
+    """Encoder, codebooks and decoder."""
 
-    def __init__(self, width: int, hidden: Sequence[int], latent: int, levels: int, codes: int) -> None:
+    def __init__(self, width: int, hidden: Sequence[int], latent: int, n_levels: int, codebook_size: int) -> None:
         super().__init__()
-        self.encoder = _layers([width, *hidden, latent])
-        self.decoder = _layers([latent, *reversed(hidden), width])
-        self.codebooks = nn.Parameter(torch.zeros(levels, codes, latent))
+        self.encoder = _mlp([width, *hidden, latent])
+        self.decoder = _mlp([latent, *reversed(hidden), width])
+        self.codebooks = nn.Parameter(torch.zeros(n_levels, codebook_size, latent))
 
-    def quantise(self, latents: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Codes, codebook vectors, residuals; see `Pass`. No level's choice pulls at the levels after it."""
-        left, codes, chosen, residuals = latents, [], [], []
-        for book in self.codebooks:
+    def quantize(self, latents: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Codes, codewords and residuals, see `RqVaeOutput`; no gradient flows from a level to the codewords before."""
+        left, codes, codewords, residuals = latents, [], [], []
+        for codebook in self.codebooks:
             residuals.append(left)
-            codes.append(nearest(left.detach(), book.detach()))
-            chosen.append(book[codes[-1]])
-            left = left - chosen[-1].detach()
-        return torch.stack(codes, dim=1), torch.stack(chosen, dim=1), torch.stack(residuals, dim=1)
+            codes.append(nearest(left.detach(), codebook.detach()))
+            codewords.append(codebook[codes[-1]])
+            left = left - codewords[-1].detach()
+        return torch.stack(codes, dim=1), torch.stack(codewords, dim=1), torch.stack(residuals, dim=1)
 
-    def forward(self, vectors: Tensor) -> Pass:
-        """Through the whole. Shape: (B, D)"""
+    def forward(self, vectors: Tensor) -> RqVaeOutput:
+        """Encode, quantize and decode. Shape: (B, D)"""
         latents = self.encoder(vectors)
-        codes, chosen, residuals = self.quantise(latents)
-        quantised = latents + (chosen.sum(dim=1) - latents).detach()
-        return Pass(codes, chosen, residuals, quantised, self.decoder(quantised))
+        codes, codewords, residuals = self.quantize(latents)
+        quantized = latents + (codewords.sum(dim=1) - latents).detach()
+        return RqVaeOutput(codes, codewords, residuals, quantized, self.decoder(quantized))
 
 
-def _layers(widths: Sequence[int]) -> nn.Sequential:
-    steps: list[nn.Module] = []
-    for before, after in pairwise(widths):
-        steps += [nn.Linear(before, after), nn.ReLU()]
-    return nn.Sequential(*steps[:-1])
+def _mlp(widths: Sequence[int]) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for n_inputs, n_outputs in pairwise(widths):
+        layers += [nn.Linear(n_inputs, n_outputs), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
 
 
-def quantiser_loss(passed: Pass, vectors: Tensor, beta: float) -> Tensor:
-    """TIGER's loss, squared norms averaged over the batch; a scalar."""
-    rebuilt = (vectors - passed.rebuilt).square().sum(dim=1)
-    codebook = (passed.residuals.detach() - passed.chosen).square().sum(dim=(1, 2))
-    commitment = (passed.residuals - passed.chosen.detach()).square().sum(dim=(1, 2))
-    return (rebuilt + codebook + beta * commitment).mean()
+def rqvae_loss(output: RqVaeOutput, vectors: Tensor, beta: float) -> Tensor:
+    """TIGER's loss with squared norms averaged over the batch; a scalar."""
+    reconstruction = (vectors - output.reconstruction).square().sum(dim=1)
+    codebook = (output.residuals.detach() - output.codewords).square().sum(dim=(1, 2))
+    commitment = (output.residuals - output.codewords.detach()).square().sum(dim=(1, 2))
+    return (reconstruction + codebook + beta * commitment).mean()
 
 
-class _Objective:
-    """RQ-VAE in the training loop: k-means start, loss, and new places for codes that no item uses."""
+class _RqVaeObjective:
+    """RQ-VAE in the training loop: k-means start, loss, and renewal of codes that no item uses."""
 
-    def __init__(self, network: Network, options: RqVae, job: Job, term: Term | None) -> None:
-        self.network, self.options, self.job, self.term = network, options, job, term
-        self.vectors = torch.from_numpy(job.vectors).to(job.device)
-        self.used = torch.zeros(network.codebooks.shape[:2], dtype=torch.bool, device=job.device)
+    def __init__(
+        self, network: RqVaeNetwork, options: RqVae, task: QuantizationTask, extra_loss: ExtraLoss | None
+    ) -> None:
+        self.network, self.options, self.task, self.extra_loss = network, options, task, extra_loss
+        self.vectors = torch.from_numpy(task.vectors).to(task.device)
+        self.used = torch.zeros(network.codebooks.shape[:2], dtype=torch.bool, device=task.device)
 
     @torch.no_grad()
     def begin(self, generator: torch.Generator) -> None:
-        """Residual k-means of the latents places the codebooks."""
-        rows = torch.randperm(len(self.vectors), generator=generator)[:START_ITEMS].to(self.job.device)
+        """Initialize the codebooks by residual k-means of the latents."""
+        rows = torch.randperm(len(self.vectors), generator=generator)[:START_ITEMS].to(self.task.device)
         latents = self.network.encoder(self.vectors[rows])
-        books, _ = residual_k_means(latents, self.job.levels, self.job.size, self.job.seed)
-        self.network.codebooks.copy_(books)
+        codebooks, _ = residual_k_means(latents, self.task.n_levels, self.task.codebook_size, self.task.seed)
+        self.network.codebooks.copy_(codebooks)
 
     def begin_epoch(self, epoch: int, generator: torch.Generator) -> None:
-        """Forget which codes were used."""
+        """Reset which codes are used."""
         self.used.zero_()
-        if self.term is not None:
-            self.term.begin_epoch(self.network.codebooks.detach(), epoch, self.job.seed)
+        if self.extra_loss is not None:
+            self.extra_loss.begin_epoch(self.network.codebooks.detach(), epoch, self.task.seed)
 
     def loss(self, rows: Tensor, generator: torch.Generator) -> Tensor:
-        """TIGER's loss and the additional term."""
+        """The loss of RQ-VAE and the extra loss."""
         vectors = self.vectors[rows]
-        passed = self.network(vectors)
-        self.used[torch.arange(self.job.levels, device=rows.device), passed.codes] = True
-        loss = quantiser_loss(passed, vectors, self.options.beta)
-        if self.term is not None:
-            loss = loss + self.term.loss(passed, self.network.codebooks, rows, generator)
+        output = self.network(vectors)
+        self.used[torch.arange(self.task.n_levels, device=rows.device), output.codes] = True
+        loss = rqvae_loss(output, vectors, self.options.beta)
+        if self.extra_loss is not None:
+            loss = loss + self.extra_loss.loss(output, self.network.codebooks, rows, generator)
         return loss
 
     @torch.no_grad()
     def end_epoch(self, epoch: int, optimizer: torch.optim.Optimizer, generator: torch.Generator) -> None:
-        """Put every unused code on a random item's residual, and let its optimiser state start anew."""
+        """Move every unused codeword to the residual of a random item, and reset its optimizer state."""
         if epoch + 1 >= REVIVE_SHARE * self.options.epochs or bool(self.used.all()):
             return
-        draws = torch.randint(len(self.vectors), self.used.shape, generator=generator).to(self.job.device)
+        draws = torch.randint(len(self.vectors), self.used.shape, generator=generator).to(self.task.device)
         state = optimizer.state[self.network.codebooks]
-        for level, dead in enumerate(~self.used):
-            latents = self.network.encoder(self.vectors[draws[level][dead]])
-            self.network.codebooks[level, dead] = self.network.quantise(latents)[2][:, level]
+        for level, unused in enumerate(~self.used):
+            latents = self.network.encoder(self.vectors[draws[level][unused]])
+            self.network.codebooks[level, unused] = self.network.quantize(latents)[2][:, level]
             for name, values in state.items():
                 if name != "step":
-                    values[level, dead] = 0
+                    values[level, unused] = 0
 
 
-def fit(options: RqVae, job: Job, term: Term | None = None) -> Quantised:
-    """Train the network and read the items' codes off it.
+def fit_rqvae(options: RqVae, task: QuantizationTask, extra_loss: ExtraLoss | None = None) -> QuantizedItems:
+    """Train the network and return the items' codes.
 
     Args:
-        options: how.
-        job: what.
-        term: an additional loss.
+        options: network and training.
+        task: vectors, number of codes, seed, device and limits.
+        extra_loss: a loss to add to that of RQ-VAE.
 
     Raises:
         MrbenchError: training diverged, or its checkpoint can't be written.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(job.seed)
-        hidden = [int(part) for part in options.hidden.split("-")]
-        network = Network(job.vectors.shape[1], hidden, options.latent, job.levels, job.size)
-    network.to(job.device)
-    kind = {"adamw": torch.optim.AdamW, "adagrad": torch.optim.Adagrad}[options.optimizer]
-    optimizer = kind(network.parameters(), lr=options.lr)
-    losses = train(_Objective(network, options, job, term), optimizer, job, epochs=options.epochs, batch=options.batch)
-    return _quantised(network, job, losses)
+        torch.manual_seed(task.seed)
+        hidden = [int(width) for width in options.hidden.split("-")]
+        network = RqVaeNetwork(task.vectors.shape[1], hidden, options.latent, task.n_levels, task.codebook_size)
+    network.to(task.device)
+    optimizer_class = {"adamw": torch.optim.AdamW, "adagrad": torch.optim.Adagrad}[options.optimizer]
+    optimizer = optimizer_class(network.parameters(), lr=options.lr)
+    objective = _RqVaeObjective(network, options, task, extra_loss)
+    losses = train(objective, optimizer, task, epochs=options.epochs, batch_size=options.batch)
+    return _quantize_items(network, task, losses)
 
 
 @torch.no_grad()
-def _quantised(network: Network, job: Job, losses: list[float]) -> Quantised:
-    parts = torch.from_numpy(job.vectors).split(ENCODE_BATCH)
-    latents = torch.cat([network.encoder(part.to(job.device)) for part in parts])
-    codes, left = [], latents
-    for book in network.codebooks:
-        codes.append(nearest(left, book))
-        left = left - book[codes[-1]]
+def _quantize_items(network: RqVaeNetwork, task: QuantizationTask, losses: list[float]) -> QuantizedItems:
+    chunks = torch.from_numpy(task.vectors).split(ENCODE_BATCH_SIZE)
+    latents = torch.cat([network.encoder(chunk.to(task.device)) for chunk in chunks])
+    codes, residuals = [], latents
+    for codebook in network.codebooks:
+        codes.append(nearest(residuals, codebook))
+        residuals = residuals - codebook[codes[-1]]
 
     @torch.no_grad()
-    def decode(sums: Float) -> Float:
-        parts = torch.from_numpy(np.ascontiguousarray(sums)).split(ENCODE_BATCH)
-        return torch.cat([network.decoder(part.to(job.device)).cpu() for part in parts]).numpy()
+    def decode(sums: FloatArray) -> FloatArray:
+        chunks = torch.from_numpy(np.ascontiguousarray(sums)).split(ENCODE_BATCH_SIZE)
+        return torch.cat([network.decoder(chunk.to(task.device)).cpu() for chunk in chunks]).numpy()
 
-    return Quantised(
+    return QuantizedItems(
         latents.cpu().numpy(),
         network.codebooks.cpu().numpy(),
         torch.stack(codes, dim=1).cpu().numpy(),
         decode,
-        facts={"epochs": len(losses), "first_loss": losses[0], "last_loss": losses[-1]},
+        training_stats={"epochs": len(losses), "first_loss": losses[0], "last_loss": losses[-1]},
     )

@@ -1,13 +1,21 @@
-"""A small data set with a pattern that can be learnt: item i is followed by item i + 1."""
+"""Small data sets with a pattern that can be learnt: item i is followed by item i + 1."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mindrec_baselines.recbole_backend import compat
+from mindrec_baselines.t5.sizes import T5_SIZES, T5Size
+from mindrec_bench.core.backbone import Task
 from mindrec_bench.core.dataset import Dataset
+from mindrec_bench.errors import UsageError
+
+from .item_texts import with_item_texts
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +39,39 @@ def chain() -> Callable[..., Dataset]:
         )
 
     return make
+
+
+@pytest.fixture(scope="module")
+def text_task(chain: Callable[..., Dataset]) -> Iterator[Task]:
+    """The chain data with item texts; the T5s of size `tiny` are even smaller as long as it is used."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(T5_SIZES, "tiny", T5Size(layers=1, hidden=16, feed_forward=32, head_width=8, heads=2))
+        data = with_item_texts(chain(users=30))
+        yield Task(data, data.space(categories=False), size="tiny", quiet=True)
+
+
+@pytest.fixture(scope="module")
+def t5_checkpoint(text_task: Task, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny T5 with random weights, in the files of published checkpoints."""
+    from .textual_ids.small_models import save_t5
+
+    return save_t5(tmp_path_factory.mktemp("t5"), text_task)
+
+
+@pytest.fixture(scope="session")
+def recbole() -> None:
+    """Skips tests where RecBole can't be imported."""
+    try:
+        compat.require_recbole()
+    except UsageError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def walks(chain: Callable[..., Dataset]) -> Dataset:
+    """Users with 3 to 14 interactions; items 20 to 23 are in no sequence."""
+    data = chain(users=80, items=24)
+    items = np.where(data.items >= 20, data.items - 20, data.items)
+    offsets = data.offsets.copy()
+    offsets[1:] -= data.offsets[1] - 3  # the first user keeps three interactions
+    return dataclasses.replace(data, items=items[data.offsets[1] - 3 :], offsets=offsets, fingerprint="walks")

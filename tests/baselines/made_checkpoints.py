@@ -1,4 +1,4 @@
-"""Tiny random checkpoints in the exact formats in which LLaDA, Llama-3 and Qwen2.5 are published."""
+"""Tiny random checkpoints in the exact formats of published LLaDA, Llama-3 and Qwen2.5."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ from transformers import PreTrainedTokenizerFast
 
 HIDDEN, INNER, LAYERS, HEADS, KV_HEADS = 16, 24, 2, 4, 2
 SPARE_ROWS = 5
-"""Rows of the embedding beyond the tokenizer, as the published LLaDA has."""
+"""Rows of the embedding beyond the tokenizer, as in published LLaDA."""
 
 HEADERS = ["<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
-SPECIAL = {
+SPECIAL_TOKENS = {
     "llada": ["<|startoftext|>", "<|endoftext|>", "<|reserved_token_0|>", "<|mdm_mask|>", *HEADERS],
     "llama": ["<|begin_of_text|>", *HEADERS],
     "qwen2": ["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
 }
-FIRST = {"llada": "<|startoftext|>", "llama": "<|begin_of_text|>"}
-END = {"llada": "<|endoftext|>", "llama": "<|eot_id|>", "qwen2": "<|im_end|>"}
+START_TOKENS = {"llada": "<|startoftext|>", "llama": "<|begin_of_text|>"}
+END_TOKENS = {"llada": "<|endoftext|>", "llama": "<|eot_id|>", "qwen2": "<|im_end|>"}
 
 
 def chat_template(family: str) -> str:
     if family == "qwen2":
         turn = "{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}"
-        start, ask = "", "<|im_start|>assistant\n"
+        start, assistant = "", "<|im_start|>assistant\n"
     else:
-        head = "'<|start_header_id|>' + m['role'] + '<|end_header_id|>\n\n'"
-        turn = "{{ " + head + " + m['content'] + '<|eot_id|>' }}"
-        start, ask = FIRST[family], "<|start_header_id|>assistant<|end_header_id|>\n\n"
+        header = "'<|start_header_id|>' + m['role'] + '<|end_header_id|>\n\n'"
+        turn = "{{ " + header + " + m['content'] + '<|eot_id|>' }}"
+        start, assistant = START_TOKENS[family], "<|start_header_id|>assistant<|end_header_id|>\n\n"
     body = "{% for m in messages %}" + turn + "{% endfor %}"
-    return start + body + "{% if add_generation_prompt %}" + ask + "{% endif %}"
+    return start + body + "{% if add_generation_prompt %}" + assistant + "{% endif %}"
 
 
 def write_tokenizer(folder: Path, family: str, *, template: bool = True) -> int:
-    """Every byte is a token; returns the number of tokens."""
+    """Write a tokenizer in which every byte is a token, and return the number of tokens."""
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(models.BPE(vocab={letter: place for place, letter in enumerate(letters)}, merges=[]))
+    tokenizer = Tokenizer(models.BPE(vocab={letter: index for index, letter in enumerate(letters)}, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=END[family])
-    fast.add_special_tokens({"additional_special_tokens": SPECIAL[family]})
+    wrapped = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=END_TOKENS[family])
+    wrapped.add_special_tokens({"additional_special_tokens": SPECIAL_TOKENS[family]})
     if template:
-        fast.chat_template = chat_template(family)
-    fast.save_pretrained(folder)
-    return len(fast)
+        wrapped.chat_template = chat_template(family)
+    wrapped.save_pretrained(folder)
+    return len(wrapped)
 
 
 def config(family: str, rows: int, **changes: Any) -> dict[str, Any]:
@@ -96,8 +96,7 @@ def config(family: str, rows: int, **changes: Any) -> dict[str, Any]:
 def weights(family: str, rows: int, *, tied: bool = False, seed: int = 0) -> dict[str, torch.Tensor]:
     """Random weights under the published names."""
     generator = torch.Generator().manual_seed(seed)
-    own = HEADS if family == "llada" else KV_HEADS
-    narrow = HIDDEN // HEADS * own
+    kv_width = HIDDEN // HEADS * (HEADS if family == "llada" else KV_HEADS)
 
     def draw(*shape: int) -> torch.Tensor:
         return torch.randn(*shape, generator=generator) / shape[-1] ** 0.5
@@ -120,17 +119,17 @@ def weights(family: str, rows: int, *, tied: bool = False, seed: int = 0) -> dic
             else (
                 *("input_layernorm", "post_attention_layernorm"),
                 *(f"self_attn.{letter}_proj" for letter in "qkvo"),
-                *(f"mlp.{way}_proj" for way in ("gate", "up", "down")),
+                *(f"mlp.{part}_proj" for part in ("gate", "up", "down")),
             )
         )
-        shapes = [(HIDDEN, HIDDEN), (narrow, HIDDEN), (narrow, HIDDEN), (HIDDEN, HIDDEN)]
+        shapes = [(HIDDEN, HIDDEN), (kv_width, HIDDEN), (kv_width, HIDDEN), (HIDDEN, HIDDEN)]
         shapes += [(INNER, HIDDEN), (INNER, HIDDEN), (HIDDEN, INNER)]
         for name in names[:2]:
             tensors[f"{start}{name}.weight"] = norm()
         for name, shape in zip(names[2:], shapes, strict=True):
             tensors[f"{start}{name}.weight"] = draw(*shape)
         if family == "qwen2":
-            for letter, width in (("q", HIDDEN), ("k", narrow), ("v", narrow)):
+            for letter, width in (("q", HIDDEN), ("k", kv_width), ("v", kv_width)):
                 tensors[f"{start}self_attn.{letter}_proj.bias"] = draw(width)
     return tensors
 
@@ -143,9 +142,9 @@ def write_weights(folder: Path, tensors: dict[str, torch.Tensor], shards: int) -
     index: dict[str, str] = {}
     for shard in range(shards):
         file = f"model-{shard + 1:05}-of-{shards:05}.safetensors"
-        mine = names[shard::shards]
-        save_file({name: tensors[name] for name in mine}, folder / file, metadata={"format": "pt"})
-        index |= dict.fromkeys(mine, file)
+        shard_names = names[shard::shards]
+        save_file({name: tensors[name] for name in shard_names}, folder / file, metadata={"format": "pt"})
+        index |= dict.fromkeys(shard_names, file)
     size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
     content = {"metadata": {"total_size": size}, "weight_map": index}
     (folder / "model.safetensors.index.json").write_text(json.dumps(content))
@@ -154,7 +153,7 @@ def write_weights(folder: Path, tensors: dict[str, torch.Tensor], shards: int) -
 def write_checkpoint(
     folder: Path, family: str, *, shards: int = 2, tied: bool = False, seed: int = 0, **changes: Any
 ) -> dict[str, torch.Tensor]:
-    """Write a checkpoint of model type `llada`, `llama` or `qwen2` and return its tensors; changes: of its config."""
+    """Write a checkpoint of model type `llada`, `llama` or `qwen2` and return its tensors; `changes`: to its config."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = write_tokenizer(folder, family) + SPARE_ROWS
     tensors = weights(family, rows, tied=tied, seed=seed)

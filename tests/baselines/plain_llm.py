@@ -1,4 +1,4 @@
-"""The published networks computed plainly, one head and one example at a time, from the tensors of a checkpoint."""
+"""A reference for published networks: one head and one example at a time, from the tensors of a checkpoint."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LLADA = {
     "up": "up_proj",
     "down": "ff_out",
 }
-OTHERS = {
+OTHER_FAMILIES = {
     "embed": "model.embed_tokens",
     "norm": "model.norm",
     "head": "lm_head",
@@ -30,7 +30,7 @@ OTHERS = {
     "first": "input_layernorm",
     "second": "post_attention_layernorm",
     **{letter: f"self_attn.{letter}_proj" for letter in "qkvo"},
-    **{way: f"mlp.{way}_proj" for way in ("gate", "up", "down")},
+    **{part: f"mlp.{part}_proj" for part in ("gate", "up", "down")},
 }
 
 
@@ -39,7 +39,7 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
 
 
 def rotate(x: Tensor, theta: float) -> Tensor:
-    """Pairs (i, i + half) turned by position x theta^(-i / half). Shape: (n, size)"""
+    """Rotate pairs (i, i + half) by position x theta^(-i / half). Shape: (n, size)"""
     half = x.shape[1] // 2
     angle = torch.arange(len(x))[:, None] * theta ** (-torch.arange(half, dtype=x.dtype) / half)
     a, b = x[:, :half], x[:, half:]
@@ -47,9 +47,9 @@ def rotate(x: Tensor, theta: float) -> Tensor:
 
 
 def logits(tensors: dict[str, Tensor], config: dict[str, Any], ids: list[int]) -> Tensor:
-    """Scores at every position of one sequence without padding, in float64. Shape: (n, vocabulary)"""
+    """Logits at every position of one sequence without padding, in float64. Shape: (n, vocabulary)"""
     llada = config["model_type"] == "llada"
-    names = LLADA if llada else OTHERS
+    names = LLADA if llada else OTHER_FAMILIES
     heads = config["n_heads" if llada else "num_attention_heads"]
     groups = heads // config["n_kv_heads" if llada else "num_key_value_heads"]
     layers, eps = config["n_layers" if llada else "num_hidden_layers"], config["rms_norm_eps"]
@@ -68,12 +68,12 @@ def logits(tensors: dict[str, Tensor], config: dict[str, Any], ids: list[int]) -
         y = rms_norm(x, weights[start + names["first"] + ".weight"], eps)
         size = x.shape[1] // heads
         q, k, v = (linear(y, part).split(size, dim=1) for part in "qkv")
-        seen = []
+        attended = []
         for head in range(heads):
             scores = rotate(q[head], config["rope_theta"]) @ rotate(k[head // groups], config["rope_theta"]).T
             scores = (scores / size**0.5).masked_fill(~allowed, -torch.inf)
-            seen.append(scores.softmax(-1) @ v[head // groups])
-        x = x + linear(torch.cat(seen, dim=1), "o")
+            attended.append(scores.softmax(-1) @ v[head // groups])
+        x = x + linear(torch.cat(attended, dim=1), "o")
         y = rms_norm(x, weights[start + names["second"] + ".weight"], eps)
         gate = linear(y, "gate")
         x = x + linear(gate * gate.sigmoid() * linear(y, "up"), "down")

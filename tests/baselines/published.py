@@ -1,4 +1,4 @@
-"""A published checkpoint in miniature and a data set, for the tests of text models."""
+"""Miniature published checkpoints, and text networks from them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from mindrec_baselines.checkpoints.files import open_checkpoint
-from mindrec_baselines.checkpoints.weights import grow, load_network
+from mindrec_baselines.checkpoints.weights import add_token_rows, load_network
 from mindrec_baselines.llm.lora import add_lora
 from mindrec_baselines.llm.prompt_encoder import PromptEncoder, open_prompt_encoder
 from mindrec_baselines.llm.text_causal import TextCausal
@@ -19,45 +19,43 @@ from mindrec_bench.core.dataset import Dataset
 
 from .made_checkpoints import write_checkpoint
 
-SHORT = ("a {history} b", "then {history} so")
-"""Every byte of a prompt is a token here: few are quick."""
-
-BACKBONE = {"llada": "llada", "llama": "llama3", "qwen2": "qwen2.5"}
-"""Model type -> the backbone that reads it."""
+SHORT_TEMPLATES = ("a {history} b", "then {history} so")
+"""Short, because every byte of a prompt is a token here."""
 
 
-def short_template(folder: Path) -> str:
+def write_short_templates(folder: Path) -> str:
     path = folder / "short.txt"
-    path.write_text("\n---\n".join(SHORT))
+    path.write_text("\n---\n".join(SHORT_TEMPLATES))
     return str(path)
 
 
 def task(data: Dataset, *, categories: bool = True, **changes: Any) -> Task:
-    given = {"size": "checkpoint", "quiet": True, **changes}
-    return Task(data, data.space(categories=categories), **given)
+    return Task(data, data.space(categories=categories), **{"size": "checkpoint", "quiet": True, **changes})
 
 
-def chat(folder: Path, family: str, space: CodeSpace, paraphrases=SHORT, **options: Any) -> PromptEncoder:
+def prompt_encoder(
+    folder: Path, family: str, space: CodeSpace, templates=SHORT_TEMPLATES, **options: Any
+) -> PromptEncoder:
     checkpoint = open_checkpoint(str(folder), lambda line: None)
     options = {"masked": family == "llada", "released_pad": False, **options}
-    return open_prompt_encoder(checkpoint.folder, checkpoint.config, space, paraphrases, **options)
+    return open_prompt_encoder(checkpoint.folder, checkpoint.config, space, templates, **options)
 
 
-def network(
+def make_network(
     folder: Path, family: str, space: CodeSpace, *, train_tokens="all", attend_pads: bool = False, **options: Any
 ) -> TextDenoiser | TextCausal:
-    """Untrained, but for adapters drawn at random, so that they matter."""
+    """An untrained network whose adapters are random, so that they have an effect."""
     write_checkpoint(folder, family)
     base = load_network(open_checkpoint(str(folder), lambda line: None), (family,), "cpu")
-    words = chat(folder, family, space, **options)
-    grow(base, list(words.new), seed=3)
+    encoder = prompt_encoder(folder, family, space, **options)
+    add_token_rows(base, list(encoder.new_token_ids), seed=3)
     torch.manual_seed(5)
-    lora = add_lora(base, words.codes.tolist(), train_tokens, dropout=0.0)
+    lora = add_lora(base, encoder.code_token_ids.tolist(), train_tokens, dropout=0.0)
     for name, parameter in lora.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.1)
-    kind = TextDenoiser if family == "llada" else TextCausal
-    return kind(lora, words, attend_pads=attend_pads).eval()
+    network_class = TextDenoiser if family == "llada" else TextCausal
+    return network_class(lora, encoder, attend_pads=attend_pads).eval()
 
 
 def masked(users: int, beams: int, slots: int) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""`llada`: its network, its objective and its answers."""
+"""`llada`: network, objective, and a fitted model."""
 
 from __future__ import annotations
 
@@ -11,31 +11,27 @@ import numpy as np
 import pytest
 import torch
 
-from mindrec_baselines.code_lm.masked_diffusion import mask_targets
 from mindrec_baselines.common.noise import uniform
 from mindrec_baselines.llada import Llada, LladaModel
 from mindrec_bench.core.backbone import Task
-from mindrec_bench.core.dataset import HISTORY, Dataset
+from mindrec_bench.core.dataset import HISTORY
 from mindrec_bench.errors import DataError, UsageError
 from mindrec_bench.plugins.options import build
+
+from .causal import task
 
 SLOTS = (0, 1, 2, 3)
 
 
-def task(data: Dataset, *, categories: bool = False, **changes: object) -> Task:
-    given = Task(data, data.space(categories=categories), size="tiny", quiet=True)
-    return dataclasses.replace(given, **changes)  # type: ignore[arg-type]
-
-
-def untrained(given: Task) -> LladaModel:
-    return LladaModel(Llada()._network(given).eval())
+def untrained(chain_task: Task) -> LladaModel:
+    return LladaModel(Llada().new_network(chain_task).eval())
 
 
 def masked(users: int, beams: int = 1, slots: int = 4) -> torch.Tensor:
     return torch.full((users, beams, slots), -1)
 
 
-def test_a_slot_sees_slots_after_it(chain) -> None:
+def test_a_slot_attends_to_later_slots(chain) -> None:
     context = untrained(task(chain())).begin(chain().test().histories, SLOTS)
     revealed = masked(60)
     before = context.log_probs(revealed, [0])
@@ -44,28 +40,28 @@ def test_a_slot_sees_slots_after_it(chain) -> None:
 
 
 @pytest.mark.parametrize("attention", ["full", "prefix"])
-def test_the_first_history_item_sees_the_canvas_or_not(chain, attention: str) -> None:
-    network = Llada(attention=attention)._network(task(chain())).eval()
+def test_history_items_attend_to_the_canvas_with_full_attention_only(chain, attention: str) -> None:
+    network = Llada(attention=attention).new_network(task(chain())).eval()
     states = []
     network.blocks.layers[0].register_forward_hook(lambda module, inputs, output: states.append(output))
     items = torch.from_numpy(chain().test().histories.items[:1])
     for code in (0, 1):
         canvas = network.embed_slots(torch.tensor([[code, -1, -1, -1]]), torch.arange(4))
-        network.hidden(network.embed_items(items), items >= 0, canvas, torch.arange(4))
+        network.slot_states(network.embed_items(items), items >= 0, canvas, torch.arange(4))
     assert (states[0][:, -4:] != states[1][:, -4:]).any(dim=-1).all()
     assert (states[0][:, :-4] != states[1][:, :-4]).any() == (attention == "full")
 
 
 @pytest.mark.parametrize("attention", ["full", "prefix"])
-def test_padding_never_changes_an_answer(chain, attention: str) -> None:
-    network = Llada(attention=attention)._network(task(chain())).eval()
+def test_padding_changes_no_state(chain, attention: str) -> None:
+    network = Llada(attention=attention).new_network(task(chain())).eval()
     histories = chain().test().histories
     items = torch.from_numpy(histories.items[(histories.items < 0).any(axis=1)])
     history, slots = network.embed_items(items), torch.arange(4)
     garbage = torch.where((items >= 0)[..., None], history, torch.randn_like(history) * 50)
     canvas = network.embed_slots(masked(len(items))[:, 0], slots)
-    answers = [network.hidden(given, items >= 0, canvas, slots) for given in (history, garbage)]
-    torch.testing.assert_close(*answers, rtol=0, atol=0)
+    states = [network.slot_states(embedded, items >= 0, canvas, slots) for embedded in (history, garbage)]
+    torch.testing.assert_close(*states, rtol=0, atol=0)
 
 
 def test_each_slot_has_its_own_mask(chain) -> None:
@@ -77,137 +73,117 @@ def test_each_slot_has_its_own_mask(chain) -> None:
 
 
 def test_probabilities_are_over_the_vocabulary_of_all_slots(chain) -> None:
-    given = task(chain())
-    model = untrained(given)
+    chain_task = task(chain())
+    model = untrained(chain_task)
     context = model.begin(chain().test().histories[:5], SLOTS)
-    answers = context.log_probs(masked(5, 2), SLOTS)
-    assert answers.shape == (5, 2, 4, max(given.space.sizes))
-    assert answers.dtype == torch.float32
+    log_probs = context.log_probs(masked(5, 2), SLOTS)
+    assert log_probs.shape == (5, 2, 4, max(chain_task.space.sizes))
+    assert log_probs.dtype == torch.float32
     items = torch.from_numpy(chain().test().histories.items[:5])
-    canvas = model.network.embed_slots(masked(5)[:, 0], context.canvas)
-    states = model.network.hidden(model.network.embed_items(items), items >= 0, canvas, context.canvas)
+    canvas = model.network.embed_slots(masked(5)[:, 0], context.slots)
+    states = model.network.slot_states(model.network.embed_items(items), items >= 0, canvas, context.slots)
     whole = model.network.logits(states).log_softmax(dim=-1)
-    for slot, (start, size) in enumerate(zip(given.space.offsets, given.space.sizes, strict=False)):
+    for slot, (start, size) in enumerate(zip(chain_task.space.offsets, chain_task.space.sizes, strict=False)):
         expected = whole[:, slot, start : start + size]
-        torch.testing.assert_close(answers[:, 0, slot, :size], expected)
-        torch.testing.assert_close(answers[:, 1, slot, :size], expected)
-        assert (answers[:, :, slot, size:] == -torch.inf).all()
-        assert (answers[:, :, slot].exp().sum(-1) < 0.99).all(), "the rest of the mass is on other slots' codes"
-        parts = [whole[:, slot, a:b].exp().sum(-1) for a, b in pairwise(given.space.offsets)]
-        torch.testing.assert_close(sum(parts), torch.ones(5))
+        torch.testing.assert_close(log_probs[:, 0, slot, :size], expected)
+        torch.testing.assert_close(log_probs[:, 1, slot, :size], expected)
+        assert (log_probs[:, :, slot, size:] == -torch.inf).all()
+        assert (log_probs[:, :, slot].exp().sum(-1) < 0.99).all(), "the rest of the mass is on other slots' codes"
+        slot_masses = [whole[:, slot, a:b].exp().sum(-1) for a, b in pairwise(chain_task.space.offsets)]
+        torch.testing.assert_close(sum(slot_masses), torch.ones(5))
 
 
 @pytest.mark.parametrize("p_mask", [0.3, 1.0])
 def test_loss_equals_a_plain_computation(chain, p_mask: float) -> None:
-    given = task(chain(), categories=True)
+    chain_task = task(chain(), categories=True)
     backbone = Llada(p_mask=p_mask)
-    network = untrained(given).network
-    examples, keys = given.data.validation(), np.arange(60) + 7
-    batch = backbone._collate(given, 0)(examples, keys)
-    noise = uniform(given.seed, 0, keys, 1 + 6)
+    network = untrained(chain_task).network
+    examples, keys = chain_task.data.validation(), np.arange(60) + 7
+    batch = backbone.collator(chain_task, 0)(examples, keys)
+    noise = uniform(chain_task.seed, 0, keys, 1 + 6)
     total = 0.0
     network.requires_grad_(False)
     for row in range(60):
         t = p_mask + (1 - p_mask) * noise[row, 0]
-        codes = torch.from_numpy(given.space.item_codes[examples.targets[row]])
-        hidden = [slot for slot in range(6) if noise[row, 1 + slot] < t]
-        revealed = torch.tensor([-1 if slot in hidden else int(codes[slot]) for slot in range(6)])
+        codes = torch.from_numpy(chain_task.space.item_codes[examples.targets[row]])
+        masked_slots = [slot for slot in range(6) if noise[row, 1 + slot] < t]
+        revealed = torch.tensor([-1 if slot in masked_slots else int(codes[slot]) for slot in range(6)])
         items = torch.from_numpy(examples.histories.items[row : row + 1])
         slots = torch.arange(6)
         canvas = network.embed_slots(revealed[None], slots)
-        states = network.hidden(network.embed_items(items), items >= 0, canvas, slots)[0]
-        for slot in hidden:
+        states = network.slot_states(network.embed_items(items), items >= 0, canvas, slots)[0]
+        for slot in masked_slots:
             logits = network.logits(states[slot])
-            place = given.space.offsets[slot] + codes[slot]
-            total += -math.log(float(logits.softmax(-1)[place])) / t / 6
+            token_id = chain_task.space.offsets[slot] + codes[slot]
+            total += -math.log(float(logits.softmax(-1)[token_id])) / t / 6
     assert float(network(**batch)["loss"]) == pytest.approx(total / 60, rel=1e-5)
-
-
-def test_mask_probability_is_uniform_from_p_mask() -> None:
-    codes = np.zeros((200_000, 1), dtype=np.int64)
-    revealed, weights = mask_targets(codes, uniform(1, 0, np.arange(200_000), 2), 0.6)
-    assert (revealed < 0).mean() == pytest.approx(0.8, abs=0.005)
-    assert weights[revealed[:, 0] < 0].min() >= 1.0
-    assert weights.max() <= 1 / 0.6 + 1e-6
-    assert weights.mean() == pytest.approx(1.0, abs=0.005), "unbiased: E[masked / t] = 1"
-
-
-def test_noise_depends_on_seed_stream_and_key_alone() -> None:
-    whole = uniform(42, 0, np.arange(1000), 5)
-    assert (uniform(42, 0, np.array([999, 3]), 5) == whole[[999, 3]]).all()
-    assert (whole >= 0).all()
-    assert (whole < 1).all()
-    for other in (uniform(43, 0, np.arange(1000), 5), uniform(42, 1, np.arange(1000), 5)):
-        assert abs(np.corrcoef(whole.ravel(), other.ravel())[0, 1]) < 0.05
-    assert np.abs(np.corrcoef(whole.T) - np.eye(5)).max() < 0.12
-    assert np.abs(whole.mean(axis=0) - 0.5).max() < 0.04
 
 
 @pytest.fixture(scope="module")
 def fitted(chain, tmp_path_factory) -> tuple[Task, Path]:
-    given = task(chain(users=120), categories=True)
+    chain_task = task(chain(users=120), categories=True)
     folder = tmp_path_factory.mktemp("llada")
-    Llada(epochs=10, batch=48, lr=5e-3).fit(given, folder)
-    return given, folder
+    Llada(epochs=10, batch=48, lr=5e-3).fit(chain_task, folder)
+    return chain_task, folder
 
 
 @pytest.mark.parametrize("slots", [tuple(range(6)), (2, 3, 4, 5)], ids=["generate", "history"])
 def test_learns_the_next_item(fitted, slots: tuple[int, ...]) -> None:
-    given, folder = fitted
-    test = given.data.test()
-    context = Llada().load(given, folder).begin(test.histories, slots)
+    chain_task, folder = fitted
+    test = chain_task.data.test()
+    context = Llada().load(chain_task, folder).begin(test.histories, slots)
     best = context.log_probs(masked(len(test), 1, len(slots)), range(len(slots)))[:, 0].argmax(-1)
-    right = (best.numpy() == given.space.item_codes[test.targets][:, list(slots)]).all(axis=1)
-    assert right.mean() > 0.8
+    correct = (best.numpy() == chain_task.space.item_codes[test.targets][:, list(slots)]).all(axis=1)
+    assert correct.mean() > 0.8
 
 
 def test_slots_keep_their_position_when_categories_are_left_out(fitted) -> None:
-    given, folder = fitted
-    model = Llada().load(given, folder)
-    histories = given.data.test().histories[:3]
-    answers = model.begin(histories, (2, 3, 4, 5)).log_probs(masked(3), [1])
-    assert answers.shape == (3, 1, 1, max(given.space.sizes[2:]))
-    assert torch.isfinite(answers[..., : given.space.sizes[3]]).all()
+    chain_task, folder = fitted
+    model = Llada().load(chain_task, folder)
+    histories = chain_task.data.test().histories[:3]
+    log_probs = model.begin(histories, (2, 3, 4, 5)).log_probs(masked(3), [1])
+    assert log_probs.shape == (3, 1, 1, max(chain_task.space.sizes[2:]))
+    assert torch.isfinite(log_probs[..., : chain_task.space.sizes[3]]).all()
 
-    seen = []
+    position_ids = []
     network, items, slots = model.network, torch.from_numpy(histories.items), torch.tensor([2, 3, 4, 5])
     network.blocks.register_forward_pre_hook(
-        lambda module, args, kwargs: seen.append(kwargs["position_ids"][0].tolist()), with_kwargs=True
+        lambda module, args, kwargs: position_ids.append(kwargs["position_ids"][0].tolist()), with_kwargs=True
     )
     with torch.no_grad():
-        states = network.hidden(
+        states = network.slot_states(
             network.embed_items(items), items >= 0, network.embed_slots(masked(3)[:, 0], slots), slots
         )
         whole = network.logits(states[:, 1]).log_softmax(-1)
     longest = (histories.items >= 0).sum(axis=1).max()
-    assert seen == [[*range(HISTORY - longest, HISTORY), HISTORY + 2, HISTORY + 3, HISTORY + 4, HISTORY + 5]]
-    first, last = given.space.offsets[3:5]
-    torch.testing.assert_close(answers[:, 0, 0, : last - first], whole[:, first:last])
+    assert position_ids == [[*range(HISTORY - longest, HISTORY), HISTORY + 2, HISTORY + 3, HISTORY + 4, HISTORY + 5]]
+    first, last = chain_task.space.offsets[3:5]
+    torch.testing.assert_close(log_probs[:, 0, 0, : last - first], whole[:, first:last])
 
 
-def test_asked_columns_come_in_the_order_asked(fitted) -> None:
-    given, folder = fitted
-    context = Llada().load(given, folder).begin(given.data.test().histories[:4], (2, 3, 4, 5))
+def test_columns_come_in_the_requested_order(fitted) -> None:
+    chain_task, folder = fitted
+    context = Llada().load(chain_task, folder).begin(chain_task.data.test().histories[:4], (2, 3, 4, 5))
     whole = context.log_probs(masked(4, 3), SLOTS)
     torch.testing.assert_close(context.log_probs(masked(4, 3), [3, 0]), whole[:, :, [3, 0]])
 
 
 def test_load_refuses_other_slots_sizes_and_damage(fitted, chain, tmp_path: Path) -> None:
-    given, folder = fitted
+    chain_task, folder = fitted
     with pytest.raises(
         DataError, match=r"fitted for slots of 2\+3\+4\+3\+2\+5 codes, size 'tiny' and not of 4\+3\+2\+5"
     ):
         Llada().load(task(chain()), folder)
     with pytest.raises(DataError, match="size 'small'"):
-        Llada().load(dataclasses.replace(given, size="small"), folder)
+        Llada().load(dataclasses.replace(chain_task, size="small"), folder)
     with pytest.raises(DataError, match=r"model\.json is missing or damaged"):
-        Llada().load(given, tmp_path)
+        Llada().load(chain_task, tmp_path)
     for name in ("model.json", "weights.safetensors"):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
     whole = (folder / "weights.safetensors").read_bytes()
     (tmp_path / "weights.safetensors").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataError, match=r"weights\.safetensors are missing, damaged or of another shape"):
-        Llada().load(given, tmp_path)
+        Llada().load(chain_task, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -230,12 +206,14 @@ def test_options_out_of_range_are_refused(option: str, value: str, allowed: str)
 
 
 def test_refresh_is_for_full_attention() -> None:
-    with pytest.raises(UsageError, match="refresh is for attention=full; histories of attention=prefix are read once"):
+    with pytest.raises(
+        UsageError, match="refresh is for attention=full; with attention=prefix histories are computed once"
+    ):
         build(Llada, "llada", {"attention": "prefix", "refresh": "2"})
 
 
 @pytest.mark.parametrize("options", [{"attention": "prefix"}, {"refresh": 2}])
-def test_published_sizes_read_prompts_at_every_step(options: dict) -> None:
+def test_published_sizes_have_full_attention_at_every_step(options: dict) -> None:
     with pytest.raises(UsageError, match="size '8b'; attention and refresh are for tiny and small"):
         Llada(**options).file_fingerprints("8b")
     assert Llada(**options).file_fingerprints("small") == {}

@@ -1,54 +1,58 @@
-"""What a case costs, against what a run of the same question counts."""
+"""The measured cost of cases, compared with what a run counts."""
 
 from __future__ import annotations
 
 import pytest
 
-from mindrec_bench.bench.cases import Axes, Setting, make_cases
-from mindrec_bench.bench.measure import PARTS, measure
+from mindrec_bench.bench.cases import BenchmarkGrid, BenchmarkOptions, make_cases
+from mindrec_bench.bench.measure import SECTIONS, measure_cases
 from mindrec_bench.experiment.batch_decoder import Meter
 
 
 @pytest.fixture(scope="module")
-def timed():
-    setting = Setting("arts-sim:users=30,items=60", "tiny", None, "catalogue", 42, "cpu", None, lambda line: None)
-    cases = make_cases(Axes(("llada", "markov"), ("dbs-penalty", "ar-beam"), (3,), (4,), (2, 10)), setting)
-    return measure(cases, repeats=2)
+def results():
+    options = BenchmarkOptions(
+        "arts-sim:users=30,items=60", "tiny", None, "catalogue", 42, "cpu", None, lambda line: None
+    )
+    cases = make_cases(BenchmarkGrid(("llada", "markov"), ("dbs-penalty", "ar-beam"), (3,), (4,), (2, 10)), options)
+    return measure_cases(cases, repeats=2)
 
 
-def test_every_case_is_timed_in_its_order(timed):
-    assert [(t.case.model, t.case.decoder, t.case.history) for t in timed] == [
+def test_results_are_in_the_order_of_the_cases(results):
+    assert [(result.case.model, result.case.decoder, result.case.history_length) for result in results] == [
         (model, decoder, history)
         for model in ("llada", "markov")
         for decoder in ("dbs-penalty", "ar-beam")
         for history in (2, 10)
     ]
-    assert all(len(t.seconds) == 2 and min(t.seconds) > 0 for t in timed)
+    assert all(len(result.seconds) == 2 and min(result.seconds) > 0 for result in results)
 
 
-def test_shares_are_of_the_whole(timed):
-    for t in timed:
-        assert tuple(t.shares) == PARTS
-        assert sum(t.shares.values()) == pytest.approx(1)
-        assert all(share > 0 for share in t.shares.values())
+def test_shares_sum_to_one(results):
+    for result in results:
+        assert tuple(result.shares) == SECTIONS
+        assert sum(result.shares.values()) == pytest.approx(1)
+        assert all(share > 0 for share in result.shares.values())
 
 
-def test_passes_are_those_of_a_run(timed):
-    for t in timed:
+def test_forward_passes_are_those_of_a_run(results):
+    for result in results:
         meter = Meter()
-        list(t.case.users.batches(t.case.examples, meter))
-        assert t.passes == meter.passes == 7  # one a slot: 3 category and 4 SID slots
+        list(result.case.batch_decoder.decode_batches(result.case.examples, meter))
+        assert result.forward_passes == meter.forward_passes == 7  # one per slot: 3 category and 4 SID slots
 
 
-def test_operations_are_the_networks(timed):
-    by = {(t.case.model, t.case.decoder, t.case.history): t.counted for t in timed}
-    short, long = by["llada", "dbs-penalty", 2], by["llada", "dbs-penalty", 10]
+def test_operations_are_those_of_the_network(results):
+    operations = {
+        (result.case.model, result.case.decoder, result.case.history_length): result.operations for result in results
+    }
+    short, long = operations["llada", "dbs-penalty", 2], operations["llada", "dbs-penalty", 10]
     assert 0 < short.flops < long.flops
     assert 0 < short.positions < long.positions
-    # at most every beam of every user, whole, in every pass; the first has one beam
+    # at most all positions of every beam of every user in every pass; the first pass has one beam
     assert 4 * 7 * 7 <= long.positions <= 4 * (1 + 6 * 3) * (10 + 7)
-    assert by["markov", "dbs-penalty", 10].flops == 0
+    assert operations["markov", "dbs-penalty", 10].flops == 0
 
 
-def test_there_is_no_ratio_without_a_plain_way(timed):
-    assert {t.plain_ratio for t in timed} == {None}
+def test_there_is_no_ratio_without_a_plain_decoder(results):
+    assert {result.plain_ratio for result in results} == {None}

@@ -1,18 +1,18 @@
-"""The command line in an empty folder."""
+"""The command line in an empty folder, without progress bars on stderr."""
 
 from __future__ import annotations
 
 import pytest
 
-from .words import without_bars
+from .helpers import without_progress
 
 
 @pytest.fixture
 def call(call):
-    """As the fixture that it replaces, stderr without progress; `call.stderr` is the last one whole."""
+    """As the fixture that it overrides, with progress removed from stderr; `call.stderr` is the whole last stderr."""
 
-    def main(*words):
-        code, out, main.stderr = call(*words)
-        return code, out, without_bars(main.stderr)
+    def run_command(*words):
+        code, out, run_command.stderr = call(*words)
+        return code, out, without_progress(run_command.stderr)
 
-    return main
+    return run_command

@@ -1,4 +1,4 @@
-"""Flags from a file: the flags' own names and types, the command line first, and one sentence for each mistake."""
+"""Options from a file: their names and types, precedence of the command line, and messages for mistakes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def write(folder, text):
     return path
 
 
-def test_a_run_from_a_file_and_flags_that_win(tmp_path):
+def test_flags_take_precedence_over_the_file(tmp_path):
     path = write(
         tmp_path,
         'model = "markov"\ndecoder = "rank-items"\ndata = "arts-sim:users=40,items=50"\nbeam = 3\n'
@@ -33,17 +33,17 @@ def test_a_run_from_a_file_and_flags_that_win(tmp_path):
     assert "--beam 2 --users 30 --exclude-history" in summary["command"]
 
 
-def test_values_become_what_the_flags_take(tmp_path):
+def test_values_are_converted_as_flags_are(tmp_path):
     values = read_config(write(tmp_path, 'users = "all"\nmax-minutes = 3\nno-wait = true\n'), RUN)
     assert values == {"users": None, "max_minutes": 3.0, "no_wait": True}
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("beams = 3", r"unknown key 'beams' in .*cell.toml \(did you mean 'beam'\?\); allowed: batch-size, beam,"),
         ('config = "other.toml"', "unknown key 'config'"),
-        ("max-minutes = 1\nmax_minutes = 2", "the key 'max_minutes' stands twice"),
+        ("max-minutes = 1\nmax_minutes = 2", "the key 'max_minutes' is given twice"),
         ('beam = "ten"', "'beam' in .* is 'ten': 'ten' is not a valid int"),
         ('constrain = "items"', "'constrain' in .* is 'items': 'items' is not one of 'slots', 'catalogue'"),
         ("beam = true", "'beam' in .* is True; it must be one plain value"),
@@ -53,11 +53,11 @@ def test_values_become_what_the_flags_take(tmp_path):
         ("beam = = 3", "not valid TOML"),
     ],
 )
-def test_a_wrong_file_is_refused_in_one_sentence(tmp_path, text, words):
-    with pytest.raises(UsageError, match=words):
+def test_a_wrong_file_is_refused_in_one_sentence(tmp_path, text, message):
+    with pytest.raises(UsageError, match=message):
         read_config(write(tmp_path, text), RUN, hidden="config")
 
 
-def test_a_file_that_is_not_there(tmp_path):
+def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(UsageError, match=r"nothing.toml can't be read \(No such file or directory\)"):
         read_config(tmp_path / "nothing.toml", RUN)

@@ -1,4 +1,4 @@
-"""Errors of the command line: one sentence, and a documented exit code."""
+"""Errors of the command line are one sentence with a documented exit code."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from mindrec_bench.experiment.batch_decoder import BatchDecoder
-from mindrec_bench.io.locks import hold
+from mindrec_bench.io.locks import folder_lock
 
-from .words import RUN
+from .helpers import RUN
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_wrong_usage_of_other_commands(call, words, message):
 
 @pytest.fixture
 def shop(tmp_path):
-    """shop(inter=...): a folder of one's own with one file replaced."""
+    """`shop(inter=...)` writes a data folder with one file replaced, and returns its path."""
 
     def write(**files):
         folder = tmp_path / "Shop"
@@ -90,7 +90,7 @@ def shop(tmp_path):
         ({"inter": None}, "Shop.inter.json"),
         ({"index": None}, "Shop.index.json"),
         ({"inter": '{"1": [0, 1, 99]}'}, "99"),
-        ({"inter": '{"1": [0, 1, 2], "1": [2, 1, 3]}'}, "the key '1' stands twice in Shop/Shop.inter.json"),
+        ({"inter": '{"1": [0, 1, 2], "1": [2, 1, 3]}'}, "the key '1' occurs twice in Shop/Shop.inter.json"),
         ({"inter": '{"1": [0, 1]}'}, "3 interactions"),
         ({"index": '{"0": ["<a_1>"], "1": ["<a_1>", "<b_1>"]}'}, "Shop.index.json"),
     ],
@@ -105,14 +105,16 @@ def test_broken_data_ends_with_3(call, shop, files, message):
     assert not Path("runs").exists()
 
 
-def test_good_data_of_ones_own(call, shop):
-    found = json.loads(call("run", "-m", "pop", "-d", "rank-items", "--data", shop(), "--json")[1])
-    assert (found["users"], found["categories"], found["metrics"]["valid"]) == (2, "none", 1.0)
-    assert "optimum" not in found
+def test_a_valid_data_folder_can_be_run(call, shop):
+    summary = json.loads(call("run", "-m", "pop", "-d", "rank-items", "--data", shop(), "--json")[1])
+    assert (summary["users"], summary["categories"], summary["metrics"]["valid"]) == (2, "none", 1.0)
+    assert "optimum" not in summary
 
 
 def test_missing_data_ends_with_3(call, monkeypatch):
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # before the variable: importing reads it
+    monkeypatch.setattr(
+        "huggingface_hub.constants.HF_HUB_OFFLINE", True
+    )  # first: importing the package reads the variable
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert call("run", "-m", "pop", "-d", "bs", "--data", "no/where")[0] == 3
     code, out, err = call("run", "-m", "pop", "-d", "bs", "--data", "arts")
@@ -144,7 +146,7 @@ def test_a_full_disk_ends_with_1_and_the_run_continues(call, monkeypatch, tmp_pa
 
 def test_no_wait_ends_with_1_on_a_locked_run(call):
     path = Path(json.loads(call(*RUN, "--json")[1])["path"])
-    with hold(path, wait=False, notify=pytest.fail):
+    with folder_lock(path, wait=False, notify=pytest.fail):
         code, out, err = call(*RUN, "--no-wait")
     assert (code, out) == (1, "")
     assert f"mrbench: {path} is being computed by process {os.getpid()} on" in err
@@ -161,11 +163,11 @@ def test_an_unexpected_error_is_one_line(call, monkeypatch):
     assert err == "mrbench: unexpected error (repeat with --debug for the details): the decoder broke\n"
 
 
-@pytest.mark.parametrize("place", [0, 1, -1])
-def test_debug_anywhere_shows_the_traceback(call, monkeypatch, place):
+@pytest.mark.parametrize("position", [0, 1, -1])
+def test_debug_anywhere_shows_the_traceback(call, monkeypatch, position):
     monkeypatch.setattr(BatchDecoder, "_decode", fail)
     words = list(RUN)
-    words.insert(place % (len(words) + 1), "--debug")
+    words.insert(position % (len(words) + 1), "--debug")
     code, _, err = call(*words)
     assert code == 1
     assert err.startswith("Traceback")
@@ -173,7 +175,7 @@ def test_debug_anywhere_shows_the_traceback(call, monkeypatch, place):
     assert err.endswith("mrbench: unexpected error: the decoder broke\n")
 
 
-def test_debug_of_a_wrong_name(call):
+def test_debug_shows_the_traceback_of_a_wrong_name(call):
     code, _, err = call(*RUN, "-m", "x", "--debug")
     assert code == 2
     assert err.startswith("Traceback")

@@ -1,4 +1,4 @@
-"""What the command line prints, and where."""
+"""What commands print on stdout and on stderr."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from mindrec_bench import __version__
 from mindrec_bench.cli import main
 from mindrec_bench.experiment.batch_decoder import BatchDecoder
 
-from .words import DATA, RUN
+from .helpers import DATA, RUN
 
 
-def test_run_prints_a_result_and_how_to_see_it_again(call):
+def test_run_prints_a_result_and_the_command_that_shows_it(call):
     code, out, err = call(*RUN)
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert lines[0].startswith(f"markov x bs on {DATA}, 60 users, categories generate")
     assert lines[-2].startswith("runs/arts-sim/markov/bs/")
-    again = lines[-1].removeprefix("show it again: mrbench ").split()
-    code, shown, _ = call(*again)
+    show_command = lines[-1].removeprefix("show it again: mrbench ").split()
+    code, shown, _ = call(*show_command)
     assert code == 0
     assert shown.splitlines()[:-2] == lines[:-2]
     assert shown.splitlines()[-2] == f"mrbench run --model markov --decoder bs --data {DATA} --categories generate"
@@ -32,9 +32,9 @@ def test_run_prints_a_result_and_how_to_see_it_again(call):
 def test_the_hint_names_another_run_store(call):
     _, out, _ = call(*RUN, "--runs-dir", "my runs")
     assert out.splitlines()[-1].endswith("--runs-dir 'my runs'")
-    again = shlex.split(out.splitlines()[-1].removeprefix("show it again: mrbench "))
-    assert call(*again)[0] == 0
-    assert call(*again[:2])[0] == 2, "not in the usual store"
+    show_command = shlex.split(out.splitlines()[-1].removeprefix("show it again: mrbench "))
+    assert call(*show_command)[0] == 0
+    assert call(*show_command[:2])[0] == 2, "the run is not in the default store"
 
 
 def test_json_is_one_object_and_nothing_else(call):
@@ -58,15 +58,20 @@ def test_progress_is_shown_unless_quiet(call):
     assert call.stderr == ""
 
 
-def test_flags_reach_the_question(call):
+def test_flags_reach_the_experiment(call):
     words = ("--eval-users", "9", "--users", "all", "--exclude-history", "--categories", "history", "--beam", "3")
-    found = json.loads(call(*RUN, *words, "--seed", "7", "--batch-size", "4", "--json")[1])
-    assert (found["eval_users"], found["users"], found["exclude_history"]) == (9, 60, True)
-    assert (found["categories"], found["beam"], found["seed"], found["timings"]["batch_size"]) == ("history", 3, 7, 4)
+    summary = json.loads(call(*RUN, *words, "--seed", "7", "--batch-size", "4", "--json")[1])
+    assert (summary["eval_users"], summary["users"], summary["exclude_history"]) == (9, 60, True)
+    assert (summary["categories"], summary["beam"], summary["seed"], summary["timings"]["batch_size"]) == (
+        "history",
+        3,
+        7,
+        4,
+    )
     assert json.loads(call(*RUN, "--users", "20", "--json")[1])["users"] == 20
 
 
-def test_fresh(call, monkeypatch):
+def test_fresh_computes_a_finished_run_again(call, monkeypatch):
     call(*RUN)
     monkeypatch.setattr(BatchDecoder, "_decode", lambda *arguments: 1 / 0)
     assert call(*RUN)[0] == 0
@@ -83,25 +88,26 @@ def test_help_version_and_list(call):
     assert all(f"\n  {name}" in out for name in ("markov ", "dbs-penalty ", "arts-sim "))
     assert "[items] " in out
     assert call("list", "decoders")[1].splitlines()[0] == "decoders"
-    found = json.loads(call("list", "--json")[1])
-    assert list(found) == ["models", "decoders", "data"]
-    assert {"name", "summary", "capability", "origin"} == set(found["models"][0])
+    entries = json.loads(call("list", "--json")[1])
+    assert list(entries) == ["models", "decoders", "data"]
+    assert {"name", "summary", "capability", "origin"} == set(entries["models"][0])
 
 
-def test_list_of_one_name_has_its_options(call):
+def test_list_of_one_name_shows_its_options(call):
     code, out, err = call("list", "decoders", "n-per-step")
     assert (code, err) == (0, "")
     assert out.startswith("n-per-step  [denoiser]  mindrec_decoders.n_per_step:NPerStep (mindrec-bench)\n")
     assert "options, as --decoder n-per-step:key=value,key=value\n" in out
-    assert "\n  n          1|2|3|4, must be given. Slots a step;" in out
-    found = json.loads(call("list", "models", "markov", "--json")[1])
-    assert set(found) == {"name", "summary", "capability", "origin", "sizes", "options", "pairs_with"}
-    assert found["options"][0] == {
+    assert "\n  n          1|2|3|4, must be given. Slots per step;" in out
+    plugin = json.loads(call("list", "models", "markov", "--json")[1])
+    assert set(plugin) == {"name", "summary", "capability", "origin", "sizes", "options", "pairs_with"}
+    assert plugin["options"][0] == {
         "name": "decay",
         "type": "number",
         "default": "0.8",
         "allowed": [],
-        "meaning": "weight of a history item per step of distance, above 0, at most 1 (1: all weigh the same).",
+        "meaning": "factor on a history item's weight per step of distance, above 0, at most 1 "
+        "(1: all weigh the same).",
     }
 
 
@@ -116,39 +122,37 @@ def test_the_help_of_a_group_has_whole_sentences(call, words):
         assert f"{name} {' '.join(sentence.split())}." in text
 
 
-def test_help_of_every_command(call):
-    for words in (
-        ("run",),
-        ("list",),
-        ("show",),
-        ("data",),
-        ("data", "show"),
-        ("data", "fetch"),
-        ("data", "import"),
-        ("data", "validate"),
-    ):
-        code, out, _ = call(*words, "--help")
-        assert (code, out.splitlines()[0].startswith(f"Usage: mrbench {' '.join(words)}")) == (0, True)
+def command_paths(group, path=()):
+    for name, command in group.commands.items():
+        yield (*path, name)
+        if hasattr(command, "commands"):
+            yield from command_paths(command, (*path, name))
 
 
-def test_data_show(call):
+@pytest.mark.parametrize("words", list(command_paths(main.cli)), ids=" ".join)
+def test_help_of_every_command(call, words):
+    code, out, _ = call(*words, "--help")
+    assert (code, out.splitlines()[0].startswith(f"Usage: mrbench {' '.join(words)}")) == (0, True)
+
+
+def test_data_show_counts_users(call):
     code, out, _ = call("data", "show", DATA)
     lines = out.splitlines()
     assert (code, lines[0]) == (0, "arts-sim")
     assert "paper" not in lines[1], "nothing is published about it"
     assert lines[2].split() == ["users", "60", "60"]
-    found = json.loads(call("data", "show", DATA, "--json")[1])
-    assert found["whole"]["users"] == 60
+    content = json.loads(call("data", "show", DATA, "--json")[1])
+    assert content["whole"]["users"] == 60
 
 
 def modules_after(code):
-    """The modules that a fresh Python has imported after some code."""
+    """The modules that a new Python process has imported after some code."""
     script = f"import sys\n{code}\nprint('\\n' + ' '.join(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     return set(done.stdout.splitlines()[-1].split())
 
 
-COMMAND = """
+RUN_COMMAND = """
 from mindrec_bench.cli import main as cli
 sys.argv = ['mrbench', *{words!r}]
 try:
@@ -157,7 +161,7 @@ except SystemExit as stop:
     assert not stop.code, stop.code
 """
 
-EVERY_PLUGIN = """
+LOAD_ALL_PLUGINS = """
 from mindrec_bench.plugins import registry
 for kind in registry.GROUPS:
     for name in registry.names(kind):
@@ -169,6 +173,13 @@ for kind in registry.GROUPS:
 def test_quick_commands_import_nothing_slow(call, words):
     if words == ["show"]:
         words = ["show", json.loads(call(*RUN, "--json")[1])["run"]]
-    found = modules_after(EVERY_PLUGIN if words is None else COMMAND.format(words=words))
-    assert "mindrec_bench.errors" in found
-    assert found & {"torch", "transformers", "pandas", "scipy", "huggingface_hub", "pyarrow"} == set()
+    modules = modules_after(LOAD_ALL_PLUGINS if words is None else RUN_COMMAND.format(words=words))
+    assert "mindrec_bench.errors" in modules
+    assert modules & {"torch", "transformers", "pandas", "scipy", "huggingface_hub", "pyarrow"} == set()
+
+
+@pytest.mark.parametrize("words", [["table", "table2"], ["audit"]], ids=str)
+def test_reports_import_no_torch(call, words):
+    modules = modules_after(RUN_COMMAND.format(words=words))
+    assert "mindrec_bench.report.table_spec" in modules
+    assert modules & {"torch", "transformers", "pandas", "huggingface_hub"} == set()

@@ -1,4 +1,4 @@
-"""What Ctrl-C and a signal leave of a command, and that the next one continues."""
+"""Commands stopped by Ctrl-C or a signal: what they leave, and that the next one continues."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ import sys
 
 import pytest
 
-from mindrec_bench.experiment import run
 from mindrec_bench.experiment.batch_decoder import BatchDecoder
 
-from .words import DATA, RUN, without_bars
+from .helpers import DATA, RUN, without_progress
 
 
-def test_ctrl_c_ends_with_130_and_says_how_to_go_on(call, monkeypatch):
+def test_ctrl_c_exits_with_130_and_says_how_to_continue(call, monkeypatch):
     def interrupt(*arguments):
         raise KeyboardInterrupt
 
@@ -26,7 +25,7 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(call, monkeypatch):
     assert "Traceback" not in err
 
 
-# Signals, in a process of its own: it stops before the n-th renaming into a path with `part` in it, and says so.
+# Signals are sent to a process that pauses before its n-th rename to a path with `part` in it, and prints "paused".
 
 PAUSED = """
 import os, signal, sys, time
@@ -35,7 +34,7 @@ from mindrec_bench.experiment import run
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with it ignored
 part, left = sys.argv.pop(1), int(sys.argv.pop(1))
-run.SHARD_USERS = 16
+run.USERS_PER_SHARD = 16
 replace = os.replace
 
 def pausing(source, target):
@@ -52,18 +51,22 @@ cli.main()
 
 
 def stop(words, part, count, with_signal):
-    """Run `mrbench`, stop it before the `count`-th renaming to a path that holds `part`; its exit code and stderr."""
+    """Run `mrbench`, and stop it before its `count`-th rename to a path with `part` in it.
+
+    Returns:
+        Its exit code and stderr.
+    """
     command = [sys.executable, "-c", PAUSED, part, str(count), *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         line = process.stdout.readline()
         process.send_signal(with_signal)
         _, err = process.communicate(timeout=60)
     assert line == "paused\n", err
-    return process.returncode, without_bars(err)
+    return process.returncode, without_progress(err)
 
 
-def contents(root):
-    """The bytes of rankings and metrics of the only run below."""
+def result_bytes(root):
+    """The bytes of rankings and metrics of the only run in a run store."""
     (rankings,) = root.glob("*/*/*/*/rankings.parquet")
     return rankings.read_bytes(), rankings.with_name("metrics.parquet").read_bytes()
 
@@ -78,7 +81,7 @@ def contents(root):
     ],
 )
 def test_stopped_while_decoding(call, monkeypatch, tmp_path, part, count, with_signal):
-    monkeypatch.setattr(run, "SHARD_USERS", 16)
+    monkeypatch.setattr("mindrec_bench.experiment.run.USERS_PER_SHARD", 16)
     words = (*RUN, "--batch-size", "8")
     code, err = stop(words, part, count, with_signal)
     if with_signal == signal.SIGINT:
@@ -87,25 +90,25 @@ def test_stopped_while_decoding(call, monkeypatch, tmp_path, part, count, with_s
         assert code == -signal.SIGKILL
         assert len(list(tmp_path.rglob("*.tmp"))) == 1, "killed in the middle of writing"
     assert list(tmp_path.rglob("summary.json")) == []
-    whole = sorted(path.name[:5] for path in tmp_path.rglob("shards/*.parquet"))
-    assert whole == [f"{index:05d}" for index in range(2 if part == "/shards/" else 4)]
+    shards = sorted(path.name[:5] for path in tmp_path.rglob("shards/*.parquet"))
+    assert shards == [f"{index:05d}" for index in range(2 if part == "/shards/" else 4)]
     assert call(*words)[0] == 0
     assert list(tmp_path.rglob("*.tmp")) == []
-    assert call(*words, "--runs-dir", "straight")[0] == 0
-    assert contents(tmp_path / "runs") == contents(tmp_path / "straight")
+    assert call(*words, "--runs-dir", "uninterrupted")[0] == 0
+    assert result_bytes(tmp_path / "runs") == result_bytes(tmp_path / "uninterrupted")
 
 
 def test_stopped_while_training(call, tmp_path):
-    run = ("run", "-m", "llada:epochs=2", "-d", "dbs-dedup", "--data", DATA, "--categories", "none", "--runs-dir")
-    assert call(*run, "straight")[0] == 0
+    words = ("run", "-m", "llada:epochs=2", "-d", "dbs-dedup", "--data", DATA, "--categories", "none", "--runs-dir")
+    assert call(*words, "uninterrupted")[0] == 0
     for with_signal, expected in ((signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)):
         root = tmp_path / with_signal.name
-        code, err = stop((*run, root), "progress.json", 2, with_signal)
+        code, err = stop((*words, root), "progress.json", 2, with_signal)
         assert code == expected
         assert "Traceback" not in err
         assert len(list(root.rglob("progress.json"))) == 1, "a whole checkpoint, and one without its last file"
-        code, _, err = call(*run, str(root))
+        code, _, err = call(*words, str(root))
         assert code == 0
         assert "training continues at step" in err
-        assert contents(root) == contents(tmp_path / "straight")
+        assert result_bytes(root) == result_bytes(tmp_path / "uninterrupted")
         assert {path.name for path in root.rglob("fit/*/*")} == {"model.json", "report.json", "weights.safetensors"}

@@ -1,4 +1,4 @@
-"""`mrbench sweep` as a user runs it: on processes, on a Dask cluster, stopped in the middle and taken up again."""
+"""`mrbench sweep` from the command line: on processes, on a Dask cluster, interrupted and repeated."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ categories = ["none", "generate"]
 
 
 @pytest.fixture
-def sweep(tmp_path):
-    """sweep("--jobs", "2", seeds=[0]): a started `mrbench sweep` on a grid of 2 cells a seed, and as many again."""
+def start_sweep(tmp_path):
+    """`start_sweep("--jobs", "2", seeds=[0])` starts `mrbench sweep`: 2 runs per seed, and 2 on the test items."""
 
-    def start(*words, seeds):
+    def start(*arguments, seeds):
         file = tmp_path / "grid.toml"
         file.write_text(GRID.format(seeds=list(seeds)), encoding="utf-8")
-        command = [sys.executable, "-m", "mindrec_bench", "sweep", str(file), "--json", "-q", *words]
+        command = [sys.executable, "-m", "mindrec_bench", "sweep", str(file), "--json", "-q", *arguments]
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         return subprocess.Popen(command, cwd=tmp_path, stdout=-1, stderr=-1, text=True, env=environment)
 
@@ -45,62 +45,62 @@ def result(process):
     return json.loads(out)
 
 
-def test_local_processes_and_a_second_start(sweep):
-    first = result(sweep("--jobs", "2", seeds=[0]))
-    assert [choice["competed"] for choice in first["chosen"]] == [1, 1]
-    assert all(choice["test"]["hr@10"] is not None for choice in first["chosen"])
+def test_local_processes_and_a_repeated_command(start_sweep):
+    first = result(start_sweep("--jobs", "2", seeds=[0]))
+    assert [options["competed"] for options in first["chosen"]] == [1, 1]
+    assert all(options["test"]["hr@10"] is not None for options in first["chosen"])
     assert not any(cell["reused"] for cell in first["cells"])
-    second = result(sweep(seeds=[0]))
+    second = result(start_sweep(seeds=[0]))
     assert all(cell["reused"] for cell in second["cells"])
     assert second["chosen"] == first["chosen"]
 
 
-def test_torchrun_is_refused(sweep, monkeypatch):
+def test_torchrun_is_refused(start_sweep, monkeypatch):
     for name, value in zip(VARIABLES, ("0", "2", "0", "2"), strict=True):
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
     monkeypatch.setenv("MASTER_PORT", "1")
-    process = sweep(seeds=[0])
+    process = start_sweep(seeds=[0])
     _, err = process.communicate(timeout=60)
     assert process.returncode == 2
     assert "start it without torchrun" in err
 
 
-def test_dask_needs_an_address(sweep):
-    process = sweep("--executor", "dask", seeds=[0])
+def test_dask_needs_an_address(start_sweep):
+    process = start_sweep("--executor", "dask", seeds=[0])
     _, err = process.communicate(timeout=60)
     assert process.returncode == 2
     assert "--scheduler ADDRESS go together" in err
 
 
-def test_where_no_dask_scheduler_answers_only_the_error_is_printed(sweep):
+def test_where_no_dask_scheduler_answers_only_the_error_is_printed(start_sweep):
     pytest.importorskip("distributed", reason="Dask is not installed (extra 'dask')")
-    process = sweep("--executor", "dask", "--scheduler", "nowhere", seeds=[0])
+    process = start_sweep("--executor", "dask", "--scheduler", "nowhere", seeds=[0])
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (2, "")
     assert "no Dask scheduler answers at nowhere" in err
 
 
-def test_a_dask_sweep_that_is_killed_is_finished_by_a_second_start(sweep, tmp_path):
+def test_a_killed_dask_sweep_is_finished_by_the_repeated_command(start_sweep, tmp_path):
     distributed = pytest.importorskip("distributed", reason="Dask is not installed (extra 'dask')")
     seeds = range(4)
     with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
-        words = ("--executor", "dask", "--scheduler", cluster.scheduler_address)
-        first = sweep(*words, seeds=seeds)
+        arguments = ("--executor", "dask", "--scheduler", cluster.scheduler_address)
+        first = start_sweep(*arguments, seeds=seeds)
         finished = wait_for(lambda: list((tmp_path / "runs").rglob("summary.json")), first)
         first.send_signal(signal.SIGKILL)
         first.communicate()
-        second = result(sweep(*words, seeds=seeds))
+        second = result(start_sweep(*arguments, seeds=seeds))
     reused = sum(cell["reused"] for cell in second["cells"])
     assert len(finished) <= reused
     assert (len(second["cells"]), second["failed"], second["remaining"]) == (16, 0, 0)
 
 
-def wait_for(found, process, seconds=90):
-    """What is found at last, while the process runs."""
+def wait_for(find_files, process, seconds=90):
+    """Wait until files are found, while the process runs."""
     end = time.monotonic() + seconds
     while time.monotonic() < end and process.poll() is None:
-        if files := found():
+        if files := find_files():
             return files
         time.sleep(0.02)
-    raise AssertionError(f"nothing was found in {seconds} s, or the process ended")
+    raise AssertionError(f"no file was found in {seconds} s, or the process ended")

@@ -32,7 +32,7 @@ def probs() -> np.ndarray:
     return probs
 
 
-def histories(users: int) -> Histories:
+def empty_histories(users: int) -> Histories:
     return Histories(np.full((users, 2), -1), np.arange(users))
 
 
@@ -44,43 +44,45 @@ def brute_force(space: CodeSpace, probs: np.ndarray, state: tuple[int, ...], slo
     return [math.log(value / sum(sums)) if value > 0 else -math.inf for value in sums]
 
 
-def close(got: torch.Tensor, wanted: list) -> None:
-    wanted_tensor = torch.tensor(wanted, dtype=torch.float64)
-    assert got.dtype == torch.float64
-    assert torch.equal(got.isinf(), wanted_tensor.isinf())
-    assert torch.allclose(got, wanted_tensor, rtol=0, atol=1e-12)
+def assert_close(log_probs: torch.Tensor, expected: list) -> None:
+    expected_tensor = torch.tensor(expected, dtype=torch.float64)
+    assert log_probs.dtype == torch.float64
+    assert torch.equal(log_probs.isinf(), expected_tensor.isinf())
+    assert torch.allclose(log_probs, expected_tensor, rtol=0, atol=1e-12)
 
 
 def test_lifted_denoiser_on_every_state(space, probs):
-    context = adapt(catalogue_model(probs), "items", "denoiser", space).begin(histories(USERS), (0, 1, 2))
+    context = adapt(catalogue_model(probs), "items", "denoiser", space).begin(empty_histories(USERS), (0, 1, 2))
     states = list(itertools.product(*(range(MASK, size) for size in SIZES)))
     for slots in [(0, 1, 2), (1,), (2, 0)]:
-        got = context.log_probs(torch.tensor(states).expand(USERS, -1, -1), slots)
-        wanted = [[[brute_force(space, p, state, slot) for slot in slots] for state in states] for p in probs]
-        close(got, wanted)
+        log_probs = context.log_probs(torch.tensor(states).expand(USERS, -1, -1), slots)
+        expected = [[[brute_force(space, p, state, slot) for slot in slots] for state in states] for p in probs]
+        assert_close(log_probs, expected)
 
 
 def test_lifted_denoiser_when_slots_are_left_out(space, probs):
-    context = adapt(catalogue_model(probs), "items", "denoiser", space).begin(histories(USERS), (1, 2))
-    got = context.log_probs(torch.tensor([[[MASK, 1]]]).expand(USERS, 1, 2), (0,))
-    wanted = [[[brute_force(space, p, (MASK, MASK, 1), 1)[:4]]] for p in probs]
-    close(got, wanted)
+    context = adapt(catalogue_model(probs), "items", "denoiser", space).begin(empty_histories(USERS), (1, 2))
+    log_probs = context.log_probs(torch.tensor([[[MASK, 1]]]).expand(USERS, 1, 2), (0,))
+    expected = [[[brute_force(space, p, (MASK, MASK, 1), 1)[:4]]] for p in probs]
+    assert_close(log_probs, expected)
 
 
 def test_lifted_causal(space, probs):
-    context = adapt(catalogue_model(probs), "items", "causal", space).begin(histories(USERS), (0, 1, 2))
+    context = adapt(catalogue_model(probs), "items", "causal", space).begin(empty_histories(USERS), (0, 1, 2))
     for prefix in [(), (1,), (0, 2)]:
         rows = torch.tensor(prefix, dtype=torch.int64).expand(USERS, 1, len(prefix))
         state = (*prefix, *[MASK] * (3 - len(prefix)))
-        wanted = [[brute_force(space, p, state, len(prefix))] for p in probs]
-        close(context.next_log_probs(rows), wanted)
+        expected = [[brute_force(space, p, state, len(prefix))] for p in probs]
+        assert_close(context.next_log_probs(rows), expected)
 
 
 def test_causal_from_a_denoiser_asks_for_the_next_slot(space):
     model = TabularDenoiser.random(SIZES, users=2, seed=4)
-    context = adapt(model, "denoiser", "causal", space).begin(histories(2), (0, 1, 2))
+    context = adapt(model, "denoiser", "causal", space).begin(empty_histories(2), (0, 1, 2))
     prefix = torch.tensor([[[1], [0]], [[0], [0]]])
-    direct = model.begin(histories(2), (0, 1, 2)).log_probs(torch.nn.functional.pad(prefix, (0, 2), value=MASK), (1,))
+    direct = model.begin(empty_histories(2), (0, 1, 2)).log_probs(
+        torch.nn.functional.pad(prefix, (0, 2), value=MASK), (1,)
+    )
     assert torch.equal(context.next_log_probs(prefix), direct[:, :, 0])
 
 
@@ -88,9 +90,9 @@ def test_the_batch_changes_no_bit():
     space = random_space((4, 20, 20), 3000, seed=5)
     model = adapt(catalogue_model(np.random.default_rng(6).exponential(size=(40, 3000))), "items", "denoiser", space)
     states = torch.tensor([[MASK] * 3, [1, MASK, MASK], [MASK, 3, MASK], [2, MASK, 5]]).expand(40, -1, -1)
-    whole = model.begin(histories(40), (0, 1, 2)).log_probs(states, (0, 1, 2))
+    whole = model.begin(empty_histories(40), (0, 1, 2)).log_probs(states, (0, 1, 2))
     for user in (0, 17, 39):
-        alone = model.begin(histories(40)[[user]], (0, 1, 2)).log_probs(states[:1], (0, 1, 2))
+        alone = model.begin(empty_histories(40)[[user]], (0, 1, 2)).log_probs(states[:1], (0, 1, 2))
         assert torch.equal(whole[[user]], alone)
 
 
@@ -98,15 +100,15 @@ def test_far_apart_probabilities_do_not_vanish(space):
     """exp(-2000) is 0 in float64; relative to the likeliest item it is not."""
     model = catalogue_model(np.ones((1, 12)))
     model.table[:] = -2000 - torch.arange(12.0)
-    context = adapt(model, "items", "denoiser", space).begin(histories(1), (0, 1, 2))
-    wanted = brute_force(space, np.exp(-np.arange(12.0)), (MASK, MASK, MASK), 1)
-    close(context.log_probs(torch.full((1, 1, 3), MASK), (1,)), [[[wanted]]])
+    context = adapt(model, "items", "denoiser", space).begin(empty_histories(1), (0, 1, 2))
+    expected = brute_force(space, np.exp(-np.arange(12.0)), (MASK, MASK, MASK), 1)
+    assert_close(context.log_probs(torch.full((1, 1, 3), MASK), (1,)), [[[expected]]])
 
 
 def test_a_model_without_any_probability(space):
     model = catalogue_model(np.ones((1, 12)))
     model.table[:] = -math.inf
-    context = adapt(model, "items", "denoiser", space).begin(histories(1), (0, 1, 2))
+    context = adapt(model, "items", "denoiser", space).begin(empty_histories(1), (0, 1, 2))
     assert (context.log_probs(torch.full((1, 1, 3), MASK), (0, 1, 2)) == -math.inf).all()
 
 
@@ -119,9 +121,9 @@ def test_an_adapter_is_added_only_where_it_is_needed(space, probs):
 
 def test_exclude_history():
     model = ExcludeHistory(catalogue_model(np.array([[1.0, 2.0, 3.0, 4.0], [1.0, 1.0, 1.0, 1.0], [0, 0, 1.0, 0]])))
-    seen = Histories(np.array([[-1, 3], [0, 1], [-1, 2]]), np.arange(3))
-    got = model.begin(seen, (0,)).log_probs()
-    assert got.exp().tolist() == [
+    histories = Histories(np.array([[-1, 3], [0, 1], [-1, 2]]), np.arange(3))
+    log_probs = model.begin(histories, (0,)).log_probs()
+    assert log_probs.exp().tolist() == [
         pytest.approx([1 / 6, 2 / 6, 3 / 6, 0]),
         pytest.approx([0, 0, 0.5, 0.5]),
         [0, 0, 0, 0],

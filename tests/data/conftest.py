@@ -1,4 +1,4 @@
-"""A small valid dataset folder, to be broken in one place."""
+"""A small valid data folder, for tests to change."""
 
 from __future__ import annotations
 
@@ -35,3 +35,15 @@ def write_folder(tmp_path: Path) -> Write:
         return folder
 
     return write
+
+
+@pytest.fixture
+def data_root(write_folder: Write) -> Path:
+    """A folder of data folders: Shop, Arts, one without sequences, and an interrupted import."""
+    root = write_folder().parent
+    for name in ("Arts", ".import-x"):
+        write_folder(name)
+    (root / "empty").mkdir()
+    (root / "text").mkdir()
+    (root / "text" / "user_sequence.txt").write_text("1 2 3 4")
+    return root

@@ -1,4 +1,4 @@
-"""Every rule of the category tree, on hand-made cases."""
+"""Every rule of the category tree, on small examples."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def codes_of(texts: list[str], levels: int) -> list[list[int]]:
         pytest.param("Root,a,A", ["Root", "a", "A"], id="case-matters"),
         pytest.param("Root,A & B,A &amp; B", ["Root", "A & B", "A &amp; B"], id="entities-are-other-names"),
         pytest.param("", [], id="empty"),
-        pytest.param(" , ", [","], id="a-lonely-comma-is-a-name"),
+        pytest.param(" , ", [","], id="a-single-comma-is-a-name"),
     ],
 )
 def test_splitting(text: str, names: list[str]) -> None:
@@ -57,7 +57,7 @@ def test_a_first_name_known_inside_a_path_stays_a_parent() -> None:
     assert tree["y"] == (0, 1)
 
 
-def test_a_root_met_inside_a_later_path_stays_a_root() -> None:
+def test_a_root_inside_a_later_path_stays_a_root() -> None:
     tree = build_tree([["R", "A"], ["S", "R", "B"]])
     assert tree["R"] == ()
     assert tree["B"] == (1,)
@@ -65,31 +65,31 @@ def test_a_root_met_inside_a_later_path_stays_a_root() -> None:
 
 def test_the_first_name_is_dropped_whatever_it_is() -> None:
     # The second item names only A, which is dropped as its root: it has no category left.
-    codes, without = category_codes({"0": "R,A,x", "1": "A"}, ["0", "1"], 2)
+    codes, missing = category_codes({"0": "R,A,x", "1": "A"}, ["0", "1"], 2)
     assert codes.tolist() == [[0, 0], [1, 0]]
-    assert without == 1
+    assert missing == 1
 
 
-def test_the_first_sequence_of_exactly_l_codes_is_taken() -> None:
-    # C is known on level 1; the path R,A,x,C,y has sequences (0), (0,0), (1), (1,0).
+def test_the_first_node_with_exactly_l_codes_is_taken() -> None:
+    # C is known on level 1; the nodes of the path R,A,x,C,y are (0), (0,0), (1), (1,0).
     assert codes_of(["R,A,x", "R,C,y", "R,A,x,C,y"], 2)[2] == [0, 0]
     # Without x on level 2 the first of length 2 is y's.
     assert codes_of(["R,A", "R,C,y", "R,A,C,y"], 2)[2] == [1, 0]
 
 
-def test_a_longer_sequence_is_not_preferred_to_an_exact_one() -> None:
+def test_a_deeper_node_is_not_preferred_to_an_exact_one() -> None:
     # deep is (0, 0, 0) and q is (1, 0): q has exactly 2 codes and is taken, although deep stands before it.
     assert codes_of(["R,A,x,deep", "R,B,q", "R,deep,q"], 2)[2] == [1, 0]
 
 
-def test_without_an_exact_sequence_the_longest_is_cut() -> None:
+def test_without_an_exact_node_the_deepest_is_cut() -> None:
     # deep (0, 0, 0) is the only name, longer than 2.
     assert codes_of(["R,A,x,deep", "R,deep"], 2)[1] == [0, 0]
     # Of A (1 code) and x (2 codes), with L = 3, the longest is padded.
     assert codes_of(["R,A,x"], 3)[0] == [0, 0, 0]
 
 
-def test_of_two_longest_sequences_the_first_is_taken() -> None:
+def test_of_two_deepest_nodes_the_first_is_taken() -> None:
     assert codes_of(["R,A", "R,B,y,z", "R,A,B"], 4)[2][:1] == [0]
 
 
@@ -108,9 +108,9 @@ def test_items_below_one_parent_share_its_placeholder() -> None:
 
 
 def test_items_without_categories_are_counted_and_get_placeholders() -> None:
-    codes, without = category_codes({"a": "R,A", "b": "", "c": " "}, ["c", "absent", "a", "b"], 2)
+    codes, missing = category_codes({"a": "R,A", "b": "", "c": " "}, ["c", "absent", "a", "b"], 2)
     assert codes.tolist() == [[1, 0], [1, 0], [0, 0], [1, 0]]
-    assert without == 3
+    assert missing == 3
 
 
 def test_the_order_of_the_file_decides_and_not_that_of_the_catalogue() -> None:
@@ -119,13 +119,13 @@ def test_the_order_of_the_file_decides_and_not_that_of_the_catalogue() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "prefixes", "slots", "without"),
+    ("name", "prefixes", "slots", "missing"),
     [("Arts", [12, 108, 309], [12, 16, 15], 1_007), ("Instruments", [16, 73, 245], [16, 14, 17], 279)],
 )
-def test_real_category_counts(real_data, name: str, prefixes: list[int], slots: list[int], without: int) -> None:
-    # Expected counts: semantics, section 1; items without: empty strings, counted in the files by hand.
+def test_real_category_counts(real_data, name: str, prefixes: list[int], slots: list[int], missing: int) -> None:
+    # The counts are those of the released files; items without categories have empty strings there.
     data = read_folder(real_data / name, users=5_000, levels=3)
     assert data.categories is not None
     assert [len(np.unique(data.categories[:, :k], axis=0)) for k in (1, 2, 3)] == prefixes
     assert [len(np.unique(column)) for column in data.categories.T] == slots
-    assert data.without_categories == without
+    assert data.without_categories == missing

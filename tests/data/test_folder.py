@@ -1,4 +1,4 @@
-"""A whole folder: missing files, the fingerprint, and how long real data takes."""
+"""A whole folder: missing files, the fingerprint, and how long real data takes to read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mindrec_bench.data.folder import read_folder, read_uncoded
+from mindrec_bench.data.folder import read_folder, read_untokenized
 from mindrec_bench.errors import DataError
 
 
@@ -51,16 +51,16 @@ def test_changing_any_last_item_changes_the_fingerprint(tmp_path_factory, data, 
     folder.mkdir()
     (folder / "Shop.index.json").write_text(json.dumps({str(i): [f"<a_{i}>", "<b_0>"] for i in range(20)}))
 
-    def written(rows: list[list[int]]) -> str:
+    def fingerprint(rows: list[list[int]]) -> str:
         (folder / "Shop.inter.json").write_text(json.dumps({str(user): row for user, row in enumerate(rows)}))
         return read_folder(folder).fingerprint
 
-    before = written(sequences)
+    before = fingerprint(sequences)
     user = data.draw(st.integers(0, len(sequences) - 1))
     other = data.draw(st.integers(0, 19).filter(lambda item: item != sequences[user][-1]))
     changed = [[*row[:-1], other] if u == user else row for u, row in enumerate(sequences)]
-    assert written(changed) != before
-    assert written(sequences) == before
+    assert fingerprint(changed) != before
+    assert fingerprint(sequences) == before
 
 
 @pytest.mark.parametrize(
@@ -94,27 +94,27 @@ def test_item_ids_count_for_the_fingerprint(write_folder) -> None:
     assert after != before
 
 
-def test_what_does_not_matter_leaves_the_fingerprint(write_folder) -> None:
+def test_the_fingerprint_ignores_what_does_not_matter(write_folder) -> None:
     before = read_folder(write_folder(), users=2).fingerprint
     more = {"7": [3, 3, 3], "1": [3, 10, 1, 2], "99": [1], "3": [10, 3, 2, 1]}
     assert read_folder(write_folder(inter=more), users=2).fingerprint == before
     assert read_folder(write_folder(item={"1": {"title": "new"}}), users=2).fingerprint == before
 
 
-def test_a_folder_without_codes(write_folder) -> None:
+def test_a_folder_without_semantic_ids(write_folder) -> None:
     folder = write_folder(index=None, item={"20": {"title": "harp"}})
-    data = read_uncoded(folder)
+    data = read_untokenized(folder)
     assert data.item_ids == ["1", "2", "3", "10", "20"]
     assert data.sids.shape == (5, 0)
     assert (data.users.tolist(), data.skipped) == ([1, 3, 7], 1)
     assert data.items[data.offsets[0] : data.offsets[1]].tolist() == [2, 3, 0, 1]
     assert data.texts.title == ("", "", "", "", "harp")
-    assert read_uncoded(folder, users=1).n_users == 1
+    assert read_untokenized(folder, users=1).n_users == 1
 
 
-def test_a_folder_with_codes_is_read_as_if_it_had_none(write_folder) -> None:
+def test_semantic_ids_can_be_ignored(write_folder) -> None:
     index = {item: ["<a_1>"] for item in ("1", "2", "3", "10", "30")}
-    data = read_uncoded(write_folder(index=index))
+    data = read_untokenized(write_folder(index=index))
     assert data.item_ids == ["1", "2", "3", "10", "30"]
     assert data.sids.shape == (5, 0)
 

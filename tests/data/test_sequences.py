@@ -1,4 +1,4 @@
-"""Users and their sequences, from both formats."""
+"""Users and their sequences, in both formats."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ def test_both_formats_give_the_same_dataset(write_folder) -> None:
     assert read_folder(write_folder(inter=None)).fingerprint == by_json.fingerprint
 
 
-def test_json_comes_first_where_both_are_there(write_folder) -> None:
+def test_json_comes_first_where_both_files_exist(write_folder) -> None:
     assert read_folder(write_folder(text="1 1 2 3\n")).n_users == 3
 
 
 @pytest.mark.parametrize(
-    ("limit", "kept", "skipped"), [(1, [1], 0), (2, [1, 3], 0), (4, [1, 3, 7], 1), (99, [1, 3, 7], 1)]
+    ("limit", "users", "skipped"), [(1, [1], 0), (2, [1, 3], 0), (4, [1, 3, 7], 1), (99, [1, 3, 7], 1)]
 )
-def test_the_first_users_are_kept_before_short_ones_are_skipped(write_folder, limit, kept, skipped) -> None:
+def test_the_first_users_are_kept_before_short_ones_are_skipped(write_folder, limit, users, skipped) -> None:
     data = read_folder(write_folder(), users=limit)
-    assert data.users.tolist() == kept
+    assert data.users.tolist() == users
     assert data.skipped == skipped
 
 
-def test_a_short_user_uses_up_a_place(write_folder) -> None:
+def test_a_short_user_counts_towards_the_limit(write_folder) -> None:
     data = read_folder(write_folder(inter={"0": [1], "1": [1, 2, 3], "2": [1, 2, 3]}), users=2)
     assert data.users.tolist() == [1]
     assert data.skipped == 1
@@ -62,8 +62,8 @@ def test_items_as_text_or_as_numbers(write_folder) -> None:
         ({"u4": [1, 2, 3]}, "the user id 'u4' in .*inter.json is not a whole number"),
         ({"4.0": [1, 2, 3]}, "the user id '4.0' in .* is not a whole number"),
         ({"": [1, 2, 3]}, "the user id '' in .* is not a whole number"),
-        ({"4": [1, 2, 3], "04": [1, 2, 3]}, "user '4' stands twice in .*inter.json"),
-        ('{"4": [1, 2, 3], "4": [1, 2, 3]}', "the key '4' stands twice in .*inter.json"),
+        ({"4": [1, 2, 3], "04": [1, 2, 3]}, "user '4' occurs twice in .*inter.json"),
+        ('{"4": [1, 2, 3], "4": [1, 2, 3]}', "the key '4' occurs twice in .*inter.json"),
         ({"4": [1, 2], "5": [1]}, "no user of the 2 in .*inter.json has 3 interactions"),
         ({}, "no user of the 0 in .*inter.json has 3 interactions"),
     ],
@@ -77,7 +77,7 @@ def test_broken_json_sequences(write_folder, sequences: object, message: str) ->
     ("text", "message"),
     [
         ("1 1 2 3\n2 1 2 77\n", "user 2 in .*user_sequence.txt has the item '77'"),
-        ("1 1 2 3\n2 1 2 3\n1 2 3 1\n", "user '1' stands twice in .*user_sequence.txt"),
+        ("1 1 2 3\n2 1 2 3\n1 2 3 1\n", "user '1' occurs twice in .*user_sequence.txt"),
         ("A1 1 2 3\n", "the user id 'A1' in .*user_sequence.txt is not a whole number"),
         ("\n", "no user of the 0 in .*user_sequence.txt has 3 interactions"),
     ],

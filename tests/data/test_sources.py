@@ -1,4 +1,4 @@
-"""What `--data` accepts."""
+"""What `--data` accepts, and what is listed and downloaded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 from mindrec_bench.data import sources
-from mindrec_bench.data.sources import Arts, FolderSource, Games, Instruments, download, resolve
+from mindrec_bench.data.sources import (
+    Arts,
+    FolderSource,
+    Games,
+    Instruments,
+    data_folder,
+    download_data,
+    list_data,
+    resolve_data,
+)
 from mindrec_bench.errors import DataError, UsageError
 
 
@@ -23,7 +32,7 @@ from mindrec_bench.errors import DataError, UsageError
     ],
 )
 def test_known_names_in_any_case(spec: str, name: str, source: object) -> None:
-    assert resolve(spec) == (name, source)
+    assert resolve_data(spec) == (name, source)
 
 
 @pytest.mark.parametrize(
@@ -42,47 +51,47 @@ def test_known_names_in_any_case(spec: str, name: str, source: object) -> None:
 def test_refused(spec: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match=message):
-        resolve(spec)
+        resolve_data(spec)
 
 
 @pytest.mark.parametrize("tail", ["", os.sep])
 def test_path_of_a_folder(write_folder, tail: str) -> None:
     folder = write_folder()
-    name, source = resolve(f"{folder}{tail}")
+    name, source = resolve_data(f"{folder}{tail}")
     assert name == "Shop"
     data = source.load(None, users=2, notify=pytest.fail)
     assert (data.name, data.n_users) == ("Shop", 2)
 
 
-def test_name_of_a_folder_below(write_folder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_name_of_a_folder_here(write_folder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(write_folder().parent)
-    assert resolve("Shop") == ("Shop", FolderSource("Shop"))
-    assert resolve("Shop:levels=2") == ("Shop", FolderSource("Shop", levels=2))
+    assert resolve_data("Shop") == ("Shop", FolderSource("Shop"))
+    assert resolve_data("Shop:levels=2") == ("Shop", FolderSource("Shop", levels=2))
 
 
 def test_a_known_name_comes_before_a_folder_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("arts").mkdir()
-    assert resolve("arts") == ("arts", Arts())
-    assert resolve("./arts") == ("arts", FolderSource("./arts"))
+    assert resolve_data("arts") == ("arts", Arts())
+    assert resolve_data("./arts") == ("arts", FolderSource("./arts"))
 
 
-def test_a_path_may_hold_the_marks_of_options(write_folder) -> None:
+def test_a_path_may_contain_the_separators_of_options(write_folder) -> None:
     folder = write_folder("a:b,c=d")
-    assert resolve(str(folder)) == ("a:b,c=d", FolderSource(str(folder)))
+    assert resolve_data(str(folder)) == ("a:b,c=d", FolderSource(str(folder)))
 
 
 def test_a_file_is_to_be_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("sales.csv").write_text("")
     with pytest.raises(UsageError, match=r"'sales.csv' is a file; .*`mrbench data import sales.csv --name NAME`"):
-        resolve("sales.csv")
+        resolve_data("sales.csv")
     with pytest.raises(DataError, match=r"sales.csv is a file; .*`mrbench data import .*sales.csv --name NAME`"):
-        resolve(f".{os.sep}sales.csv")[1].load(None, users=None, notify=print)
+        resolve_data(f".{os.sep}sales.csv")[1].load(None, users=None, notify=print)
 
 
 def test_missing_folder(tmp_path: Path) -> None:
-    _, source = resolve(str(tmp_path / "absent"))
+    _, source = resolve_data(str(tmp_path / "absent"))
     with pytest.raises(DataError, match=r"there is no folder .*absent"):
         source.load(None, users=None, notify=print)
 
@@ -105,29 +114,61 @@ def test_known_data_by_name_and_by_path_are_the_same(write_folder) -> None:
 
 
 def test_missing_known_data_is_fetched(write_folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+    fetched = []
 
     def fetch(name: str, *, data_dir: Path | None, notify: object) -> Path:
-        asked.append((name, data_dir))
+        fetched.append((name, data_dir))
         return write_folder("Arts")
 
     monkeypatch.setattr(sources, "fetch", fetch)
     assert Arts().load(tmp_path / "empty", users=None, notify=print).n_users == 3
-    assert asked == [("Arts", tmp_path / "empty")]
+    assert fetched == [("Arts", tmp_path / "empty")]
 
 
 @pytest.mark.parametrize("spec", ["arts-sim", "./somewhere/Shop"])
 def test_nothing_to_download(spec: str) -> None:
-    with pytest.raises(UsageError, match=r"nothing to download for .*; these can be: arts, games, instruments"):
-        download(spec, data_dir=None, notify=print)
+    with pytest.raises(
+        UsageError, match=r"nothing to download for .*; these can be downloaded: arts, games, instruments"
+    ):
+        download_data(spec, data_dir=None, notify=print)
 
 
 def test_real_data_by_any_spelling(real_data: Path) -> None:
-    _, source = resolve("InstruMents")
+    _, source = resolve_data("InstruMents")
     data = source.load(real_data, users=100, notify=pytest.fail)
     assert data.category_notes == ("categories of 3,672 of 9,922 items are imputed",)
-    sources = [
-        fields["categories_source"]
-        for fields in json.loads((real_data / "Instruments/Instruments.item.json").read_text()).values()
-    ]
-    assert sources.count("imputed") == 3_672
+    items = json.loads((real_data / "Instruments/Instruments.item.json").read_text())
+    assert sum(fields["categories_source"] == "imputed" for fields in items.values()) == 3_672
+
+
+def test_a_user_dataset_by_name(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert resolve_data("Shop:levels=2", data_root) == ("Shop", FolderSource(str(data_root / "Shop"), levels=2))
+    monkeypatch.setenv("MRBENCH_DATA", str(data_root))
+    assert resolve_data("Shop")[1].load(None, users=None, notify=print).name == "Shop"
+    with pytest.raises(UsageError, match=r"unknown data 'shp' \(did you mean 'Shop'\?\); known: arts, .*Shop, text"):
+        resolve_data("shp")
+
+
+def test_a_user_dataset_comes_before_another_folder_of_that_name(
+    data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(data_root / "empty")
+    Path("Shop").mkdir()
+    assert resolve_data("Shop", data_root) == ("Shop", FolderSource(str(data_root / "Shop")))
+    assert resolve_data("./Shop", data_root) == ("Shop", FolderSource("./Shop"))
+
+
+def test_user_datasets_are_listed_last(data_root: Path) -> None:
+    rows = {entry.name: entry.summary for entry in list_data(data_root, pytest.fail)}
+    assert list(rows)[-2:] == ["Shop", "text"]
+    assert rows["Shop"] == f"Your own folder {data_root / 'Shop'}."
+
+
+def test_data_folders(data_root: Path) -> None:
+    assert data_folder("Shop", data_root) == data_root / "Shop"
+    assert data_folder("arts", data_root) == data_root / "Arts"
+    assert data_folder(str(data_root / "empty"), None) == data_root / "empty"
+    with pytest.raises(DataError, match="Games is not on this machine; `mrbench data fetch games`"):
+        data_folder("games", data_root)
+    with pytest.raises(UsageError, match="'arts-sim' has no folder"):
+        data_folder("arts-sim", data_root)

@@ -1,4 +1,4 @@
-"""Statistics: by hand, and equal to those of the real data sets (semantics, section 1)."""
+"""Statistics of a small folder and of the real datasets."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import pytest
 
 from mindrec_bench.data import sources
 from mindrec_bench.data.folder import read_folder
-from mindrec_bench.data.statistics import PAPER_USERS, rows, statistics
+from mindrec_bench.data.statistics import PAPER_USERS, dataset_statistics, statistics_rows
 
 
 @cache
-def measured(root: Path, name: str, users: int | None) -> dict[str, Any]:
-    return statistics(getattr(sources, name)().load(root, users=users, notify=pytest.fail))
+def real_statistics(root: Path, name: str, users: int | None) -> dict[str, Any]:
+    return dataset_statistics(getattr(sources, name)().load(root, users=users, notify=pytest.fail))
 
 
-def test_by_hand(write_folder) -> None:
+def test_small_folder(write_folder) -> None:
     index = {"0": ["<a_0>", "<b_0>"], "1": ["<a_0>", "<b_0>"], "2": ["<a_1>", "<b_0>"], "3": ["<a_5>", "<b_9>"]}
     inter = {"0": [0, 1, 2], "1": [0] * 12 + [1], "2": [1, 1], "3": [2, 0, 1, 0]}
     item = {"0": {"categories": "R,A,x"}, "1": {"categories": "R,B"}, "2": {"categories": "R,A,x"}}
-    found = statistics(read_folder(write_folder(index=index, inter=inter, item=item), levels=2))
-    fingerprint = found.pop("fingerprint")
+    statistics = dataset_statistics(read_folder(write_folder(index=index, inter=inter, item=item), levels=2))
+    fingerprint = statistics.pop("fingerprint")
     assert len(fingerprint) == 64
-    assert found == {
+    assert statistics == {
         "name": "Shop",
         "users": 3,
         "skipped_users": 1,
@@ -45,7 +45,7 @@ def test_by_hand(write_folder) -> None:
         "test_targets_in_training": pytest.approx(2 / 3),
         "notes": [],
     }
-    json.dumps(found)
+    json.dumps(statistics)
 
 
 @pytest.mark.parametrize(
@@ -58,23 +58,23 @@ def test_by_hand(write_folder) -> None:
 )
 def test_real_sizes(real_data: Path, name: str, first: tuple, whole: tuple) -> None:
     for users, expected in ((5_000, first), (None, whole)):
-        found = measured(real_data, name, users)
-        assert (found["users"], found["items_touched"], found["interactions"]) == expected
-        assert found["skipped_users"] == 0
+        statistics = real_statistics(real_data, name, users)
+        assert (statistics["users"], statistics["items_touched"], statistics["interactions"]) == expected
+        assert statistics["skipped_users"] == 0
         # Every item after the first of each training part is an example.
-        assert found["training_examples"] == found["interactions"] - 3 * found["users"]
+        assert statistics["training_examples"] == statistics["interactions"] - 3 * statistics["users"]
 
 
 @pytest.mark.parametrize(
     ("name", "items", "sids"), [("Arts", 20_956, 20_887), ("Games", 16_859, 16_717), ("Instruments", 9_922, 9_897)]
 )
 def test_real_semantic_ids(real_data: Path, name: str, items: int, sids: int) -> None:
-    found = measured(real_data, name, 5_000)
-    assert (found["catalogue_items"], found["distinct_sids"]) == (items, sids)
+    statistics = real_statistics(real_data, name, 5_000)
+    assert (statistics["catalogue_items"], statistics["distinct_sids"]) == (items, sids)
     # Each shared SID has at least two items.
-    assert items - sids < found["items_sharing_a_sid"] <= 2 * (items - sids)
+    assert items - sids < statistics["items_sharing_a_sid"] <= 2 * (items - sids)
     if name == "Arts":
-        assert sum(found["codes_a_slot"]["sid"]) == 1_010
+        assert sum(statistics["codes_a_slot"]["sid"]) == 1_010
 
 
 @pytest.mark.parametrize(
@@ -82,26 +82,26 @@ def test_real_semantic_ids(real_data: Path, name: str, items: int, sids: int) ->
     [("Arts", [12, 108, 309], [12, 16, 15]), ("Instruments", [16, 73, 245], [16, 14, 17]), ("Games", [], [])],
 )
 def test_real_categories(real_data: Path, name: str, prefixes: list[int], slots: list[int]) -> None:
-    found = measured(real_data, name, 5_000)
-    assert found["category_prefixes"] == prefixes
-    assert found["codes_a_slot"]["categories"] == slots
+    statistics = real_statistics(real_data, name, 5_000)
+    assert statistics["category_prefixes"] == prefixes
+    assert statistics["codes_a_slot"]["categories"] == slots
 
 
 @pytest.mark.parametrize(("name", "share"), [("Arts", 0.86), ("Games", 0.91), ("Instruments", 0.94)])
 def test_real_targets_in_training(real_data: Path, name: str, share: float) -> None:
-    assert round(measured(real_data, name, 5_000)["test_targets_in_training"], 2) == share
+    assert round(real_statistics(real_data, name, 5_000)["test_targets_in_training"], 2) == share
 
 
-def test_rows_show_published_values_and_mark_differences(real_data: Path) -> None:
-    sides = [measured(real_data, "Games", users) for users in (PAPER_USERS, None)]
-    found = {row.label: row[1:] for row in rows(*sides)}
-    assert found["users"] == ("5,000", "50,546", "5,000", "≠ 204,439")
-    assert found["items in sequences"] == ("14,671", "16,859", "14,671", "≠ 16,858")
-    assert found["interactions"] == ("77,096", "452,989", "77,096", "452,989")
-    assert found["category prefixes of length 1, 2, ..."] == ("none", "none", "", "")
-    assert found["test targets seen in training"] == ("91.2%", "99.8%", "", "")
+def test_rows_show_the_values_of_the_paper_and_mark_differences(real_data: Path) -> None:
+    sides = [real_statistics(real_data, "Games", users) for users in (PAPER_USERS, None)]
+    cells = {row.label: row[1:] for row in statistics_rows(*sides)}
+    assert cells["users"] == ("5,000", "50,546", "5,000", "≠ 204,439")
+    assert cells["items in sequences"] == ("14,671", "16,859", "14,671", "≠ 16,858")
+    assert cells["interactions"] == ("77,096", "452,989", "77,096", "452,989")
+    assert cells["category prefixes of length 1, 2, ..."] == ("none", "none", "", "")
+    assert cells["test targets seen in training"] == ("91.2%", "99.8%", "", "")
 
 
-def test_rows_of_other_data_have_no_published_values(write_folder) -> None:
-    found = statistics(read_folder(write_folder()))
-    assert {row[3:] for row in rows(found, found)} == {("", "")}
+def test_rows_of_other_data_have_no_values_of_the_paper(write_folder) -> None:
+    statistics = dataset_statistics(read_folder(write_folder()))
+    assert {row[3:] for row in statistics_rows(statistics, statistics)} == {("", "")}

@@ -1,4 +1,4 @@
-"""Checks of data folders: each wrong thing is found beside the others, and real data has remarks only."""
+"""Checks of data folders: every issue is found beside the others, and real data has remarks only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mindrec_bench.data.folder import read_folder
-from mindrec_bench.data.validate import Findings, validate
+from mindrec_bench.data.validate import ValidationReport, validate
 from mindrec_bench.errors import DataError
 
 INDEX = {
@@ -24,25 +24,25 @@ INDEX = {
 ITEMS = {item: {"title": f"item {item}", "categories": "R,A"} for item in INDEX}
 
 
-def lines(found: Findings) -> tuple[list[str], list[str]]:
-    return found.error_lines, found.remarks.lines()
+def lines(report: ValidationReport) -> tuple[list[str], list[str]]:
+    return report.errors.lines(), report.remarks.lines()
 
 
-def test_nothing_to_say(write_folder: Any) -> None:
-    found = validate(write_folder(index=INDEX, item=ITEMS, inter={"7": [1, 2, 3], "1": [3, 10, 1, 2]}))
-    assert lines(found) == ([], [])
-    assert found.counts == {"users": 2, "items": 4, "interactions": 7}
+def test_a_folder_without_issues(write_folder: Any) -> None:
+    report = validate(write_folder(index=INDEX, item=ITEMS, inter={"7": [1, 2, 3], "1": [3, 10, 1, 2]}))
+    assert lines(report) == ([], [])
+    assert report.counts == {"users": 2, "items": 4, "interactions": 7}
 
 
 ERRORS: dict[str, tuple[dict[str, Any], str]] = {
     "no sequences": ({"inter": None}, "has neither Shop.inter.json nor user_sequence.txt"),
     "broken sequences": ({"inter": '{"1": [2,'}, "not valid JSON at line 1"),
-    "no list": ({"inter": {"1": [1, 2, 3], "2": 5}}, "users in Shop.inter.json whose items are no list (user 2)"),
-    "user id": ({"inter": {"x": [1, 2, 3]}}, "users whose id is no whole number (user x: 'x')"),
-    "user twice": ({"inter": {"1": [1, 2, 3], "01": [1]}}, "users that stand twice (user 01 as user 1: '01')"),
+    "no list": ({"inter": {"1": [1, 2, 3], "2": 5}}, "users in Shop.inter.json whose items are not a list (user 2)"),
+    "user id": ({"inter": {"x": [1, 2, 3]}}, "users whose id is not a whole number (user x: 'x')"),
+    "user twice": ({"inter": {"1": [1, 2, 3], "01": [1]}}, "users that occur twice (user 01 as user 1: '01')"),
     "line twice": (
         {"inter": None, "text": "1 1 2 3\n\n2 1 2\n1 2 3\n"},
-        "users that stand twice (line 4 as line 1: '1')",
+        "users that occur twice (line 4 as line 1: '1')",
     ),
     "item type": ({"inter": {"1": [1, 2, True]}}, "neither texts nor whole numbers (user 1: True)"),
     "unknown items": (
@@ -50,8 +50,8 @@ ERRORS: dict[str, tuple[dict[str, Any], str]] = {
         "3 interactions with items that have no semantic ID (user 1: item 5, user 1: item 5, user 1: item 6)",
     ),
     "all short": ({"inter": {"1": [1, 2]}}, "no user has 3 interactions"),
-    "broken index": ({"index": "[]"}, "must hold a JSON object"),
-    "empty index": ({"index": {}}, "holds no item"),
+    "broken index": ({"index": "[]"}, "must contain a JSON object"),
+    "empty index": ({"index": {}}, "holds no items"),
     "no codes": (
         {"index": INDEX | {"3": []}},
         "items in Shop.index.json that have no list of codes such as <a_11> (item 3)",
@@ -60,8 +60,8 @@ ERRORS: dict[str, tuple[dict[str, Any], str]] = {
         {"index": INDEX | {"3": ["<a_1>", "b9"]}},
         "with malformed codes; write codes like <a_11> (item 3: b9)",
     ),
-    "length": ({"index": INDEX | {"3": ["<a_1>"]}}, "whose number of codes is not 2, as of most (item 3: 1)"),
-    "entry": ({"item": ITEMS | {"3": "x"}}, 'whose entry is no object of fields such as "categories" (item 3)'),
+    "length": ({"index": INDEX | {"3": ["<a_1>"]}}, "whose number of codes is not 2, as for most items (item 3: 1)"),
+    "entry": ({"item": ITEMS | {"3": "x"}}, 'whose entry is not an object of fields such as "categories" (item 3)'),
     "categories": (
         {"item": ITEMS | {"3": {"categories": ["R", "A"]}, "1": {"categories": 5}}},
         '2 items whose categories are not one text such as "Arts,Sewing,Thread" (item 1: int, item 3: list)',
@@ -79,20 +79,20 @@ ERRORS: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("kind", ERRORS)
 def test_errors(write_folder: Any, kind: str) -> None:
-    """Each is found, and what it says is refused by the reader of folders too."""
+    """Each error is reported, and the folder can't be read."""
     changes, message = ERRORS[kind]
     folder = write_folder(**{"index": INDEX, "item": ITEMS} | changes)
-    found = [line for line in validate(folder).error_lines if message in line]
-    assert len(found) == 1
+    matches = [line for line in validate(folder).errors.lines() if message in line]
+    assert len(matches) == 1
     with pytest.raises(DataError):
         read_folder(folder)
 
 
-def test_everything_is_said_at_once(write_folder: Any) -> None:
+def test_all_errors_are_reported_at_once(write_folder: Any) -> None:
     changes = {
         key: value for name in ("unknown items", "length", "categories") for key, value in ERRORS[name][0].items()
     }
-    assert len(validate(write_folder(**changes)).error_lines) == 3
+    assert len(validate(write_folder(**changes)).errors.lines()) == 3
 
 
 REMARKS: dict[str, tuple[dict[str, Any], str]] = {
@@ -113,7 +113,7 @@ REMARKS: dict[str, tuple[dict[str, Any], str]] = {
     "more items": ({"item": ITEMS | {"11": {}}}, "described items that are not in the catalogue (item 11)"),
     "two parents": (
         {"item": ITEMS | {"1": {"title": "x", "categories": "R,B,C"}, "2": {"title": "x", "categories": "R,D,C"}}},
-        "category names below several parents, of which the first one met counts ('C' below 'D' and 'B')",
+        "category names below several parents, of which the first one counts ('C' below 'D' and 'B')",
     ),
 }
 
@@ -126,10 +126,10 @@ def test_remarks(write_folder: Any, kind: str) -> None:
     assert len([line for line in remarks if message in line]) == 1
 
 
-def test_a_broken_map_of_own_ids(write_folder: Any) -> None:
+def test_broken_external_ids(write_folder: Any) -> None:
     folder = write_folder(index=INDEX, item=ITEMS)
     pq.write_table(pa.table({"id": [1], "own_id": ["x"]}), folder / "Shop.users.parquet")
-    assert any("Shop.users.parquet gives no own id for 7" in line for line in validate(folder).error_lines)
+    assert any("Shop.users.parquet has no external id for 7" in line for line in validate(folder).errors.lines())
 
 
 def test_no_folder(tmp_path: Path) -> None:
@@ -138,11 +138,11 @@ def test_no_folder(tmp_path: Path) -> None:
 
 
 def test_arts(real_data: Path) -> None:
-    """Semantics section 1: 45,141 users, 20,956 items, 390,832 interactions, and SIDs that collide."""
-    found = validate(real_data / "Arts")
-    assert found.error_lines == []
-    assert found.counts == {"users": 45_141, "items": 20_956, "interactions": 390_832}
+    """Real data is valid, and some of its items share SIDs."""
+    report = validate(real_data / "Arts")
+    assert report.errors.lines() == []
+    assert report.counts == {"users": 45_141, "items": 20_956, "interactions": 390_832}
     sids = Counter(map(tuple, json.loads((real_data / "Arts/Arts.index.json").read_text()).values()))
     shared = sum(count for count in sids.values() if count > 1)
     assert shared > 0
-    assert any(f"{shared} items that share their semantic ID" in line for line in found.remarks.lines())
+    assert any(f"{shared} items that share their semantic ID" in line for line in report.remarks.lines())

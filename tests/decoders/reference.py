@@ -1,4 +1,4 @@
-"""The diffusion searches once more, slow and plain: lists and floats, one user, from Algorithm 1 and semantics 4."""
+"""The diffusion searches in plain Python, for one user (paper Algorithm 1; docs/semantics.md, Decoding)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Beam = tuple[Codes, float]
 LogProbs = Callable[[Codes, int], list[float]]
 """From (revealed codes, slot) to the log-probability of each of the slot's codes."""
 
-Rule = Literal["standard", "distinct", "distinct_sids", "penalised"]
+Rule = Literal["standard", "dedup", "dedup-sids", "penalty"]
 
 
 class NearTieError(Exception):
@@ -24,15 +24,15 @@ class NearTieError(Exception):
 
 def in_order(scores: list[float]) -> list[int]:
     """Positions by falling score, ties to the lower position; positions of -inf are left out."""
-    alive = [i for i, score in enumerate(scores) if score > -INF]
-    order = sorted(alive, key=lambda i: (-round(scores[i] * 1e9), i))
-    for one, other in itertools.pairwise(order):
-        if 1e-11 < abs(scores[one] - scores[other]) < 1e-6:
+    finite = [i for i, score in enumerate(scores) if score > -INF]
+    order = sorted(finite, key=lambda i: (-round(scores[i] * 1e9), i))
+    for first, second in itertools.pairwise(order):
+        if 1e-11 < abs(scores[first] - scores[second]) < 1e-6:
             raise NearTieError
     return order
 
 
-def noise(seed: int, *parts: int) -> float:
+def gumbel_noise(seed: int, *parts: int) -> float:
     """Gumbel noise from a hash of the parts."""
     word = 2**64 - 1
 
@@ -81,7 +81,7 @@ def search(
             if propose == "top":
                 chosen = in_order([score + value for _, _, value in pairs])[:beam]
             else:
-                chosen = drawn(pairs, beam, (seed, user, step, parent))
+                chosen = sample_pairs(pairs, beam, (seed, user, step, parent))
             for i in sorted(chosen):
                 slot, code, value = pairs[i]
                 candidates.append(((*codes[:slot], code, *codes[slot + 1 :]), score + value))
@@ -89,41 +89,43 @@ def search(
     return beams
 
 
-def drawn(pairs: list[tuple[int, int, float]], beam: int, who: tuple[int, ...]) -> list[int]:
-    """The draw of `beam` pairs from each slot's top `beam`."""
-    noisy = [-INF] * len(pairs)
+def sample_pairs(pairs: list[tuple[int, int, float]], beam: int, key: tuple[int, ...]) -> list[int]:
+    """A sample of `beam` pairs from each slot's top `beam`."""
+    perturbed = [-INF] * len(pairs)
     for slot in {slot for slot, _, _ in pairs}:
-        inside = [value if s == slot else -INF for s, _, value in pairs]
-        for i in in_order(inside)[:beam]:
-            noisy[i] = pairs[i][2] + noise(*who, pairs[i][0], pairs[i][1])
-    return in_order(noisy)[:beam]
+        of_slot = [value if s == slot else -INF for s, _, value in pairs]
+        for i in in_order(of_slot)[:beam]:
+            perturbed[i] = pairs[i][2] + gumbel_noise(*key, pairs[i][0], pairs[i][1])
+    return in_order(perturbed)[:beam]
 
 
 def prune(candidates: list[Beam], beam: int, rule: Rule, n_categories: int) -> list[Beam]:
     """The survivors, best first."""
-    walk = in_order([score for _, score in candidates])
+    ranked = in_order([score for _, score in candidates])
     if rule == "standard":
-        return [candidates[i] for i in walk[:beam]]
-    if rule in ("distinct", "distinct_sids"):
-        first = n_categories if rule == "distinct_sids" else 0
-        taken: list[Beam] = []
-        for i in walk:
-            if all(candidates[i][0][first:] != codes[first:] for codes, _ in taken) and len(taken) < beam:
-                taken.append(candidates[i])
-        return taken
-    kept: list[tuple[int, float]] = []  # (position among the candidates, f')
-    for i in walk:
+        return [candidates[i] for i in ranked[:beam]]
+    if rule in ("dedup", "dedup-sids"):
+        first = n_categories if rule == "dedup-sids" else 0
+        distinct: list[Beam] = []
+        for i in ranked:
+            if all(candidates[i][0][first:] != codes[first:] for codes, _ in distinct) and len(distinct) < beam:
+                distinct.append(candidates[i])
+        return distinct
+    kept: list[tuple[int, float]] = []  # (position among the candidates, penalised score)
+    for i in ranked:
         codes, score = candidates[i]
         sid = codes[n_categories:]
-        revealed = sum(code != MASK for code in sid)
-        same = [sum(a == b != MASK for a, b in zip(sid, candidates[j][0][n_categories:], strict=True)) for j, _ in kept]
-        rho = max(same, default=0) / revealed
-        new = score + math.log(1 - math.log(1 + rho))
-        in_order([score for _, score in kept] + [new])  # all these are compared: no near tie, please
+        n_revealed = sum(code != MASK for code in sid)
+        n_shared = [
+            sum(a == b != MASK for a, b in zip(sid, candidates[j][0][n_categories:], strict=True)) for j, _ in kept
+        ]
+        rho = max(n_shared, default=0) / n_revealed
+        penalised = score + math.log(1 - math.log(1 + rho))
+        in_order([score for _, score in kept] + [penalised])  # all these are compared, so no near ties are allowed
         if len(kept) < beam:
-            kept.append((i, new))
-        elif round(new * 1e9) > min(round(score * 1e9) for _, score in kept):
-            kept.append((i, new))
+            kept.append((i, penalised))
+        elif round(penalised * 1e9) > min(round(score * 1e9) for _, score in kept):
+            kept.append((i, penalised))
             kept.sort(key=lambda entry: (-round(entry[1] * 1e9), entry[0]))
             kept.pop()
     kept.sort(key=lambda entry: (-round(entry[1] * 1e9), entry[0]))

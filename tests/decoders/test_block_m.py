@@ -1,4 +1,4 @@
-"""Blocks from left to right: against the plain reference, and its two ends."""
+"""Blocks from left to right: against the reference, and one block against the any-order decoders."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from hypothesis import strategies as st
 
 from mindrec_bench.errors import UsageError
 from mindrec_bench.plugins import registry
-from mindrec_bench.testing import Case, check_decoder
+from mindrec_bench.testing import DecodingProblem, check_decoder
 from mindrec_decoders.block_m import BlockM
 from mindrec_decoders.bs import BeamSearch
 from mindrec_decoders.dbs_dedup import DbsDedup
 from mindrec_decoders.dbs_penalty import DbsPenalty
 
-from .plain import MANY, RULES, cases, compare, joint, staged, stages_of
+from .problems import MANY, assert_row, cases
 from .reference import NearTieError
+from .step_reference import RULES, joint, step_search
 
 PRESETS = {"bs": BeamSearch, "dbs-dedup": DbsDedup, "dbs-penalty": DbsPenalty}
 
 
-def expected(case: Case, user: int, m: int, prune: str, beam: int):
-    def sid_stages(log_probs, slots):
+def reference_results(case: DecodingProblem, user: int, m: int, prune: str, beam: int):
+    def sid_steps(log_probs, slots):
         blocks = [slots[first : first + m] for first in range(0, len(slots), m)]
         return [joint(log_probs, block, 1) for block in blocks for _ in block]
 
-    stages, start = stages_of(case, user, sid_stages, RULES[prune])
-    return staged(stages, start, case.space.n_categories, beam=beam)
+    return step_search(case, user, sid_steps, RULES[prune], beam=beam)
 
 
 @pytest.mark.parametrize("m", [1, 2, 4])
@@ -36,22 +36,22 @@ def expected(case: Case, user: int, m: int, prune: str, beam: int):
 @given(case=cases(), beam=st.sampled_from([1, 2, 3, 10]), prune=st.sampled_from(sorted(RULES)))
 def test_against_the_reference(m, case, beam, prune):
     try:
-        wanted = [expected(case, user, m, prune, beam) for user in range(2)]
+        expected = [reference_results(case, user, m, prune, beam) for user in range(2)]
     except NearTieError:
         assume(False)
     ranking = case.decode(BlockM(m=m, prune=prune), np.arange(2), beam=beam)
     for user in range(2):
-        compare(ranking, user, wanted[user])
+        assert_row(ranking, user, expected[user])
 
 
 @pytest.mark.parametrize("prune", sorted(RULES))
 @settings(MANY, max_examples=25)
 @given(case=cases(), beam=st.sampled_from([1, 3, 10]), propose=st.sampled_from(["top", "sample"]))
-def test_one_block_is_the_free_order(prune, case, beam, propose):
-    one = case.decode(BlockM(m=4, prune=prune, propose=propose), np.arange(2), beam=beam)
-    free = case.decode(PRESETS[prune](propose=propose), np.arange(2), beam=beam)
-    assert torch.equal(one.codes, free.codes)
-    assert torch.equal(one.scores, free.scores)
+def test_one_block_equals_any_order(prune, case, beam, propose):
+    block_m = case.decode(BlockM(m=4, prune=prune, propose=propose), np.arange(2), beam=beam)
+    any_order = case.decode(PRESETS[prune](propose=propose), np.arange(2), beam=beam)
+    assert torch.equal(block_m.codes, any_order.codes)
+    assert torch.equal(block_m.scores, any_order.scores)
 
 
 @pytest.mark.parametrize("spec", ["m=1", "m=2", "m=2,propose=sample,prune=dbs-dedup", "m=4,prune=bs"])

@@ -1,4 +1,4 @@
-"""Device, memory and versions."""
+"""Devices, memory and versions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mindrec_bench.errors import UsageError
 
 
 @pytest.mark.parametrize(
-    ("asked", "there", "expected"),
+    ("requested", "has_gpu", "expected"),
     [
         ("auto", True, "cuda"),
         ("auto", False, "cpu"),
@@ -21,34 +21,34 @@ from mindrec_bench.errors import UsageError
         ("cuda", True, "cuda"),
     ],
 )
-def test_pick_device(monkeypatch, asked, there, expected):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
-    assert pick_device(asked) == expected
+def test_pick_device(monkeypatch, requested, has_gpu, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: has_gpu)
+    assert pick_device(requested) == expected
 
 
-def test_a_missing_gpu_is_refused(monkeypatch):
+def test_missing_gpu_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UsageError, match="--device is cuda, but torch finds no CUDA device; use --device cpu"):
         pick_device("cuda")
 
 
 def test_environment_is_json_and_has_versions():
-    found = environment("cpu")
-    assert json.loads(json.dumps(found)) == found
-    assert found["device"] == "cpu"
-    assert found["device_name"]
-    assert found["threads"] == torch.get_num_threads()
-    assert set(found["versions"]) == set(PACKAGES)
-    assert found["versions"]["torch"].startswith(torch.__version__.split("+")[0])
+    values = environment("cpu")
+    assert json.loads(json.dumps(values)) == values
+    assert values["device"] == "cpu"
+    assert values["device_name"]
+    assert values["threads"] == torch.get_num_threads()
+    assert set(values["versions"]) == set(PACKAGES)
+    assert values["versions"]["torch"].startswith(torch.__version__.split("+")[0])
 
 
-def test_a_package_that_is_not_installed_has_no_version(monkeypatch):
+def test_package_that_is_not_installed_has_no_version(monkeypatch):
     monkeypatch.setattr("mindrec_bench.distributed.devices.PACKAGES", ("package-that-is-not-there",))
     assert environment("cpu")["versions"] == {"package-that-is-not-there": None}
 
 
-def test_peak_memory_holds_what_was_taken():
+def test_peak_memory_covers_an_allocation():
     block = bytearray(64 << 20)
     block[::4096] = b"x" * len(block[::4096])
     assert peak_bytes("cpu") > len(block)
-    assert peak_bytes("cpu") < 1 << 40, "bytes, and not kilobytes taken for megabytes"
+    assert peak_bytes("cpu") < 1 << 40, "in bytes"

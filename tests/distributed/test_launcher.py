@@ -1,4 +1,4 @@
-"""Worker processes: what they hand on, and how their end becomes one sentence."""
+"""Worker processes: their results and messages, and how a failure becomes one sentence."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from mindrec_bench.errors import DataError, MrbenchError
 
 
 @pytest.fixture
-def jobs(monkeypatch):
-    """The module of jobs, which the workers find too."""
+def worker_functions(monkeypatch):
+    """The module `worker_functions`, where worker processes find it too."""
     monkeypatch.syspath_prepend(Path(__file__).parents[1])
-    import jobs
+    import worker_functions
 
-    yield jobs
+    yield worker_functions
     assert multiprocessing.active_children() == [], "no worker outlives the call"
 
 
 @pytest.mark.parametrize("size", [1, 2])
-def test_workers_work_together_and_the_first_ones_result_counts(jobs, size):
-    told, users = [], []
-    result = launch(jobs.add_up, size, (10,), notify=told.append, progress=users.append)
+def test_workers_run_together_and_the_result_of_rank_0_is_returned(worker_functions, size):
+    messages, users = [], []
+    result = launch(worker_functions.add_up, size, (10,), notify=messages.append, progress=users.append)
     assert result == (10 + sum(range(size)), 0, torch.get_num_threads())
-    assert sorted(told) == [f"process {rank}" for rank in range(size)]
+    assert sorted(messages) == [f"process {rank}" for rank in range(size)]
     assert sorted(users) == list(range(size))
 
 
@@ -49,27 +49,27 @@ def test_workers_work_together_and_the_first_ones_result_counts(jobs, size):
         ("data", 1, DataError, "^the data is broken; mend it"),
     ],
 )
-def test_one_that_fails_ends_all_with_one_sentence(jobs, kind, size, error, words):
-    """Also where the others wait for it in a collective, and lose their connection."""
+def test_failed_worker_ends_all_with_one_sentence(worker_functions, kind, size, error, words):
+    """The others wait for it in a collective, and lose their connection."""
     with pytest.raises(MrbenchError, match=words) as caught:
-        launch(jobs.fail, size, (kind, size - 1), notify=print, progress=print)
+        launch(worker_functions.fail, size, (kind, size - 1), notify=print, progress=print)
     assert type(caught.value) is error
     assert "\n" not in str(caught.value)
     if kind in ("bug", "data"):
-        assert "jobs.py" in caught.value.__notes__[0], "--debug shows the worker's traceback"
+        assert "worker_functions.py" in caught.value.__notes__[0], "--debug shows the worker's traceback"
 
 
 PARENT = """
 import sys
 sys.path.insert(0, sys.argv[1])
-import jobs
+import worker_functions
 from mindrec_bench.distributed.launcher import launch
 if __name__ == "__main__":
-    launch(jobs.sleep, 1, (), notify=lambda line: print(line, flush=True), progress=print)
+    launch(worker_functions.sleep, 1, (), notify=lambda line: print(line, flush=True), progress=print)
 """
 
 
-@pytest.mark.skipif(not Path("/proc/self").exists(), reason="asks Linux which processes there are")
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc to look for the process")
 def test_workers_end_with_a_killed_parent(tmp_path):
     script = tmp_path / "parent.py"
     script.write_text(PARENT)

@@ -1,4 +1,4 @@
-"""Running out of memory: how it is recognised, and what is advised for training."""
+"""Out of memory: how it is recognised, and what is advised for training."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from mindrec_bench.distributed.memory import ran_out, training_advice
+from mindrec_bench.distributed.memory import explain_out_of_memory, is_out_of_memory
 from mindrec_bench.errors import MrbenchError
 
 
 @pytest.mark.parametrize(
-    ("error", "memory"),
+    ("error", "expected"),
     [
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."), True),
         (MemoryError(), True),
@@ -24,14 +24,14 @@ from mindrec_bench.errors import MrbenchError
     ],
     ids=str,
 )
-def test_what_counts_as_memory_running_out(error, memory):
-    assert ran_out(error) == memory
+def test_errors_that_mean_out_of_memory(error, expected):
+    assert is_out_of_memory(error) == expected
 
 
-def test_the_allocator_of_this_machine_is_recognised():
+def test_error_of_this_machines_allocator():
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**60, dtype=torch.uint8)
-    assert ran_out(caught.value)
+    assert is_out_of_memory(caught.value)
 
 
 @dataclass
@@ -53,11 +53,11 @@ class Backbone:
         (Backbone(batch=1, gradient_checkpointing=True), "tiny", "a cpu device with more memory$"),
     ],
 )
-def test_training_says_what_to_change(backbone, size, advice):
+def test_advice_for_training(backbone, size, advice):
     with (
-        pytest.raises(MrbenchError, match=rf"^training net \(size {size}\) ran out of memory on cpu; take {advice}"),
-        training_advice(backbone, "net", size, "cpu"),
+        pytest.raises(MrbenchError, match=rf"^training net \(size {size}\) ran out of memory on cpu; use {advice}"),
+        explain_out_of_memory(backbone, "net", size, "cpu"),
     ):
         raise torch.OutOfMemoryError("CUDA out of memory.")
-    with pytest.raises(RuntimeError, match="shapes"), training_advice(backbone, "net", size, "cpu"):
+    with pytest.raises(RuntimeError, match="shapes"), explain_out_of_memory(backbone, "net", size, "cpu"):
         raise RuntimeError("shapes")

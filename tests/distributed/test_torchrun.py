@@ -1,4 +1,4 @@
-"""Processes that torchrun started: the same answer as from one, printed once."""
+"""Processes that torchrun started: the same result as from one process, printed once."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ import pytest
 from mindrec_bench.distributed import torchrun
 from mindrec_bench.distributed.processes import VARIABLES, ProcessInfo
 from mindrec_bench.errors import UsageError
-from mindrec_bench.experiment.config import ExperimentConfig
+from mindrec_bench.experiment.config import ExecutionOptions, ExperimentConfig
 from mindrec_bench.experiment.dry_run import dry_run
-from mindrec_bench.experiment.run import ExecutionOptions, run_experiment
+from mindrec_bench.experiment.run import run_experiment
 
 DATA = "arts-sim:users=600,items=50"
 """Two shards of users."""
 
 
-def test_two_processes_of_torchrun_give_one_answer(tmp_path):
-    start = ("torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "mindrec_bench")
-    question = ("-m", "markov", "-d", "bs", "--data", DATA, "--beam", "2", "--json", "--runs-dir", tmp_path / "two")
+def test_two_processes_give_the_result_of_one(tmp_path):
+    torchrun_words = ("torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "mindrec_bench")
+    flags = ("-m", "markov", "-d", "bs", "--data", DATA, "--beam", "2", "--json", "--runs-dir", tmp_path / "two")
     done = subprocess.run(
-        [sys.executable, "-m", *start, "run", *question],
+        [sys.executable, "-m", *torchrun_words, "run", *flags],
         capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -40,40 +40,40 @@ def test_two_processes_of_torchrun_give_one_answer(tmp_path):
 
 
 @pytest.fixture
-def started(monkeypatch):
-    """started(rank, size): as if torchrun had."""
+def under_torchrun(monkeypatch):
+    """under_torchrun(rank, size): set the environment variables that torchrun sets."""
 
-    def start(rank, size):
+    def set_variables(rank, size):
         for name, value in zip(VARIABLES, (rank, size, rank, size), strict=True):
             monkeypatch.setenv(name, str(value))
         monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
         monkeypatch.setenv("MASTER_PORT", "1")
 
-    return start
+    return set_variables
 
 
-def test_its_variables_say_which_process_this_is(started, monkeypatch):
+def test_process_from_the_environment(under_torchrun, monkeypatch):
     assert torchrun.process_from_env() is None
-    assert torchrun.is_first()
-    started(1, 3)
+    assert torchrun.is_main_process()
+    under_torchrun(1, 3)
     assert torchrun.process_from_env() == ProcessInfo(1, 3, 1, 3)
-    assert not torchrun.is_first()
-    started(0, 1)
-    assert torchrun.process_from_env() is None, "one process needs nobody"
-    started(0, 3)
-    assert torchrun.is_first()
+    assert not torchrun.is_main_process()
+    under_torchrun(0, 1)
+    assert torchrun.process_from_env() is None, "the only process"
+    under_torchrun(0, 3)
+    assert torchrun.is_main_process()
     monkeypatch.delenv("MASTER_ADDR")
-    assert torchrun.process_from_env() is None, "something else set the others"
+    assert torchrun.process_from_env() is None, "not started by torchrun"
 
 
-@pytest.mark.parametrize("ask", [run_experiment, dry_run])
-def test_another_number_of_devices_is_refused(started, tmp_path, ask):
-    started(0, 3)
+@pytest.mark.parametrize("function", [run_experiment, dry_run])
+def test_another_number_of_devices_is_refused(under_torchrun, tmp_path, function):
+    under_torchrun(0, 3)
     with pytest.raises(UsageError, match="--devices is 2, and torchrun started 3 processes; leave it out"):
-        ask(ExperimentConfig("markov", "bs", DATA), ExecutionOptions(runs_dir=tmp_path, devices=2))
+        function(ExperimentConfig("markov", "bs", DATA), ExecutionOptions(runs_dir=tmp_path, devices=2))
 
 
 def test_another_number_of_training_processes_is_refused():
-    troupe = torchrun.TorchrunGroup(ProcessInfo(0, 3, 0, 3), store=None)
-    with pytest.raises(UsageError, match=r"training by 2 processes was asked for, and torchrun started 3; start 2, or"):
-        troupe.each(print, "train", 2, (), progress=print)
+    group = torchrun.TorchrunGroup(ProcessInfo(0, 3, 0, 3), store=None, functions={})
+    with pytest.raises(UsageError, match=r"--train-devices is 2, and torchrun started 3 processes; start 2, or"):
+        group.run("train", 2)

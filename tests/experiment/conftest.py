@@ -1,18 +1,19 @@
-"""Questions to the runner, and what happens meanwhile."""
+"""Run experiments on small data, and watch or interrupt them."""
 
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from mindrec_bench.data.simulation.arts_sim import ArtsSim
 from mindrec_bench.experiment.batch_decoder import BatchDecoder
-from mindrec_bench.experiment.config import ExperimentConfig
-from mindrec_bench.experiment.run import ExecutionOptions, run_experiment
+from mindrec_bench.experiment.config import ExecutionOptions, ExperimentConfig
+from mindrec_bench.experiment.run import run_experiment
 from mindrec_bench.plugins import registry
 
-from .asked import DATA, USERS, Trained
+from .helpers import DATA, USERS, FakeTrained
 
 
 @pytest.fixture(scope="module")
@@ -21,17 +22,22 @@ def data():
 
 
 @pytest.fixture
-def ask(tmp_path):
-    """ask("markov", "bs", beam=3, setup={"fresh": True}): the summary; `ask.notices` has what was said."""
+def run(tmp_path):
+    """run("markov", "bs", beam=3, options={"fresh": True}): the summary; `run.notices` has the messages."""
 
-    def run(model="markov", decoder="bs", setup=None, data=DATA, **question):
-        settings = {"runs_dir": tmp_path / "runs", "device": "cpu", "notify": run.notices.append} | (setup or {})
-        return run_experiment(
-            ExperimentConfig(model, decoder, data=data, **question), ExecutionOptions(**settings)
-        ).summary
+    def run(model="markov", decoder="bs", options=None, data=DATA, **settings):
+        values = {"runs_dir": tmp_path / "runs", "device": "cpu", "notify": run.notices.append} | (options or {})
+        config = ExperimentConfig(model, decoder, data=data, **settings)
+        return run_experiment(config, ExecutionOptions(**values)).summary
 
     run.notices = []
     return run
+
+
+@pytest.fixture
+def set_shard_size(monkeypatch):
+    """set_shard_size(16): shards have 16 users from now on."""
+    return lambda users: monkeypatch.setattr("mindrec_bench.experiment.run.USERS_PER_SHARD", users)
 
 
 @pytest.fixture
@@ -69,7 +75,17 @@ def interrupt(monkeypatch, decoded):
 
 @pytest.fixture
 def trainings(monkeypatch):
+    """Registers `FakeTrained` as `trained`; one entry per training, whether it used categories."""
     load = registry.load
-    monkeypatch.setattr(registry, "load", lambda kind, name: Trained if name == "trained" else load(kind, name))
-    monkeypatch.setattr(Trained, "trainings", [])
-    return Trained.trainings
+    monkeypatch.setattr(registry, "load", lambda kind, name: FakeTrained if name == "trained" else load(kind, name))
+    monkeypatch.setattr(FakeTrained, "trainings", [])
+    return FakeTrained.trainings
+
+
+@pytest.fixture
+def worker_functions(monkeypatch):
+    """The module `worker_functions`, where worker processes find it too."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[1])
+    import worker_functions
+
+    return worker_functions

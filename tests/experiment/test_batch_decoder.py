@@ -1,4 +1,4 @@
-"""Decoding in batches: which canvas a decoder gets, what is counted, and what becomes a row."""
+"""Decoding in batches: the canvas of the decoder, the cost that is counted, and the rows of the result."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ USERS = np.array([4, 8, 15, 16, 23])
 EXAMPLES = Examples(Histories(np.full((5, 3), -1), USERS), np.array([0, 1, 2, 0, 1]))
 
 
-class Silent:
-    """A model and its context."""
+class UniformModel:
+    """A model that is its own context; records the batches."""
 
     def __init__(self):
-        self.seen = []
+        self.batches = []
 
     def begin(self, histories, slots):
-        self.seen.append((histories.users.tolist(), slots))
+        self.batches.append((histories.users.tolist(), slots))
         return self
 
-    def log_probs(self, *question):
+    def log_probs(self, *arguments):
         return torch.zeros(1)
 
 
 @dataclass(frozen=True)
-class Recorder:
-    """Ranks item (user id mod 3) for a user, and nothing for user 15; asks the context twice; keeps its canvases."""
+class RecordingDecoder:
+    """Ranks item (user id mod 3), and nothing for user 15; calls the context twice; keeps its canvases."""
 
     canvases: list
     with_items: bool = False
@@ -59,8 +59,8 @@ class Recorder:
 def make(categories="generate", **changes):
     space = changes.pop("space", SPACE)
     decoder = BatchDecoder(
-        model=Silent(),
-        decoder=Recorder([]),
+        model=UniformModel(),
+        decoder=RecordingDecoder([]),
         space=space,
         categories=categories,
         item_ids=["7", "70", "700"],
@@ -72,17 +72,17 @@ def make(categories="generate", **changes):
     return replace(decoder, **changes)
 
 
-def decode(users):
+def decode(decoder):
     meter = Meter()
-    return list(users.batches(EXAMPLES, meter)), meter
+    return list(decoder.decode_batches(EXAMPLES, meter)), meter
 
 
-def test_batches_and_what_they_cost():
-    users = make()
-    parts, meter = decode(users)
-    assert [count for _, count in parts] == [2, 2, 1]
-    assert [seen for seen, _ in users.model.seen] == [[4, 8], [15, 16], [23]]
-    assert meter.passes == 6
+def test_batches_and_their_cost():
+    decoder = make()
+    batches, meter = decode(decoder)
+    assert [count for _, count in batches] == [2, 2, 1]
+    assert [users for users, _ in decoder.model.batches] == [[4, 8], [15, 16], [23]]
+    assert meter.forward_passes == 6
     assert len(meter.batch_seconds) == 3
     assert min(meter.batch_seconds) > 0
 
@@ -96,8 +96,8 @@ def test_rows_hold_numbers_as_in_the_files():
     assert {row["item"] for row in rows} == {None}
 
 
-def test_items_are_named_by_their_ids_in_the_files():
-    tables = [table for table, _ in decode(make(decoder=Recorder([], with_items=True)))[0]]
+def test_items_have_the_ids_of_the_files():
+    tables = [table for table, _ in decode(make(decoder=RecordingDecoder([], with_items=True)))[0]]
     assert [item for table in tables for item in table["item"].to_pylist()] == ["70", "700", "70", "700"]
 
 
@@ -109,11 +109,11 @@ def test_items_are_named_by_their_ids_in_the_files():
         ("given", (0, 1, 2, 3), 2, [[0, 0, MASK, MASK], [0, 1, MASK, MASK]]),
     ],
 )
-def test_the_canvas(categories, slots, n_categories, start):
-    users = make(categories)
-    decode(users)
-    canvas = users.decoder.canvases[0]
-    assert users.model.seen[0] == ([4, 8], slots)
+def test_canvas(categories, slots, n_categories, start):
+    decoder = make(categories)
+    decode(decoder)
+    canvas = decoder.decoder.canvases[0]
+    assert decoder.model.batches[0] == ([4, 8], slots)
     assert canvas.start.tolist() == start
     assert canvas.n_categories == n_categories
     assert canvas.sizes == tuple(SPACE.sizes[slot] for slot in slots)
@@ -122,26 +122,26 @@ def test_the_canvas(categories, slots, n_categories, start):
     assert canvas.seed == 9
 
 
-def test_without_categories_the_canvas_is_the_sid():
+def test_canvas_without_categories():
     space = CodeSpace.build(SIDS)
-    users = make("none", space=space)
-    decode(users)
-    canvas = users.decoder.canvases[0]
-    assert (canvas.n_categories, canvas.sizes, users.slots) == (0, space.sizes, (0, 1))
+    decoder = make("none", space=space)
+    decode(decoder)
+    canvas = decoder.decoder.canvases[0]
+    assert (canvas.n_categories, canvas.sizes, decoder.slots) == (0, space.sizes, (0, 1))
     assert (canvas.start == MASK).all()
 
 
-def test_no_gradients_are_kept():
-    class Watching(Recorder):
+def test_decoding_runs_in_inference_mode():
+    class CheckingDecoder(RecordingDecoder):
         def decode(self, context, canvas, *, beam):
             assert torch.is_inference_mode_enabled()
             return super().decode(context, canvas, beam=beam)
 
-    decode(make(decoder=Watching([])))
+    decode(make(decoder=CheckingDecoder([])))
 
 
-def test_every_question_counts():
-    class Causal:
+def test_every_call_is_counted():
+    class Context:
         def next_log_probs(self, prefix):
             return prefix + 1
 
@@ -149,7 +149,7 @@ def test_every_question_counts():
             return "all items"
 
     meter = Meter()
-    context = MeteredContext(Causal(), meter)
+    context = MeteredContext(Context(), meter)
     assert context.next_log_probs(1) == 2
     assert context.log_probs() == "all items"
-    assert meter.passes == 2
+    assert meter.forward_passes == 2

@@ -1,4 +1,4 @@
-"""What `mrbench doctor` finds, and that nothing that is missing makes it fail."""
+"""`mrbench doctor`: what it reports; nothing that is missing makes it fail."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def offline(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
 
-def found(data_dir=None):
-    return {(line.part, line.name): line for line in doctor.examine(data_dir)}
+def report(data_dir=None):
+    return {(line.part, line.name): line for line in doctor.diagnose(data_dir)}
 
 
-def test_everything_is_looked_at():
-    lines = found()
+def test_everything_is_examined():
+    lines = report()
     assert {part for part, _ in lines} == {"packages", "devices", "data", "hub", "models"}
     assert {name for part, name in lines if part == "models"} == set(registry.names("model"))
     assert {name for part, name in lines if part == "data"} == set(registry.names("data"))
@@ -35,30 +35,30 @@ def test_everything_is_looked_at():
     assert lines["models", "markov"].words == "ready; nothing to train"
 
 
-def test_data_is_found_where_it_lies(tmp_path):
+def test_data_folders_are_found(tmp_path):
     (tmp_path / "root" / "Arts").mkdir(parents=True)
-    lines = found(tmp_path / "root")
+    lines = report(tmp_path / "root")
     assert lines["data", "arts"].words == str(tmp_path / "root" / "Arts")
     assert lines["data", "games"] == (
         "data", "games", False, "not on this machine; `mrbench data fetch games` downloads it"
     )  # fmt: skip
 
 
-def test_what_is_missing_is_a_line(monkeypatch):
+def test_missing_requirements_are_reported(monkeypatch):
     monkeypatch.setattr(doctor, "find_spec", lambda name: None)
     monkeypatch.setattr(doctor, "package_version", lambda name: None)
     monkeypatch.setattr(
-        "mindrec_baselines.recbole_backend.family.RecBoleFamily.missing_requirements",
+        "mindrec_baselines.recbole_backend.backbone.RecBoleBackbone.missing_requirements",
         staticmethod(lambda: "no RecBole"),
     )
-    lines = found()
+    lines = report()
     assert lines["packages", "torch"][2:] == (False, "not installed, and needed")
     assert lines["packages", "bitsandbytes"][2:] == (False, "not installed; for published LLMs in 8 bits")
     assert lines["models", "sasrec"][2:] == (False, "no RecBole")
     assert lines["hub", "weights"].ok is False
 
 
-def test_a_broken_plugin_is_a_line(monkeypatch):
+def test_broken_plugin_is_reported(monkeypatch):
     load = registry.load
 
     def broken(kind, name):
@@ -67,18 +67,18 @@ def test_a_broken_plugin_is_a_line(monkeypatch):
         return load(kind, name)
 
     monkeypatch.setattr(registry, "load", broken)
-    assert found()["models", "tiger"][2:] == (False, "tiger can't be imported")
+    assert report()["models", "tiger"][2:] == (False, "tiger can't be imported")
 
 
-def test_a_hub_that_does_not_answer(monkeypatch):
+def test_hub_that_can_not_be_reached(monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
-    line = found()["hub", "http://127.0.0.1:9"]
+    line = report()["hub", "http://127.0.0.1:9"]
     assert not line.ok
     assert "can't be reached" in line.words
 
 
-def test_the_command_ends_with_0():
+def test_exit_code_is_0():
     result = CliRunner().invoke(cli, ["doctor"], catch_exceptions=False)
     assert result.exit_code == 0
     assert "\nmodels\n" in result.stdout

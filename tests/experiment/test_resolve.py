@@ -1,4 +1,4 @@
-"""Questions: what is refused before any data is read, what defaults become, and which questions are the same."""
+"""Resolving: what is refused before any data is read, what defaults become, and which configs are the same run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mindrec_bench.experiment.config import ExperimentConfig
 from mindrec_bench.experiment.resolve import resolve_config
 from mindrec_bench.plugins import registry
 
-ASKED = ExperimentConfig("markov", "dbs-penalty", data="arts-sim:users=40,items=50")
+CONFIG = ExperimentConfig("markov", "dbs-penalty", data="arts-sim:users=40,items=50")
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def data():
 
 @pytest.fixture
 def no_data(monkeypatch):
-    """Any reading of data fails."""
+    """Reading data fails the test."""
     monkeypatch.setattr(ArtsSim, "load", lambda *arguments, **options: pytest.fail("read the data first"))
 
 
@@ -56,18 +56,18 @@ def no_data(monkeypatch):
 )
 def test_refused_before_data_is_read(no_data, change, message):
     with pytest.raises(UsageError, match=message):
-        resolve_config(replace(ASKED, **change))
+        resolve_config(replace(CONFIG, **change))
 
 
 def test_names_and_labels():
-    found = resolve_config(replace(ASKED, model="markov:decay=0.5,mix=0.1", data="ARTS-SIM:users=40,items=50"))
-    assert (found.model_name, found.decoder_name, found.data_name) == ("markov", "dbs-penalty", "arts-sim")
-    assert (found.model_label, found.decoder_label) == ("markov:decay=0.5", "dbs-penalty")
-    assert found.source == ArtsSim(users=40, items=50)
+    resolved = resolve_config(replace(CONFIG, model="markov:decay=0.5,mix=0.1", data="ARTS-SIM:users=40,items=50"))
+    assert (resolved.model_name, resolved.decoder_name, resolved.data_name) == ("markov", "dbs-penalty", "arts-sim")
+    assert (resolved.model_label, resolved.decoder_label) == ("markov:decay=0.5", "dbs-penalty")
+    assert resolved.source == ArtsSim(users=40, items=50)
 
 
 @dataclass(frozen=True)
-class Sized(Backbone):
+class SizedBackbone(Backbone):
     """A backbone of three sizes."""
 
     capability: ClassVar[str] = "denoiser"
@@ -87,49 +87,49 @@ class Sized(Backbone):
 @pytest.fixture
 def sized(monkeypatch):
     load = registry.load
-    monkeypatch.setattr(registry, "load", lambda kind, name: Sized if name == "sized" else load(kind, name))
-    return replace(ASKED, model="sized")
+    monkeypatch.setattr(registry, "load", lambda kind, name: SizedBackbone if name == "sized" else load(kind, name))
+    return replace(CONFIG, model="sized")
 
 
-def test_a_size_by_name(sized, data):
+def test_size_by_name(sized, data):
     assert resolve_config(replace(sized, size="big")).size(data) == "big"
 
 
-def test_texts_are_part_of_the_question_where_they_are_read(data):
-    asked = replace(ASKED, model="idgenrec", decoder="ar-beam", categories=None)
-    spec = resolve_config(asked).spec(data)
+def test_texts_are_part_of_the_id_where_they_are_read(data):
+    config = replace(CONFIG, model="idgenrec", decoder="ar-beam", categories=None)
+    spec = resolve_config(config).run_spec(data)
     assert spec.texts == data.texts.fingerprint
-    assert spec.categories == "none", "it has no category slots, whatever the data has"
-    other = replace(data.texts, title=("another", *data.texts.title[1:]))
-    changed = resolve_config(asked).spec(replace(data, read_texts=lambda: other))
+    assert spec.categories == "none", "the model has no category slots, whatever the data has"
+    other_texts = replace(data.texts, title=("another", *data.texts.title[1:]))
+    changed = resolve_config(config).run_spec(replace(data, read_texts=lambda: other_texts))
     assert (changed.id == spec.id, changed.fit_id == spec.fit_id) == (False, False)
-    assert resolve_config(ASKED).spec(data).texts is None
-    with pytest.raises(DataError, match="model 'idgenrec' reads what items are called, and no item of arts-sim has a"):
-        resolve_config(asked).spec(replace(data, read_texts=lambda: None))
+    assert resolve_config(CONFIG).run_spec(data).texts is None
+    with pytest.raises(DataError, match="model 'idgenrec' reads item texts, and no item of arts-sim has a"):
+        resolve_config(config).run_spec(replace(data, read_texts=lambda: None))
 
 
-def test_auto_is_what_a_backbone_says(data):
-    resolved = resolve_config(replace(ASKED, model="idgenrec", decoder="ar-beam"))
+def test_auto_is_chosen_by_the_backbone(data):
+    resolved = resolve_config(replace(CONFIG, model="idgenrec", decoder="ar-beam"))
     assert resolved.size(data) == "tiny"
     real = replace(data, simulation=None)
     size, reason = resolved.backbone.auto_size(simulation=False, device="cpu")
-    assert (resolved.size(real), resolved.why_size(real)) == (size, f" (auto: {reason})")
+    assert (resolved.size(real), resolved.size_reason(real)) == (size, f" (auto: {reason})")
 
 
-def test_auto_is_tiny_on_a_simulation(sized, data):
+def test_auto_is_the_smallest_on_a_simulation(sized, data):
     assert resolve_config(sized).size(data) == "tiny"
     assert resolve_config(sized).size(replace(data, simulation=None)) != "tiny"
-    assert resolve_config(sized).why_size(data) == " (auto: the smallest, for a simulation)"
-    assert resolve_config(sized).why_size(replace(data, simulation=None)) == " (auto: the largest of this model)"
-    assert resolve_config(replace(sized, size="big")).why_size(data) == ""
+    assert resolve_config(sized).size_reason(data) == " (auto: the smallest, for a simulation)"
+    assert resolve_config(sized).size_reason(replace(data, simulation=None)) == " (auto: the largest of this model)"
+    assert resolve_config(replace(sized, size="big")).size_reason(data) == ""
 
 
-def test_a_model_without_sizes_has_an_empty_one(data):
-    assert resolve_config(ASKED).size(data) == ""
+def test_size_of_a_model_without_sizes_is_empty(data):
+    assert resolve_config(CONFIG).size(data) == ""
 
 
 @pytest.mark.parametrize(
-    ("asked", "with_categories", "expected"),
+    ("requested", "with_categories", "expected"),
     [
         (None, True, "generate"),
         (None, False, "none"),
@@ -139,19 +139,19 @@ def test_a_model_without_sizes_has_an_empty_one(data):
         ("given", True, "given"),
     ],
 )
-def test_categories(data, asked, with_categories, expected):
+def test_categories(data, requested, with_categories, expected):
     data = data if with_categories else replace(data, categories=None)
-    assert resolve_config(replace(ASKED, categories=asked)).categories(data) == expected
+    assert resolve_config(replace(CONFIG, categories=requested)).categories(data) == expected
 
 
-@pytest.mark.parametrize("asked", ["history", "generate", "given"])
-def test_categories_of_data_without_any(data, asked):
+@pytest.mark.parametrize("requested", ["history", "generate", "given"])
+def test_categories_of_data_without_any(data, requested):
     with pytest.raises(UsageError, match="data 'arts-sim' has no categories; run it with --categories none"):
-        resolve_config(replace(ASKED, categories=asked)).categories(replace(data, categories=None))
+        resolve_config(replace(CONFIG, categories=requested)).categories(replace(data, categories=None))
 
 
 def spec(dataset, /, **change):
-    return resolve_config(replace(ASKED, **change)).spec(dataset)
+    return resolve_config(replace(CONFIG, **change)).run_spec(dataset)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def spec(dataset, /, **change):
     ],
     ids=str,
 )
-def test_the_same_question_in_other_words(data, change):
+def test_equal_configs_in_other_words_have_one_id(data, change):
     assert spec(data, **change).id == spec(data).id
 
 
@@ -186,27 +186,27 @@ def test_the_same_question_in_other_words(data, change):
     ],
     ids=str,
 )
-def test_another_question(data, change):
+def test_other_configs_have_other_ids(data, change):
     assert spec(data, **change).id != spec(data).id
 
 
-def test_an_option_is_the_same_question_whether_given_or_left_to_the_size(sized, data):
+def test_option_given_or_left_to_the_size_has_one_fit_id(sized, data):
     def fit_id(model, size):
-        return resolve_config(replace(sized, model=model, size=size)).spec(data).fit_id
+        return resolve_config(replace(sized, model=model, size=size)).run_spec(data).fit_id
 
     assert fit_id("sized", "tiny") == fit_id("sized:lr=0.3", "tiny") != fit_id("sized:lr=0.2", "tiny")
-    assert resolve_config(replace(sized, size="small")).spec(data).model.options == {"lr": 0.2}
+    assert resolve_config(replace(sized, size="small")).run_spec(data).model.options == {"lr": 0.2}
     assert resolve_config(replace(sized, model="sized:lr=0.5")).model_label == "sized:lr=0.5"
 
 
-def test_a_time_limit_is_part_of_a_trained_models_question(sized, data):
+def test_time_limit_is_part_of_the_fit_id_of_trained_models(sized, data):
     with_limit = replace(sized, max_minutes=5.0)
-    assert resolve_config(with_limit).spec(data).fit_id != resolve_config(sized).spec(data).fit_id
+    assert resolve_config(with_limit).run_spec(data).fit_id != resolve_config(sized).run_spec(data).fit_id
 
 
-def test_what_the_spec_records(data):
-    found = spec(data, model="markov:decay=0.5", eval_users=7, exclude_history=True)
-    assert (found.data.name, found.data.label, found.data.users) == ("arts-sim", ASKED.data, 40)
-    assert found.data.fingerprint == data.fingerprint
-    assert found.model.options == {"decay": 0.5, "mix": 0.1}
-    assert (found.eval_users, found.exclude_history, found.max_minutes) == (7, True, None)
+def test_fields_of_the_spec(data):
+    recorded = spec(data, model="markov:decay=0.5", eval_users=7, exclude_history=True)
+    assert (recorded.data.name, recorded.data.label, recorded.data.users) == ("arts-sim", CONFIG.data, 40)
+    assert recorded.data.fingerprint == data.fingerprint
+    assert recorded.model.options == {"decay": 0.5, "mix": 0.1}
+    assert (recorded.eval_users, recorded.exclude_history, recorded.max_minutes) == (7, True, None)

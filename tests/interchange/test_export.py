@@ -1,4 +1,4 @@
-"""Exported runs give other tools the numbers we have."""
+"""Other tools compute our numbers from exported runs."""
 
 from __future__ import annotations
 
@@ -25,35 +25,36 @@ KS = (1, 3, 5, 10)
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Rankings of items, of codes with duplicates, and ones from elsewhere with short lists and users without any."""
+    """Rankings of items, of codes with duplicates, of some users, and rankings made elsewhere with gaps."""
     root = tmp_path_factory.mktemp("runs")
-    setup = ExecutionOptions(runs_dir=root, device="cpu")
-    found = {
-        "items": run_experiment(ExperimentConfig("markov", "rank-items", DATA), setup).summary,
-        "duplicates": run_experiment(ExperimentConfig("markov", "bs", DATA), setup).summary,
-        "some users": run_experiment(ExperimentConfig("markov", "bs", DATA, eval_users=30, beam=4), setup).summary,
+    execution = ExecutionOptions(runs_dir=root, device="cpu")
+    summaries = {
+        "items": run_experiment(ExperimentConfig("markov", "rank-items", DATA), execution).summary,
+        "duplicates": run_experiment(ExperimentConfig("markov", "bs", DATA), execution).summary,
+        "some users": run_experiment(ExperimentConfig("markov", "bs", DATA, eval_users=30, beam=4), execution).summary,
     }
-    assert found["duplicates"]["metrics"]["duplicates"] > 0.05
-    own = pq.read_table(Path(found["items"]["path"]) / "rankings.parquet")
-    keep = (own["user"].to_numpy() % 3 > 0) & (own["rank"].to_numpy() <= 1 + own["user"].to_numpy() % 10)
-    pq.write_table(own.filter(keep), root / "file.parquet")
-    given = ExternalRankings(root / "file.parquet", "mine", DATA, allow_missing=True)
-    found["gaps"] = score_file(given, runs_dir=root)
-    assert found["gaps"]["missing_users"] == 20
-    return found
+    assert summaries["duplicates"]["metrics"]["duplicates"] > 0.05
+    rankings = pq.read_table(Path(summaries["items"]["path"]) / "rankings.parquet")
+    user, rank = rankings["user"].to_numpy(), rankings["rank"].to_numpy()
+    keep = (user % 3 > 0) & (rank <= 1 + user % 10)
+    pq.write_table(rankings.filter(keep), root / "file.parquet")
+    external = ExternalRankings(root / "file.parquet", "mine", DATA, allow_missing=True)
+    summaries["gaps"] = score_file(external, runs_dir=root)
+    assert summaries["gaps"]["missing_users"] == 20
+    return summaries
 
 
 RUNS = pytest.mark.parametrize("name", ["items", "duplicates", "some users", "gaps"])
-FORMATS = pytest.mark.parametrize("form", ["trec", "ranx", "parquet"])
+FORMATS = pytest.mark.parametrize("export_format", ["trec", "ranx", "parquet"])
 
 
-def export(run, form, folder):
-    return export_run(run, form, folder, notify=pytest.fail)
+def export(run, export_format, folder):
+    return export_run(run, export_format, folder, notify=pytest.fail)
 
 
 def read(path):
-    """Any of the formats as query -> document -> score, as the formats' definitions say."""
-    found = defaultdict(dict)
+    """Read a file of any format, by the definition of the format, as query -> document -> score."""
+    scores = defaultdict(dict)
     if path.suffix == ".json":
         return json.loads(path.read_text())
     if path.suffix == ".parquet":
@@ -63,9 +64,9 @@ def read(path):
         assert {len(line) for line in fields} == {6 if ".run." in path.name else 4}
         rows = [(line[0], line[2], float(line[4 if ".run." in path.name else 3])) for line in fields]
     for query, document, score in rows:
-        assert document not in found[query], "trec_eval refuses a document that is named twice"
-        found[query][document] = score
-    return dict(found)
+        assert document not in scores[query], "trec_eval refuses a document that occurs twice"
+        scores[query][document] = score
+    return dict(scores)
 
 
 def evaluate(results, qrels):
@@ -74,8 +75,8 @@ def evaluate(results, qrels):
     for query, relevant in qrels.items():
         ranked = sorted(results[query], key=results[query].get, reverse=True)
         for k in KS:
-            gains = [relevant.get(document, 0) / math.log2(at + 2) for at, document in enumerate(ranked[:k])]
-            ideal = sum(1 / math.log2(at + 2) for at in range(min(k, len(relevant))))
+            gains = [relevant.get(document, 0) / math.log2(index + 2) for index, document in enumerate(ranked[:k])]
+            ideal = sum(1 / math.log2(index + 2) for index in range(min(k, len(relevant))))
             values[f"hr@{k}"].append(float(any(gains)))
             values[f"ndcg@{k}"].append(sum(gains) / ideal)
     return {name: np.mean(column) for name, column in values.items()}
@@ -83,9 +84,9 @@ def evaluate(results, qrels):
 
 @RUNS
 @FORMATS
-def test_an_independent_computation_finds_our_numbers(runs, name, form, tmp_path):
+def test_an_independent_computation_gives_our_numbers(runs, name, export_format, tmp_path):
     run = runs[name]
-    results, qrels = (read(path) for path in export(run, form, tmp_path))
+    results, qrels = (read(path) for path in export(run, export_format, tmp_path))
     assert set(results) == set(qrels)
     assert len(qrels) == (run["eval_users"] or run["users"])
     assert {len(documents) for documents in qrels.values()} == {1}
@@ -96,27 +97,29 @@ def test_an_independent_computation_finds_our_numbers(runs, name, form, tmp_path
 
 @RUNS
 @FORMATS
-def test_scores_fall_strictly_even_as_single_precision(runs, name, form, tmp_path):
-    results = read(export(runs[name], form, tmp_path)[0])
+def test_scores_fall_strictly_even_in_single_precision(runs, name, export_format, tmp_path):
+    results = read(export(runs[name], export_format, tmp_path)[0])
     for documents in results.values():
         assert (np.diff(np.array(list(documents.values()), dtype=np.float32)) < 0).all()
 
 
 @RUNS
 @FORMATS
-def test_ranx_agrees(runs, name, form, tmp_path):
+def test_ranx_agrees(runs, name, export_format, tmp_path):
     ranx = pytest.importorskip("ranx", reason="ranx is not installed: pip install 'mindrec-bench[ranx]'")
-    results, qrels = export(runs[name], form, tmp_path)
+    results, qrels = export(runs[name], export_format, tmp_path)
 
     def load(kind, path):
-        if form == "parquet":  # ranx 0.3.21 takes texts as objects only, which pandas 3 no longer makes of them
+        if (
+            export_format == "parquet"
+        ):  # ranx 0.3.21 takes strings as objects only, which pandas 3 no longer makes of them
             return kind.from_df(pq.read_table(path).to_pandas().astype({"q_id": object, "doc_id": object}))
         return kind.from_file(str(path))
 
     names = {f"{theirs}@{k}": f"{ours}@{k}" for theirs, ours in (("hit_rate", "hr"), ("ndcg", "ndcg")) for k in KS}
-    found = ranx.evaluate(load(ranx.Qrels, qrels), load(ranx.Run, results), list(names))
+    values = ranx.evaluate(load(ranx.Qrels, qrels), load(ranx.Run, results), list(names))
     ours = {theirs: runs[name]["metrics"][metric] for theirs, metric in names.items()}
-    assert found == pytest.approx(ours, abs=1e-12)
+    assert values == pytest.approx(ours, abs=1e-12)
 
 
 def test_documents_are_sids(runs, tmp_path):
@@ -135,9 +138,9 @@ def test_repeats_and_users_without_results(runs, tmp_path):
     assert len(repeated) == round(run["metrics"]["duplicates"] * sum(map(len, results.values())))
     for documents in results.values():
         names = list(documents)
-        for at, name in enumerate(names):
-            sid, _, times = name.partition("#")
-            assert sum(other.partition("#")[0] == sid for other in names[: at + 1]) == int(times or 1)
+        for index, name in enumerate(names):
+            sid, _, occurrence = name.partition("#")
+            assert sum(other.partition("#")[0] == sid for other in names[: index + 1]) == int(occurrence or 1)
     gaps = read(export(runs["gaps"], "ranx", tmp_path)[0])
     assert [query for query, documents in gaps.items() if list(documents) == ["none"]] == [
         str(user) for user in range(0, USERS, 3)
@@ -155,8 +158,8 @@ def test_trec_lines(runs, tmp_path):
 
 
 @FORMATS
-def test_the_same_run_gives_the_same_bytes(runs, form, tmp_path):
-    first, second = (export(runs["duplicates"], form, tmp_path / name) for name in "ab")
+def test_the_same_run_gives_the_same_bytes(runs, export_format, tmp_path):
+    first, second = (export(runs["duplicates"], export_format, tmp_path / name) for name in "ab")
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
 

@@ -1,4 +1,4 @@
-"""Rankings made elsewhere: they get the same numbers as our own, and everything wrong with a file is named at once."""
+"""Rankings made elsewhere get the same numbers as our own, and all issues of a file are reported at once."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from mindrec_bench.errors import DataError, UsageError
 from mindrec_bench.experiment.config import ExperimentConfig
 from mindrec_bench.experiment.run import ExecutionOptions, run_experiment
 from mindrec_bench.interchange.score import ExternalRankings, score_file
-from mindrec_bench.metrics.search_error import SEARCH_METRICS
+from mindrec_bench.metrics.names import SEARCH_METRICS
 from mindrec_bench.report.compare import compare_runs, to_text
-from mindrec_bench.report.run_text import result_text
-from mindrec_bench.report.table_spec_io import parse_table
+from mindrec_bench.report.run_text import run_text
+from mindrec_bench.report.table_spec_io import parse_table_spec
 from mindrec_bench.report.tables.build import build_table
-from mindrec_bench.store.runs import find_runs, resolve_run
+from mindrec_bench.store.runs import find_run, find_runs
 
 USERS = 60
 DATA = f"arts-sim:users={USERS},items=50"
-B = 3
+BEAM = 3
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +34,11 @@ def data():
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory):
-    """A run of our own, to be scored again from its rankings, and its rankings."""
-    root = tmp_path_factory.mktemp("own")
+def stored(tmp_path_factory):
+    """The summary and the rankings of a run, which are scored again as if they were made elsewhere."""
+    root = tmp_path_factory.mktemp("runs")
     summary = run_experiment(
-        ExperimentConfig("markov", "rank-items", DATA, beam=B), ExecutionOptions(runs_dir=root, device="cpu")
+        ExperimentConfig("markov", "rank-items", DATA, beam=BEAM), ExecutionOptions(runs_dir=root, device="cpu")
     ).summary
     return summary, pq.ParquetFile(Path(summary["path"]) / "rankings.parquet").read()
 
@@ -50,29 +50,29 @@ def score(tmp_path):
     def run(table, name="mine", suffix=".parquet", **fields):
         path = tmp_path / f"file{suffix}"
         (pq.write_table if suffix == ".parquet" else csv.write_csv)(table, path)
-        given = ExternalRankings(path, name, **{"data": DATA, **fields})
-        return score_file(given, runs_dir=tmp_path / "runs", notify=run.notices.append)
+        external = ExternalRankings(path, name, **{"data": DATA, **fields})
+        return score_file(external, runs_dir=tmp_path / "runs", notify=run.notices.append)
 
     run.notices = []
     return run
 
 
 def lists(users=USERS, **columns):
-    """Rankings of item 0, 1, 2 for each user, with some columns changed; None leaves a column out."""
-    size = users * B
+    """Rankings of items 0, 1, 2 for each user, with some columns replaced; None leaves a column out."""
+    size = users * BEAM
     table = {
-        "user": np.repeat(np.arange(users), B),
-        "rank": np.tile(np.arange(1, B + 1), users),
+        "user": np.repeat(np.arange(users), BEAM),
+        "rank": np.tile(np.arange(1, BEAM + 1), users),
         "item": np.tile(["0", "1", "2"], users),
     }
     table |= {name: value(size) if callable(value) else value for name, value in columns.items()}
     return pa.table({name: value for name, value in table.items() if value is not None})
 
 
-def changed(column, at, value):
-    """One entry of a column of `lists()` changed."""
+def changed(column, row, value):
+    """A column of `lists()` with one value replaced."""
     values = lists()[column].to_pylist()
-    values[at] = value
+    values[row] = value
     return values
 
 
@@ -103,128 +103,132 @@ def as_texts(table):
     ],
     ids=["stored", "items", "users as text", "any order", "codes", "codes as text", "empty items"],
 )
-def test_our_own_rankings_score_as_our_own_run(own, score, shape):
-    summary, table = own
+def test_the_rankings_of_a_run_get_the_scores_of_the_run(stored, score, shape):
+    summary, table = stored
     scored = score(shape(table))
     assert {name: scored["metrics"][name] for name in METRICS} == {name: summary["metrics"][name] for name in METRICS}
     assert scored["optimum"] == summary["optimum"]
-    assert (scored["beam"], scored["users"], scored["users_asked"]) == (B, USERS, 5000)
+    assert (scored["beam"], scored["users"], scored["users_asked"]) == (BEAM, USERS, 5000)
     assert scored["slots"]["sid_codes"] == summary["slots"]["sid_codes"]
     a, b = (pq.read_table(Path(run["path"]) / "metrics.parquet") for run in (summary, scored))
     assert a.select(b.column_names).equals(b)
-    assert set(a.column_names) - set(b.column_names) <= set(SEARCH_METRICS), "what no ranking alone can tell"
+    assert set(a.column_names) - set(b.column_names) <= set(SEARCH_METRICS), (
+        "search error can't be computed from rankings alone"
+    )
 
 
-def test_csv(own, score):
-    summary, table = own
+def test_csv(stored, score):
+    summary, table = stored
     texts = [" ".join(map(str, codes)) for codes in table["codes"].to_pylist()]
     rows = table.select(["user", "rank", "item", "score"])
     items, codes = (score(t, suffix=".csv") for t in (rows, rows.drop_columns("item").append_column("codes", [texts])))
     assert items["metrics"] == codes["metrics"] == summary["metrics"]
 
 
-def test_where_it_lies_and_what_it_says(own, score, tmp_path):
-    scored = score(own[1], name="my-model", seed=7)
+def test_where_the_run_is_stored_and_what_its_summary_says(stored, score, tmp_path):
+    scored = score(stored[1], name="my-model", seed=7)
     assert Path(scored["path"]) == tmp_path / "runs" / "arts-sim" / "my-model" / "external" / scored["run"]
     assert {path.name for path in Path(scored["path"]).iterdir()} >= {
         "spec.json", "rankings.parquet", "metrics.parquet", "summary.json",
     }  # fmt: skip
-    stored = pq.read_table(Path(scored["path"]) / "rankings.parquet")
-    assert stored["item"].equals(own[1]["item"])
-    assert {len(codes) for codes in stored["codes"].to_pylist()} == {4}
+    rankings = pq.read_table(Path(scored["path"]) / "rankings.parquet")
+    assert rankings["item"].equals(stored[1]["item"])
+    assert {len(codes) for codes in rankings["codes"].to_pylist()} == {4}
     assert shlex.split(scored["command"]) == [
         "mrbench", "score", str(tmp_path / "file.parquet"), "--name", "my-model", "--data", DATA, "--seed", "7",
     ]  # fmt: skip
-    assert resolve_run(tmp_path / "runs", scored["run"])["model"] == "my-model"
-    assert "my-model x external on arts-sim" in result_text(scored)
+    assert find_run(tmp_path / "runs", scored["run"])["model"] == "my-model"
+    assert "my-model x external on arts-sim" in run_text(scored)
 
 
-def test_the_content_is_the_identity(own, score):
-    table = own[1]
+def test_the_content_is_the_identity(stored, score):
+    table = stored[1]
     first, again = score(table), score(table)
     assert again == first
-    assert score.notices == ["these rankings are scored already"]
+    assert score.notices == ["these rankings are already scored"]
     assert score(table.slice(0, len(table) - 1))["run"] != first["run"] != score(table, seed=1)["run"]
 
 
-def test_users_left_out_are_refused_or_count_as_misses(own, score):
-    table = own[1].slice(6 * B)
-    with pytest.raises(DataError, match=r"6 of 60 users without rows, .*--allow-missing .* \(first: 0, 1, 2\)"):
+def test_users_left_out_are_refused_or_count_as_misses(stored, score):
+    table = stored[1].slice(6 * BEAM)
+    with pytest.raises(
+        DataError, match=r"6 users without rows out of 60, .*--allow-missing .* \(user 0, user 1, user 2, \.\.\.\)"
+    ):
         score(table)
     scored = score(table, allow_missing=True)
-    whole = score(own[1])
+    whole = score(stored[1])
     per_user = [pq.read_table(Path(run["path"]) / "metrics.parquet")["hr@3"].to_numpy() for run in (whole, scored)]
     assert per_user[1].tolist() == [0.0] * 6 + per_user[0][6:].tolist()
     assert scored["missing_users"] == 6
     assert any("6 of 60 users have no rankings" in note for note in scored["notes"])
 
 
-def test_eval_users_and_users(own, score):
-    some = own[1].slice(0, 7 * B)
-    scored = score(some, eval_users=7)
+def test_eval_users_and_users(stored, score):
+    few = stored[1].slice(0, 7 * BEAM)
+    scored = score(few, eval_users=7)
     assert (scored["eval_users"], scored["users"]) == (7, USERS)
-    with pytest.raises(DataError, match=r"159 rows of users that are not evaluated \(first: 7, 8, 9\)"):
-        score(own[1], eval_users=7)
-    assert score(some, users=7)["users"] == 7
+    with pytest.raises(DataError, match=r"159 rows of users that are not evaluated \(user 7, user 8, user 9, \.\.\.\)"):
+        score(stored[1], eval_users=7)
+    assert score(few, users=7)["users"] == 7
 
 
-def test_shorter_lists_than_the_beam(own, score):
-    assert score(own[1], beam=10)["beam"] == 10
+def test_shorter_lists_than_the_beam(stored, score):
+    assert score(stored[1], beam=10)["beam"] == 10
     with pytest.raises(DataError, match="60 rows beyond rank 2, the beam"):
-        score(own[1], beam=2)
+        score(stored[1], beam=2)
 
 
-def test_scores_are_kept(own, score):
-    stored = pq.read_table(Path(score(own[1])["path"]) / "rankings.parquet")
-    assert stored["score"].equals(own[1]["score"])
+def test_scores_are_kept(stored, score):
+    rankings = pq.read_table(Path(score(stored[1])["path"]) / "rankings.parquet")
+    assert rankings["score"].equals(stored[1]["score"])
 
 
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"user": lambda n: np.full(n, 99)}, r"180 rows of users that are not evaluated \(first: 99\)"),
+        ({"user": lambda n: np.full(n, 99)}, r"180 rows of users that are not evaluated \(user 99, \.\.\.\)"),
         ({"user": lambda n: ["x"] * n}, "the column user must hold whole numbers, not string"),
-        ({"user": changed("user", 5, None)}, r"1 rows without user \(first: 6\)"),
-        ({"rank": changed("rank", 4, 1)}, r"1 ranks that stand twice, of users \(first: 1\); 1 gaps .* \(first: 1\)"),
-        ({"rank": changed("rank", 3, 0)}, r"1 ranks below 1 \(first: 0\)"),
-        ({"rank": changed("rank", 5, 4)}, r"1 gaps in the ranks from 1 on, of users \(first: 1\)"),
-        ({"rank": lambda n: np.tile([2, 3, 4], n // 3)}, r"60 gaps in the ranks from 1 on, of users \(first: 0, 1"),
+        ({"user": changed("user", 5, None)}, r"rows without user \(row 6\)"),
+        ({"rank": changed("rank", 4, 1)}, r"ranks that occur twice \(user 1\); gaps .* \(user 1\)"),
+        ({"rank": changed("rank", 3, 0)}, r"ranks below 1 \(rank 0\)"),
+        ({"rank": changed("rank", 5, 4)}, r"gaps in the ranks from 1 on \(user 1\)"),
+        ({"rank": lambda n: np.tile([2, 3, 4], n // 3)}, r"60 gaps in the ranks from 1 on \(user 0, user 1"),
         ({"rank": lambda n: np.full(n, 1.5)}, "the column rank must hold whole numbers, not double"),
-        ({"item": changed("item", 7, "hat")}, r"1 rows with unknown items \(first: hat\)"),
-        ({"item": changed("item", 7, None)}, r"1 rows without item \(first: 8\)"),
+        ({"item": changed("item", 7, "hat")}, r"rows with unknown items \(item hat\)"),
+        ({"item": changed("item", 7, None)}, r"rows without item \(row 8\)"),
         ({"item": lambda n: [["0"]] * n}, "the column item must hold item ids, not list"),
-        ({"score": lambda n: np.tile([3.0, 1.0, 2.0], n // 3)}, r"60 scores that rise with the rank, of users"),
-        ({"score": lambda n: [float("nan")] + [0.0] * (n - 1)}, r"1 scores that are no numbers, in rows \(first: 1\)"),
+        ({"score": lambda n: np.tile([3.0, 1.0, 2.0], n // 3)}, r"60 scores that rise with the rank \(user 0,"),
+        ({"score": lambda n: [float("nan")] + [0.0] * (n - 1)}, r"scores that are not numbers \(row 1\)"),
         ({"score": lambda n: ["high"] * n}, "the column score must hold numbers, not string"),
         ({"item": None, "codes": lambda n: [[1, 2]] * n}, r"180 rows that do not have 4 or 7 codes, of lengths"),
-        ({"item": None, "codes": lambda n: [[9999, 0, 0, 0]] * n}, r"codes that no item has there \(first: 9999 in"),
-        ({"item": None, "codes": lambda n: ["<a_1> x y <d_2>"] * n}, r"numbers nor like <a_11> \(first: x, y\)"),
-        ({"item": None, "codes": lambda n: [[1, None, 3, 4]] * n}, r"\(first: an empty one\)"),
+        ({"item": None, "codes": lambda n: [[9999, 0, 0, 0]] * n}, r"codes that no item has there \(9999 in"),
+        ({"item": None, "codes": lambda n: ["<a_1> x y <d_2>"] * n}, r"numbers nor like <a_11> \(x, y\)"),
+        ({"item": None, "codes": lambda n: [[1, None, 3, 4]] * n}, r"\(an empty one\)"),
         ({"item": None, "codes": lambda n: np.arange(n)}, "the column codes must hold lists of codes, not int64"),
     ],
 )  # fmt: skip
-def test_what_is_refused(score, columns, message):
+def test_wrong_rows_are_refused(score, columns, message):
     with pytest.raises(DataError, match=rf"file\.parquet can't be scored: .*{message}"):
         score(lists(**columns))
 
 
-def test_an_item_and_other_codes(score, data):
-    wrong = [data.sids[1].tolist()] * (USERS * B)
+def test_an_item_with_the_codes_of_another_is_refused(score, data):
+    wrong = [data.sids[1].tolist()] * (USERS * BEAM)
     with pytest.raises(DataError, match="120 rows whose item has other codes"):
         score(lists(codes=wrong))
 
 
-def test_all_problems_are_named_at_once(score):
+def test_all_issues_are_named_at_once(score):
     table = lists(
         user=changed("user", 0, 99),
         rank=changed("rank", 4, 3),
         item=changed("item", 9, "hat"),
-        score=np.arange(USERS * B),
+        score=np.arange(USERS * BEAM),
     )
     with pytest.raises(DataError) as refused:
         score(table)
-    for problem in ("users that are not evaluated", "ranks that stand twice", "unknown items", "scores that rise"):
-        assert str(refused.value).count(problem) == 1
+    for issue in ("users that are not evaluated", "ranks that occur twice", "unknown items", "scores that rise"):
+        assert str(refused.value).count(issue) == 1
     assert "\n" not in str(refused.value)
 
 
@@ -237,12 +241,12 @@ def test_all_problems_are_named_at_once(score):
         (pa.concat_tables([lists()]).append_column("rank", lists()["rank"]), "has several columns called rank"),
     ],
 )
-def test_files_without_what_is_needed(score, table, message):
+def test_files_without_the_required_columns_are_refused(score, table, message):
     with pytest.raises(DataError, match=message):
         score(table)
 
 
-def test_files_that_are_none(tmp_path):
+def test_files_that_can_not_be_read_are_refused(tmp_path):
     (tmp_path / "x.parquet").write_text("no")
     for name, message in (("x.parquet", "can't be read as parquet"), ("y.csv", "there is no file"), ("..", "no file")):
         with pytest.raises(DataError, match=message):
@@ -264,18 +268,19 @@ def test_files_that_are_none(tmp_path):
         ({"data": "artz"}, "did you mean 'arts'"),
     ],
 )
-def test_wrong_questions(score, fields, message):
+def test_wrong_arguments_are_refused(score, fields, message):
     with pytest.raises(UsageError, match=message):
         score(lists(), **fields)
 
 
-def test_it_enters_tables_and_comparisons(own, score, tmp_path):
+def test_scored_rankings_enter_tables_and_comparisons(stored, score, tmp_path):
     ours = run_experiment(
-        ExperimentConfig("pop", "rank-items", DATA, beam=B), ExecutionOptions(runs_dir=tmp_path / "runs", device="cpu")
+        ExperimentConfig("pop", "rank-items", DATA, beam=BEAM),
+        ExecutionOptions(runs_dir=tmp_path / "runs", device="cpu"),
     ).summary
-    scored = score(own[1], name="my-model")
-    spec = parse_table(
-        f'title = "t"\ndata = ["{DATA}"]\nmetrics = ["hr@3", "entropy"]\nbeam = {B}\nreference = "pop"\n'
+    scored = score(stored[1], name="my-model")
+    spec = parse_table_spec(
+        f'title = "t"\ndata = ["{DATA}"]\nmetrics = ["hr@3", "entropy"]\nbeam = {BEAM}\nreference = "pop"\n'
         '[[rows]]\nlabel = "pop"\nmodel = "pop"\ndecoder = "rank-items"\n'
         '[[rows]]\nlabel = "mine"\nmodel = "my-model"\ndecoder = "external"\n'
         '[[rows]]\nlabel = "other"\nmodel = "other-model"\ndecoder = "external"\n',
@@ -286,5 +291,5 @@ def test_it_enters_tables_and_comparisons(own, score, tmp_path):
     cells = table.rows[1].cells
     assert [cell.value for cell in cells] == pytest.approx([scored["metrics"][m] for m in ("hr@3", "entropy")])
     assert all(cell.comparison for cell in cells)
-    assert table.rows[2].missing[DATA] == (f"mrbench score FILE --name other-model --data {DATA} --beam {B}",)
+    assert table.rows[2].missing[DATA] == (f"mrbench score FILE --name other-model --data {DATA} --beam {BEAM}",)
     assert scored["run"] in to_text(compare_runs([ours, scored], resamples=100))

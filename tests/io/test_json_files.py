@@ -1,4 +1,4 @@
-"""Broken files are named, with the place."""
+"""Errors name the broken file and where in it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from mindrec_bench.io.json_files import read_object
     [
         (b'{"0": [1,\n2,\n}', r"broken\.json is not valid JSON at line 3, column 1"),
         (b"", r"broken\.json is not valid JSON at line 1"),
-        (b'{"0": [1], "1": [2], "0": [3]}', r"the key '0' stands twice in .*broken\.json"),
-        (b'{"0": {"title": "a", "title": "b"}}', r"the key 'title' stands twice"),
-        (b"[1, 2]", r"broken\.json must hold a JSON object, .* not a list"),
+        (b'{"0": [1], "1": [2], "0": [3]}', r"the key '0' occurs twice in .*broken\.json"),
+        (b'{"0": {"title": "a", "title": "b"}}', r"the key 'title' occurs twice"),
+        (b"[1, 2]", r"broken\.json must contain a JSON object, .* not a list"),
         (b'{"0": "\xff"}', r"broken\.json is not UTF-8 text \(byte 7\)"),
-        (b"[" * 200_000, r"broken\.json is not JSON that can be read"),
+        (b"[" * 200_000, r"broken\.json can't be read as JSON"),
     ],
     ids=["syntax", "empty", "key-twice", "inner-key-twice", "list", "encoding", "nested"],
 )

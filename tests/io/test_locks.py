@@ -1,4 +1,4 @@
-"""Two processes and one folder."""
+"""Folder locks between two processes."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from mindrec_bench.errors import MrbenchError
-from mindrec_bench.io.locks import hold
+from mindrec_bench.io.locks import folder_lock
 
 HOLDER = """
 import sys
 from pathlib import Path
-from mindrec_bench.io.locks import hold
-with hold(Path(sys.argv[1]), wait=True, notify=print):
+from mindrec_bench.io.locks import folder_lock
+with folder_lock(Path(sys.argv[1]), wait=True, notify=print):
     print("held", flush=True)
     sys.stdin.readline()
 """
@@ -35,45 +35,45 @@ def other(tmp_path):
 def test_without_waiting_the_message_names_the_holder(tmp_path, other):
     with (
         pytest.raises(MrbenchError, match=f"process {other.pid} on .*--no-wait"),
-        hold(tmp_path / "run", wait=False, notify=print),
+        folder_lock(tmp_path / "run", wait=False, notify=print),
     ):
         pass
 
 
-def test_waits_with_a_notice_until_the_other_is_done(tmp_path, other):
-    notices, told = [], threading.Event()
+def test_waits_with_a_message_until_the_other_is_done(tmp_path, other):
+    messages, ended = [], threading.Event()
 
     def end_other():
-        told.set()
+        ended.set()
         print(file=other.stdin, flush=True)
 
     timer = threading.Timer(0.3, end_other)
 
-    def notify(line):
-        notices.append(line)
+    def notify(message):
+        messages.append(message)
         timer.start()
 
-    with hold(tmp_path / "run", wait=True, notify=notify):
-        assert told.is_set(), "got the lock while the other process held it"
+    with folder_lock(tmp_path / "run", wait=True, notify=notify):
+        assert ended.is_set(), "got the lock while the other process held it"
     timer.join()
-    assert len(notices) == 1
-    assert f"process {other.pid} on" in notices[0]
-    assert "waiting" in notices[0]
+    assert len(messages) == 1
+    assert f"process {other.pid} on" in messages[0]
+    assert "waiting" in messages[0]
 
 
 def test_a_killed_holder_frees_the_lock(tmp_path, other):
     other.kill()
     other.wait()
-    with hold(tmp_path / "run", wait=False, notify=print):
+    with folder_lock(tmp_path / "run", wait=False, notify=print):
         assert "process" in (tmp_path / "run.holder").read_text()
     assert not (tmp_path / "run.holder").exists()
 
 
 def test_an_error_inside_frees_the_lock(tmp_path):
     folder = tmp_path / "new" / "run"
-    with pytest.raises(ValueError, match="inside"), hold(folder, wait=False, notify=print):
+    with pytest.raises(ValueError, match="inside"), folder_lock(folder, wait=False, notify=print):
         raise ValueError("inside")
-    with hold(folder, wait=False, notify=print):
+    with folder_lock(folder, wait=False, notify=print):
         assert not folder.exists()
 
 
@@ -81,7 +81,7 @@ def test_a_file_in_the_way_is_one_sentence(tmp_path):
     (tmp_path / "runs").write_text("not a folder")
     with (
         pytest.raises(MrbenchError, match=r"can't write .*--runs-dir"),
-        hold(tmp_path / "runs" / "a" / "run", wait=False, notify=print),
+        folder_lock(tmp_path / "runs" / "a" / "run", wait=False, notify=print),
     ):
         pass
     assert [path.name for path in Path(tmp_path).iterdir()] == ["runs"]

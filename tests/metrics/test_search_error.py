@@ -1,4 +1,4 @@
-"""Search error against plain enumeration, on decoders that find everything, and through whole runs."""
+"""Search error against enumeration, on decoders that find everything, and through whole runs."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mindrec_bench.core.catalogue import CatalogueIndex
 from mindrec_bench.core.code_space import MASK, CodeSpace
 from mindrec_bench.core.dataset import Histories
 from mindrec_bench.core.lifting import adapt, item_weights
@@ -20,17 +21,17 @@ from mindrec_bench.core.protocols import Ranking
 from mindrec_bench.experiment import run
 from mindrec_bench.experiment.config import ExperimentConfig
 from mindrec_bench.experiment.run import ExecutionOptions, run_experiment
-from mindrec_bench.metrics.accuracy import KS
-from mindrec_bench.metrics.search_error import SEARCH_METRICS, TIE, Sequences, search_error
+from mindrec_bench.metrics.names import KS, SEARCH_METRICS
+from mindrec_bench.metrics.search_error import TIE_TOLERANCE, search_error
 from mindrec_bench.plugins import registry
-from mindrec_bench.testing import Case, TabularDenoiser, catalogue_model, make_canvas, random_space
+from mindrec_bench.testing import DecodingProblem, TabularDenoiser, catalogue_model, make_canvas, random_space
 
 MANY = settings(derandomize=True, max_examples=60, deadline=None)
 SMALL = "arts-sim:users=80,items=50"
 
 
-def sequences_of(space: CodeSpace) -> Sequences:
-    return Sequences(space.item_codes, space.sizes)
+def index_of(space: CodeSpace) -> CatalogueIndex:
+    return space.index(tuple(range(space.n_slots)))
 
 
 def ranking_of(codes: np.ndarray, items: np.ndarray | None = None) -> Ranking:
@@ -44,8 +45,10 @@ def ranking_of(codes: np.ndarray, items: np.ndarray | None = None) -> Ranking:
 def enumerated(probs: dict[tuple[int, ...], float], results: list[tuple[int, ...]], k: int) -> tuple[float, float]:
     """Whether the first k results have the k highest probabilities, and how much of these they lack."""
     best = (sorted(probs.values(), reverse=True) + [0.0] * k)[:k]
-    had = (sorted((probs.get(codes, 0.0) for codes in set(results[:k])), reverse=True) + [0.0] * k)[:k]
-    return float(all(math.isclose(a, b, rel_tol=1e-9) for a, b in zip(had, best, strict=True))), sum(best) - sum(had)
+    reached = (sorted((probs.get(codes, 0.0) for codes in set(results[:k])), reverse=True) + [0.0] * k)[:k]
+    return float(all(math.isclose(a, b, rel_tol=1e-9) for a, b in zip(reached, best, strict=True))), sum(best) - sum(
+        reached
+    )
 
 
 @MANY
@@ -57,7 +60,7 @@ def enumerated(probs: dict[tuple[int, ...], float], results: list[tuple[int, ...
     seed=st.integers(0, 2**32 - 1),
 )
 def test_against_enumeration(sizes, n_items, n_given, beam, seed):
-    """Any lists: repeats, no items, short ones; items that share codes; ties; given codes that few items fit."""
+    """Any lists: duplicates, no items, short ones; items that share codes; ties; given codes that few items match."""
     rng = np.random.default_rng(seed)
     space = random_space(sizes, n_items, n_categories=n_given, seed=seed)
     items = [tuple(codes) for codes in space.item_codes.tolist()]
@@ -67,8 +70,8 @@ def test_against_enumeration(sizes, n_items, n_given, beam, seed):
     pool = np.concatenate([space.item_codes, rng.integers(sizes, size=(4, len(sizes))), np.full((1, len(sizes)), -1)])
     codes = pool[rng.integers(len(pool), size=(3, beam))]
     canvas = make_canvas(space, np.arange(3), start=start)
-    found = search_error(torch.from_numpy(weights), canvas, ranking_of(codes), sequences_of(space))
-    assert list(found) == [name for name in SEARCH_METRICS if int(name.partition("@")[2]) <= beam]
+    errors = search_error(torch.from_numpy(weights), canvas, ranking_of(codes), index_of(space))
+    assert list(errors) == [name for name in SEARCH_METRICS if int(name.partition("@")[2]) <= beam]
     for user in range(3):
         mass: dict[tuple[int, ...], float] = defaultdict(float)
         for item, weight in zip(items, weights[user], strict=True):
@@ -78,17 +81,17 @@ def test_against_enumeration(sizes, n_items, n_given, beam, seed):
         probs = {item: weight / total for item, weight in mass.items()}
         for k in (k for k in KS if k <= beam):
             exact, lost = enumerated(probs, [tuple(result) for result in codes[user].tolist()], k)
-            assert found[f"exact@{k}"][user] == exact
-            assert found[f"lost@{k}"][user] == pytest.approx(lost, abs=1e-12)
+            assert errors[f"exact@{k}"][user] == exact
+            assert errors[f"lost@{k}"][user] == pytest.approx(lost, abs=1e-12)
 
 
 def test_probabilities_that_scores_cannot_tell_apart_are_equal():
     space = CodeSpace.build(np.array([[0, 0], [0, 1], [1, 0]]))
     codes = np.array([[[0, 1]]])
     canvas = make_canvas(space, np.arange(1))
-    for near, exact in ((TIE / 2, 1.0), (TIE * 2, 0.0)):
-        weights = torch.tensor([[1.0, 1.0 - near, 0.1]], dtype=torch.float64)
-        assert search_error(weights, canvas, ranking_of(codes), sequences_of(space))["exact@1"] == [exact]
+    for gap, exact in ((TIE_TOLERANCE / 2, 1.0), (TIE_TOLERANCE * 2, 0.0)):
+        weights = torch.tensor([[1.0, 1.0 - gap, 0.1]], dtype=torch.float64)
+        assert search_error(weights, canvas, ranking_of(codes), index_of(space))["exact@1"] == [exact]
 
 
 def test_where_items_are_ranked_two_that_share_codes_are_two_results():
@@ -96,22 +99,12 @@ def test_where_items_are_ranked_two_that_share_codes_are_two_results():
     weights = torch.tensor([[0.3, 0.3, 0.25, 0.15]], dtype=torch.float64)
     items = np.array([[0, 1, 2]])
     canvas, codes = make_canvas(space, np.arange(1)), space.item_codes[items]
-    by_item = search_error(weights, canvas, ranking_of(codes, items), sequences_of(space))
-    by_codes = search_error(weights, canvas, ranking_of(codes), sequences_of(space))
+    by_item = search_error(weights, canvas, ranking_of(codes, items), index_of(space))
+    by_codes = search_error(weights, canvas, ranking_of(codes), index_of(space))
     assert (by_item["exact@3"].tolist(), by_item["lost@3"].tolist()) == ([1.0], [0.0])
     assert by_codes["exact@1"] == [1.0]
     assert by_codes["exact@3"] == [0.0]
     assert by_codes["lost@3"] == pytest.approx([0.15])
-
-
-def test_more_slots_than_63_bits_number():
-    items = np.random.default_rng(1).integers(0, 200, size=(50, 12))
-    sequences = Sequences(items, (200,) * 12)
-    assert len(sequences) == 50
-    assert sorted(sequences.of_item.tolist()) == list(range(50))
-    near = items.copy()
-    near[:, 5] = (near[:, 5] + 1) % 200
-    assert (sequences.find(near) == -1).all()
 
 
 def test_a_network_has_no_exact_answer():
@@ -126,21 +119,21 @@ def test_a_network_has_no_exact_answer():
 def test_a_beam_as_wide_as_the_catalogue_misses_nothing(spec, n_categories):
     space = random_space((2, 3, 2, 3), 20, n_categories=n_categories, seed=5)
     probs = np.random.default_rng(6).exponential(size=(4, 20))
-    case = Case("catalogue", space, catalogue_model(probs), "items")
+    case = DecodingProblem("catalogue", space, catalogue_model(probs), "items")
     users = np.arange(4)
     ranking = case.decode(registry.make("decoder", spec)[1], users, beam=40)
-    missed = search_error(torch.from_numpy(probs), case.canvas(users), ranking, sequences_of(space))
+    errors = search_error(torch.from_numpy(probs), case.canvas(users), ranking, index_of(space))
     for k in KS:
-        assert missed[f"exact@{k}"].tolist() == [1.0] * 4
-        assert missed[f"lost@{k}"] == pytest.approx(np.zeros(4), abs=1e-12)
+        assert errors[f"exact@{k}"].tolist() == [1.0] * 4
+        assert errors[f"lost@{k}"] == pytest.approx(np.zeros(4), abs=1e-12)
 
 
 @pytest.fixture
-def ask(tmp_path):
-    def run(model, decoder, **question):
-        setup = {"runs_dir": tmp_path / "runs", "device": "cpu"} | question.pop("setup", {})
+def run_small(tmp_path):
+    def run(model, decoder, *, options=None, **config):
+        options = {"runs_dir": tmp_path / "runs", "device": "cpu"} | (options or {})
         return run_experiment(
-            ExperimentConfig(model, decoder, **({"data": SMALL} | question)), ExecutionOptions(**setup)
+            ExperimentConfig(model, decoder, **({"data": SMALL} | config)), ExecutionOptions(**options)
         ).summary
 
     return run
@@ -148,36 +141,37 @@ def ask(tmp_path):
 
 @pytest.mark.parametrize("model", ["markov", "oracle"])
 @pytest.mark.parametrize("categories", ["none", "history", "generate", "given"])
-def test_exact_ranking_misses_nothing(ask, model, categories):
-    found = ask(model, "rank-items", categories=categories, exclude_history=model == "markov")["search_error"]
-    assert found == {name: 1.0 if name.startswith("exact") else 0.0 for name in SEARCH_METRICS}
+def test_exact_ranking_misses_nothing(run_small, model, categories):
+    errors = run_small(model, "rank-items", categories=categories, exclude_history=model == "markov")["search_error"]
+    assert errors == {name: 1.0 if name.startswith("exact") else 0.0 for name in SEARCH_METRICS}
 
 
-def test_the_oracle_shows_what_a_search_loses(ask):
+def test_the_oracle_shows_what_a_search_loses(run_small):
     """All orders of a few sequences fill the beams of `bs`; from left to right with a beam as wide as the catalogue
     there is nothing to lose."""
-    narrow, wide = ask("oracle", "bs")["search_error"], ask("oracle", "ar-beam", beam=60)["search_error"]
+    narrow, wide = run_small("oracle", "bs")["search_error"], run_small("oracle", "ar-beam", beam=60)["search_error"]
     assert narrow["exact@10"] < 0.1
     assert narrow["lost@10"] > 0.1
     assert all(wide[f"exact@{k}"] == 1.0 for k in KS)
     assert all(wide[f"lost@{k}"] == pytest.approx(0, abs=1e-12) for k in KS)
 
 
-def test_it_is_stored_for_each_user_and_a_short_list_has_fewer(ask):
-    summary = ask("pop", "dbs-penalty", beam=5)
+def test_it_is_stored_for_each_user_up_to_the_beam(run_small):
+    summary = run_small("pop", "dbs-penalty", beam=5)
     table = pq.ParquetFile(Path(summary["path"]) / "metrics.parquet").read()
     assert set(summary["search_error"]) == {name for name in SEARCH_METRICS if not name.endswith("@10")}
     for name, mean in summary["search_error"].items():
         assert np.mean(table[name].to_numpy()) == pytest.approx(mean)
 
 
-def test_parts_and_batches_change_nothing(ask, monkeypatch, tmp_path):
-    whole = ask("markov", "bs")
-    monkeypatch.setattr(run, "SHARD_USERS", 16)
-    parts = ask("markov", "bs", setup={"runs_dir": tmp_path / "parts", "batch_size": 7})
-    assert parts["search_error"] == pytest.approx(whole["search_error"], abs=1e-12)
+def test_shards_and_batches_change_nothing(run_small, monkeypatch, tmp_path):
+    whole = run_small("markov", "bs")
+    monkeypatch.setattr(run, "USERS_PER_SHARD", 16)
+    sharded = run_small("markov", "bs", options={"runs_dir": tmp_path / "parts", "batch_size": 7})
+    assert sharded["search_error"] == pytest.approx(whole["search_error"], abs=1e-12)
 
 
-def test_it_is_no_part_of_the_decoding_time_and_asks_the_model_nothing(ask):
-    assert ask("markov", "bs", categories="none")["timings"]["forward_passes"] == 4, "one batch, a pass a slot"
-    assert ask("markov", "rank-items")["timings"]["forward_passes"] == 1
+def test_it_makes_no_forward_passes(run_small):
+    timings = run_small("markov", "bs", categories="none")["timings"]
+    assert timings["forward_passes"] == 4, "one batch, one pass per slot"
+    assert run_small("markov", "rank-items")["timings"]["forward_passes"] == 1

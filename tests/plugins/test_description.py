@@ -1,4 +1,4 @@
-"""What a registered name says of itself: its options, sizes and partners."""
+"""Descriptions of registered names: options, sizes and partners."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from mindrec_bench.data.sources import describe_data
 from mindrec_bench.errors import UsageError
 from mindrec_bench.plugins import registry
-from mindrec_bench.plugins.description import Option, attributes, describe, options_of
+from mindrec_bench.plugins.description import Option, describe, options_of, parse_attributes
 from mindrec_bench.plugins.options import build
 
 
@@ -23,7 +23,7 @@ class Base:
             counted from 1.
         mode: overridden below.
 
-    More about it: this is no attribute.
+    More text: this is no attribute.
     """
 
     kind: ClassVar[str] = "no option"
@@ -47,7 +47,7 @@ class Derived(Base):
     mixed: int | str = 0
 
 
-def test_options_have_type_default_values_and_the_nearest_meaning():
+def test_options_have_type_default_allowed_values_and_the_nearest_meaning():
     assert options_of(Derived) == (
         Option("n", "whole number", None, (), "how many, counted from 1."),
         Option("mode", "choice", "fast", ("fast", "2", "yes"), "as usual."),
@@ -61,11 +61,11 @@ def test_options_have_type_default_values_and_the_nearest_meaning():
 
 @pytest.mark.parametrize("text", ["", "Summary.", "Summary.\n\nReturns:\n    x: not this"])
 def test_no_attributes(text):
-    assert attributes(text) == {}
+    assert parse_attributes(text) == {}
 
 
 @pytest.mark.parametrize("kind", ["model", "decoder", "data"])
-def test_every_option_of_a_built_in_is_explained_and_its_default_can_be_written(kind):
+def test_options_of_built_ins_are_explained_and_their_defaults_can_be_written(kind):
     names = registry.names(kind)
     assert len(names) >= 4
     for name in names:
@@ -73,15 +73,15 @@ def test_every_option_of_a_built_in_is_explained_and_its_default_can_be_written(
         for option in describe(kind, name).options:
             assert option.meaning, (name, option.name)
             assert option.type, (name, option.name)
-        given = {option.name: option.default or option.allowed[0] for option in describe(kind, name).options}
-        assert build(cls, name, given) == build(cls, name, {key: given[key] for key in needed(cls)})
+        values = {option.name: option.default or option.allowed[0] for option in describe(kind, name).options}
+        assert build(cls, name, values) == build(cls, name, {key: values[key] for key in required_options(cls)})
 
 
-def needed(cls):
+def required_options(cls):
     return [option.name for option in options_of(cls) if option.default is None]
 
 
-def test_a_card_has_sizes_with_their_own_options_and_partners():
+def test_sizes_with_their_defaults_and_partners():
     llada = describe("model", "llada")
     assert (llada.capability, llada.origin) == ("denoiser", "mindrec_baselines.llada:Llada (mindrec-bench)")
     assert list(llada.sizes)[:2] == ["tiny", "small"]
@@ -93,18 +93,18 @@ def test_a_card_has_sizes_with_their_own_options_and_partners():
     assert describe("model", "markov").sizes == {}
 
 
-def test_an_unknown_name_is_refused():
+def test_unknown_name_is_refused():
     with pytest.raises(UsageError, match=r"unknown decoder 'bz' \(did you mean 'bs'\?\)"):
         describe("decoder", "bz")
 
 
-def test_a_data_folder_of_the_users_own(tmp_path):
+def test_data_folder_of_the_user(tmp_path):
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "shop.inter.json").write_text('{"1": [1, 2, 3]}')
-    found = describe_data("shop", tmp_path)
-    assert (found.name, found.origin) == ("shop", str(tmp_path / "shop"))
-    assert "no semantic IDs yet, see `mrbench data tokenize shop`" in found.summary
-    assert [option.name for option in found.options] == ["levels"]
+    info = describe_data("shop", tmp_path)
+    assert (info.name, info.origin) == ("shop", str(tmp_path / "shop"))
+    assert "no semantic IDs yet, see `mrbench data tokenize shop`" in info.summary
+    assert [option.name for option in info.options] == ["levels"]
     assert describe_data("arts", tmp_path) == describe("data", "arts")
     with pytest.raises(UsageError, match=r"unknown data 'shp' \(did you mean 'shop'\?\); known: arts, .*, shop$"):
         describe_data("shp", tmp_path)

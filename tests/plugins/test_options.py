@@ -1,4 +1,4 @@
-"""`NAME:key=value,...`: what is taken, what is refused, and that a label can be given again."""
+"""`NAME:key=value,...`: what is accepted, what is refused, and that a label parses to the same instance."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mindrec_bench.plugins import options
 
 
 @dataclass(frozen=True)
-class Sample:
+class AllTypes:
     """An option of every type."""
 
     count: int = 3
@@ -29,7 +29,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Bare:
+class NoOptions:
     """No options."""
 
 
@@ -39,14 +39,14 @@ class Limited:
 
 
 @dataclass(frozen=True)
-class Needy:
+class RequiredOption:
     """An option without a default."""
 
     model: str
 
 
-def make(text: str) -> Sample:
-    return options.build(Sample, *options.parse(text))
+def make(text: str) -> AllTypes:
+    return options.build(AllTypes, *options.parse(text))
 
 
 @pytest.mark.parametrize(
@@ -70,8 +70,8 @@ def test_parse(text, name, raw):
         ("bs:fast", r"'fast' in 'bs:fast' is not an option; write bs:key=value"),
         ("bs:=1", r"'=1' in 'bs:=1' is not an option"),
         ("bs: =1", r"' =1' in 'bs: =1' is not an option"),
-        ("bs:a=1,a=2", r"option 'a' stands twice in 'bs:a=1,a=2'; give it once"),
-        ("bs:a=1, a=2", r"option 'a' stands twice"),
+        ("bs:a=1,a=2", r"option 'a' is given twice in 'bs:a=1,a=2'; give it once"),
+        ("bs:a=1, a=2", r"option 'a' is given twice"),
     ],
 )
 def test_parse_refuses(text, message):
@@ -82,15 +82,15 @@ def test_parse_refuses(text, message):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("s", Sample()),
-        ("s:count=7,rate=7e-5", Sample(count=7, rate=7e-5)),
-        ("s:shuffle=no", Sample(shuffle=False)),
-        ("s:shuffle=False", Sample(shuffle=False)),
-        ("s:shuffle=1", Sample(shuffle=True)),
-        ("s:mode=sample,blocks=4", Sample(mode="sample", blocks=4)),
-        ("s:words=a=b", Sample(words="a=b")),
-        ("s:limit=2", Sample(limit=2.0)),
-        ("s:limit=none", Sample()),
+        ("s", AllTypes()),
+        ("s:count=7,rate=7e-5", AllTypes(count=7, rate=7e-5)),
+        ("s:shuffle=no", AllTypes(shuffle=False)),
+        ("s:shuffle=False", AllTypes(shuffle=False)),
+        ("s:shuffle=1", AllTypes(shuffle=True)),
+        ("s:mode=sample,blocks=4", AllTypes(mode="sample", blocks=4)),
+        ("s:words=a=b", AllTypes(words="a=b")),
+        ("s:limit=2", AllTypes(limit=2.0)),
+        ("s:limit=none", AllTypes()),
     ],
 )
 def test_build(text, expected):
@@ -121,19 +121,19 @@ def test_build_refuses(text, message):
         make(text)
 
 
-def test_a_class_without_options_says_so():
-    with pytest.raises(UsageError, match="'bare' has no option 'a'; it takes no options"):
-        options.build(Bare, "bare", {"a": "1"})
+def test_class_without_options():
+    with pytest.raises(UsageError, match="'empty' has no option 'a'; it takes no options"):
+        options.build(NoOptions, "empty", {"a": "1"})
 
 
-def test_an_option_without_default_must_be_given():
+def test_option_without_default_must_be_given():
     with pytest.raises(UsageError, match=r"'needy' needs the option 'model'; write needy:model=\.\.\.$"):
-        options.build(Needy, "needy", {})
-    assert options.build(Needy, "needy", {"model": "GRU4Rec"}) == Needy("GRU4Rec")
+        options.build(RequiredOption, "needy", {})
+    assert options.build(RequiredOption, "needy", {"model": "GRU4Rec"}) == RequiredOption("GRU4Rec")
 
 
-def test_as_dict_holds_defaults_too():
-    assert options.as_dict(Sample(count=9)) == {
+def test_as_dict_includes_defaults():
+    assert options.as_dict(AllTypes(count=9)) == {
         "count": 9, "rate": 0.5, "shuffle": True, "mode": "top", "blocks": 1, "words": "", "limit": None,
     }  # fmt: skip
 
@@ -146,47 +146,47 @@ class Grown:
 
 
 @pytest.mark.parametrize(
-    ("instance", "identity", "answering"),
+    ("instance", "identity", "inference_options"),
     [
         (Grown(), {"old": 1}, ()),
         (Grown(new="b"), {"old": 1, "new": "b"}, ()),
         (Grown(old=2, answers=3), {"old": 2, "answers": 3}, ("answers",)),
     ],
 )
-def test_later_options_leave_older_identities_alone(instance, identity, answering):
+def test_later_options_keep_earlier_identities(instance, identity, inference_options):
     assert options.as_dict(instance) == identity
-    assert options.answering(instance) == answering
+    assert options.inference_options(instance) == inference_options
 
 
 @pytest.mark.parametrize(
     ("instance", "text"),
     [
-        (Sample(), "s"),
-        (Sample(count=7, shuffle=False), "s:count=7,shuffle=no"),
-        (Sample(rate=1e-05, mode="sample", limit=0.25), "s:rate=1e-05,mode=sample,limit=0.25"),
+        (AllTypes(), "s"),
+        (AllTypes(count=7, shuffle=False), "s:count=7,shuffle=no"),
+        (AllTypes(rate=1e-05, mode="sample", limit=0.25), "s:rate=1e-05,mode=sample,limit=0.25"),
     ],
 )
-def test_a_label_names_the_instance(instance, text):
+def test_label_parses_to_the_same_instance(instance, text):
     assert options.label("s", instance) == text
     assert make(text) == instance
 
 
-def test_the_label_of_an_option_without_default():
-    assert options.label("needy", Needy("GRU4Rec")) == "needy:model=GRU4Rec"
+def test_label_of_an_option_without_default():
+    assert options.label("needy", RequiredOption("GRU4Rec")) == "needy:model=GRU4Rec"
 
 
-def test_the_label_of_none_where_that_is_not_the_default():
+def test_label_of_none_where_that_is_not_the_default():
     label = options.label("s", Limited(limit=None))
     assert label == "s:limit=none"
     assert options.build(Limited, *options.parse(label)) == Limited(limit=None)
 
 
 @dataclass(frozen=True)
-class Grown:
+class GrownByText:
     count: int = 4
     added: str | None = field(default=None, metadata=options.LATER)
 
 
-def test_an_option_that_came_later_leaves_older_identities_alone():
-    assert options.as_dict(Grown()) == {"count": 4}
-    assert options.as_dict(Grown(added="x")) == {"count": 4, "added": "x"}
+def test_later_option_that_is_none_keeps_earlier_identities():
+    assert options.as_dict(GrownByText()) == {"count": 4}
+    assert options.as_dict(GrownByText(added="x")) == {"count": 4, "added": "x"}

@@ -1,4 +1,4 @@
-"""The registry: names and pairs, and other people's packages as installed: a `dist-info` folder on the path."""
+"""The registry: names, pairs, and third-party packages, installed as a `dist-info` folder on the path."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 class Greedy:
     \"\"\"One item, the best.
 
-    More about it.
+    More text.
     \"\"\"
 
     needs = "items"
@@ -26,7 +26,7 @@ class Greedy:
 
 @pytest.fixture
 def install(tmp_path, monkeypatch):
-    """install(package, module text, "name = module:Class", kind): put a package on the path that registers a name."""
+    """install(package, module text, "name = module:Class", kind): put a package that registers a name on the path."""
 
     def add(package: str, text: str, point: str, kind: str = "decoder") -> None:
         folder = tmp_path / package
@@ -36,30 +36,30 @@ def install(tmp_path, monkeypatch):
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
         (info / "entry_points.txt").write_text(f"[{registry.GROUPS[kind]}]\n{point}\n")
         monkeypatch.syspath_prepend(str(folder))
-        registry._points.cache_clear()
+        registry._entry_points.cache_clear()
 
     yield add
-    registry._points.cache_clear()
+    registry._entry_points.cache_clear()
 
 
 @pytest.mark.parametrize(
-    ("kind", "some"),
+    ("kind", "expected"),
     [
         ("model", {"llada", "markov", "oracle", "pop"}),
         ("decoder", {"bs", "dbs-dedup", "dbs-penalty", "rank-items"}),
         ("data", {"arts", "arts-sim", "games", "instruments"}),
     ],
 )
-def test_built_ins_are_there_sorted_and_say_what_they_are(kind, some):
+def test_built_ins_are_listed_by_name_with_a_summary(kind, expected):
     notices = []
-    listed = registry.listed(kind, notices.append)
-    assert [row.name for row in listed] == registry.names(kind) == sorted(registry.names(kind))
-    assert some <= {row.name for row in listed}
+    entries = registry.list_entries(kind, notices.append)
+    assert [entry.name for entry in entries] == registry.names(kind) == sorted(registry.names(kind))
+    assert expected <= {entry.name for entry in entries}
     assert notices == []
-    for row in listed:
-        assert row.summary.endswith("."), row
-        assert "(mindrec-bench)" in row.origin
-        assert (row.capability in registry.CAN_ANSWER) == (kind != "data")
+    for entry in entries:
+        assert entry.summary.endswith("."), entry
+        assert "(mindrec-bench)" in entry.origin
+        assert (entry.capability in registry.CAN_ANSWER) == (kind != "data")
 
 
 @pytest.mark.parametrize(
@@ -70,34 +70,34 @@ def test_built_ins_are_there_sorted_and_say_what_they_are(kind, some):
         ("decoder", "zzz", r"unknown decoder 'zzz'; known: .*see `mrbench list`"),
     ],
 )
-def test_an_unknown_name(kind, name, message):
+def test_unknown_name(kind, name, message):
     with pytest.raises(UsageError, match=message):
         registry.load(kind, name)
 
 
-def test_make_takes_options():
+def test_make_with_options():
     name, markov = registry.make("model", "markov:decay=0.5")
     assert (name, markov.decay, markov.mix) == ("markov", 0.5, 0.1)
 
 
 @pytest.mark.parametrize(
-    ("capability", "needs", "fits"),
+    ("capability", "needs", "expected"),
     [
         ("items", "items", True), ("items", "denoiser", True), ("items", "causal", True),
         ("denoiser", "items", False), ("denoiser", "denoiser", True), ("denoiser", "causal", True),
         ("causal", "items", False), ("causal", "denoiser", False), ("causal", "causal", True),
     ],
 )  # fmt: skip
-def test_which_pairs_fit(capability, needs, fits):
-    assert registry.fits(capability, needs) == fits
-    if fits:
+def test_can_answer(capability, needs, expected):
+    assert registry.can_answer(capability, needs) == expected
+    if expected:
         registry.check_pair("m", capability, "d", needs)
     else:
         with pytest.raises(UsageError, match=r"^decoder 'd' can't work with model 'm': it "):
             registry.check_pair("m", capability, "d", needs)
 
 
-def test_an_impossible_pair_names_the_reason_and_what_fits():
+def test_impossible_pair_names_the_reason_and_what_fits():
     with pytest.raises(UsageError) as caught:
         registry.check_pair("llada", "denoiser", "rank-items", "items")
     message = str(caught.value)
@@ -109,11 +109,11 @@ def test_an_impossible_pair_names_the_reason_and_what_fits():
     assert "llada" not in works["'rank-items'"]
 
 
-def test_a_package_of_others_registers_like_a_built_in(install):
+def test_third_party_package_registers_like_a_built_in(install):
     install("greedy_pack", DECODER, "greedy = greedy_pack:Greedy")
-    (row,) = [row for row in registry.listed("decoder", pytest.fail) if row.name == "greedy"]
-    assert (row.summary, row.capability) == ("One item, the best.", "items")
-    assert row.origin == "greedy_pack:Greedy (greedy_pack)"
+    (entry,) = [entry for entry in registry.list_entries("decoder", pytest.fail) if entry.name == "greedy"]
+    assert (entry.summary, entry.capability) == ("One item, the best.", "items")
+    assert entry.origin == "greedy_pack:Greedy (greedy_pack)"
     assert registry.make("decoder", "greedy")[1].needs == "items"
     with pytest.raises(UsageError, match=r"'rank-items' works with .*markov") as caught:
         registry.check_pair("llada", "denoiser", "rank-items", "items")
@@ -127,19 +127,23 @@ BROKEN = {
     "name": (DECODER, "Greedi", r"can't be imported: AttributeError"),
     "parts": ("class Greedy: pass", "Greedy", r"does not fit the contract: it lacks needs, decode"),
     "plain class": (DECODER.replace("@dataclass(frozen=True)", ""), "Greedy", "contract: it is not a dataclass"),
-    "capability": (DECODER.replace('"items"', '"scores"'), "Greedy", "'scores' is no capability; there are items, den"),
+    "capability": (
+        DECODER.replace('"items"', '"scores"'),
+        "Greedy",
+        "'scores' is not a capability; use one of items, den",
+    ),
 }
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_a_broken_package_is_named_and_left_out(install, case):
+def test_broken_package_is_named_and_left_out(install, case):
     text, cls, message = BROKEN[case]
     module = f"broken_{case.replace(' ', '_')}"
     install(module, text, f"greedy = {module}:{cls}")
     with pytest.raises(UsageError, match=rf"the decoder 'greedy' of {module}:{cls} \({module}\) .*{message}"):
         registry.load("decoder", "greedy")
     notices = []
-    names = [row.name for row in registry.listed("decoder", notices.append)]
+    names = [entry.name for entry in registry.list_entries("decoder", notices.append)]
     assert "greedy" not in names
     assert "bs" in names
     assert len(notices) == 1
@@ -155,7 +159,7 @@ def test_two_packages_with_one_name_are_refused(install):
     assert all(f"{pack}:Greedy ({pack})" in str(caught.value) for pack in ("pack_one", "pack_two"))
 
 
-def test_no_package_takes_the_name_of_a_built_in(install):
+def test_name_of_a_built_in_is_refused(install):
     install("pack_bs", DECODER, "bs = pack_bs:Greedy")
     with pytest.raises(UsageError, match=r"two packages register the decoder 'bs': .*mindrec_decoders\.bs:BeamSearch"):
         registry.load("decoder", "bs")

@@ -1,4 +1,4 @@
-"""`mrbench new decoder`: what it writes installs, is listed, runs and passes its own test; what it refuses."""
+"""`mrbench new decoder`: its package installs, is listed, runs and passes its own test; names that are refused."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ NAME = "try-scaffold-2"
 
 
 def python(*words: str, cwd: Path, path: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run Python in a process of its own, with `path` importable."""
+    """Run Python in another process, with `path` importable."""
     environment = dict(os.environ) | ({"PYTHONPATH": str(path)} if path else {})
     command = [sys.executable, *words]
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120)
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory) -> Path:
+def package(tmp_path_factory) -> Path:
     """The folder that the command wrote."""
     folder = tmp_path_factory.mktemp("scaffold")
     done = python(*MRBENCH, "new", "decoder", NAME, "--out", "mine", cwd=folder)
@@ -33,12 +33,12 @@ def written(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def installed(written, install) -> Path:
+def installed(package, install) -> Path:
     """A folder with the package installed into it."""
-    return install(written)
+    return install(package)
 
 
-def test_it_is_listed_where_it_is_installed(installed, tmp_path):
+def test_decoder_is_listed_where_it_is_installed(installed, tmp_path):
     without = python(*MRBENCH, "list", "decoders", cwd=tmp_path)
     assert (without.returncode, NAME in without.stdout) == (0, False)
     done = python(*MRBENCH, "list", "decoders", cwd=tmp_path, path=installed)
@@ -47,21 +47,21 @@ def test_it_is_listed_where_it_is_installed(installed, tmp_path):
     assert line.split(maxsplit=2) == [NAME, "[denoiser]", "Beam search over the SID slots from the last to the first."]
 
 
-def test_it_runs(installed, tmp_path):
+def test_decoder_runs(installed, tmp_path):
     words = ("run", "--model", "pop", "--decoder", NAME, "--data", "arts-sim:users=50,items=60", "--quiet")
     done = python(*MRBENCH, *words, cwd=tmp_path, path=installed)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"pop x {NAME} on arts-sim:users=50,items=60, 50 users")
 
 
-def test_its_own_test_passes(installed, written):
-    done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=written, path=installed)
+def test_tests_of_the_package_pass(installed, package):
+    done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=package, path=installed)
     assert done.returncode == 0, done.stdout
     assert done.stdout.splitlines()[-1].startswith("3 passed")
 
 
-def test_the_readme_has_three_commands(written):
-    lines = (written / "README.md").read_text(encoding="utf-8").splitlines()
+def test_readme_has_three_commands(package):
+    lines = (package / "README.md").read_text(encoding="utf-8").splitlines()
     commands = [line.strip() for line in lines if line.startswith("    ")]
     assert commands == ["pip install -e '.[test]'", "pytest", f"mrbench run --model markov --decoder {NAME}"]
 
@@ -75,11 +75,11 @@ def test_the_readme_has_three_commands(written):
         ("none", "NoneDecoder"),
     ],
 )
-def test_the_class_hides_no_name_that_it_uses(tmp_path, name, cls):
+def test_class_name_does_not_shadow_an_import(tmp_path, name, cls):
     module = name.replace("-", "_")
     text = (scaffold.new_decoder(name, tmp_path) / "src" / module / "__init__.py").read_text(encoding="utf-8")
     compile(text, name, "exec")
-    assert f"\nclass {cls}(DiffusionOptions):\n" in text
+    assert f"\nclass {cls}(DiffusionSearch):\n" in text
 
 
 @pytest.mark.parametrize(
@@ -95,13 +95,13 @@ def test_the_class_hides_no_name_that_it_uses(tmp_path, name, cls):
         ("json", "a Python package 'json' is installed already"),
     ],
 )
-def test_a_bad_or_taken_name_is_refused(tmp_path, name, message):
+def test_malformed_or_taken_name_is_refused(tmp_path, name, message):
     with pytest.raises(UsageError, match=message):
         scaffold.new_decoder(name, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_a_distribution_of_that_name_is_not_replaced(tmp_path, monkeypatch):
+def test_name_of_an_installed_distribution_is_refused(tmp_path, monkeypatch):
     (tmp_path / "odd_name-1.0.dist-info").mkdir()
     (tmp_path / "odd_name-1.0.dist-info" / "METADATA").write_text(
         "Metadata-Version: 2.1\nName: odd-name\nVersion: 1.0\n"
@@ -111,7 +111,7 @@ def test_a_distribution_of_that_name_is_not_replaced(tmp_path, monkeypatch):
         scaffold.new_decoder("odd-name", tmp_path / "out")
 
 
-def test_a_folder_on_the_path_is_no_package(tmp_path, monkeypatch):
+def test_folder_on_the_path_is_no_package(tmp_path, monkeypatch):
     (tmp_path / "folderonly").mkdir()
     monkeypatch.syspath_prepend(str(tmp_path))
     assert scaffold.new_decoder("folderonly", tmp_path / "out").is_dir()
@@ -126,13 +126,13 @@ def test_nothing_is_overwritten(tmp_path, kind):
         "dangling link": lambda: target.symlink_to(tmp_path / "nowhere"),
     }
     make[kind]()
-    with pytest.raises(UsageError, match=f"{NAME} exists already; choose another name, or another place with --out"):
+    with pytest.raises(UsageError, match=f"{NAME} exists already; choose another name, or another folder with --out"):
         scaffold.new_decoder(NAME, tmp_path)
     assert os.listdir(tmp_path) == [NAME]
     assert kind != "folder" or os.listdir(target) == []
 
 
-def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
+def test_failed_write_leaves_nothing(tmp_path, monkeypatch):
     write = Path.write_text
 
     def failing(path, *words, **flags):
@@ -152,7 +152,7 @@ def test_out_that_is_a_file(tmp_path):
         scaffold.new_decoder(NAME, tmp_path / "out")
 
 
-def test_wrong_usage_ends_with_2(tmp_path):
+def test_wrong_usage_exits_with_2(tmp_path):
     done = python(*MRBENCH, "new", "decoder", "bs", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("mrbench: a decoder 'bs' is registered already")

@@ -1,4 +1,4 @@
-"""Small synthetic stored runs for the report tests, written through the run store itself."""
+"""Small synthetic stored runs for the report tests, written by the run store itself."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from mindrec_bench.io.hashing import to_jsonable
-from mindrec_bench.metrics.accuracy import per_user
+from mindrec_bench.metrics.accuracy import hr_and_ndcg
 from mindrec_bench.metrics.diversity import CodeCounts
 from mindrec_bench.plugins import options, registry
 from mindrec_bench.store.rankings import rankings_table
+from mindrec_bench.store.run_folder import RunFolder
 from mindrec_bench.store.run_spec import DataSpec, DecoderSpec, ModelSpec, RunSpec
-from mindrec_bench.store.runs import RunFolder
 from mindrec_bench.store.shards import ShardMeta
 
 SIZES = (6, 6, 6, 6)
@@ -31,18 +31,27 @@ def store_run(tmp_path: Path) -> Callable[..., dict[str, Any]]:
 def _store_run(
     root: Path, model: str, decoder: str, *, users: int = 60, hit: float = 0.3, **changes: Any
 ) -> dict[str, Any]:
-    """Store one run with invented hits and lists; `changes` are fields of its spec, `data` and `noise` (a seed)."""
+    """Store one run with invented hits and lists.
+
+    Args:
+        root: the run store.
+        model, decoder: `NAME:key=value,...`.
+        users: number of users.
+        hit: share of users with a hit.
+        changes: fields of the run's spec, or `data`, `noise` (a seed), `results` (per user), `users_asked`, `speed`
+            (users per second), `size`, `under_trained`.
+    """
     model_name, backbone = registry.make("model", model)
-    decoder_name, chosen = registry.make("decoder", decoder)
+    decoder_name, decoder_options = registry.make("decoder", decoder)
     data, noise = changes.pop("data", "arts"), changes.pop("noise", 0)
     results = changes.pop("results", BEAM)
-    asked, speed = changes.pop("users_asked", 5000), changes.pop("speed", 100.0)
+    users_asked, speed = changes.pop("users_asked", 5000), changes.pop("speed", 100.0)
     size, under_trained = changes.pop("size", ""), changes.pop("under_trained", False)
     sized = backbone.with_size_defaults(size) if size else backbone
     spec = RunSpec(
         data=DataSpec(data.partition(":")[0].capitalize(), data, f"fingerprint of {data}", users),
         model=ModelSpec(model_name, to_jsonable(options.as_dict(sized)), size),
-        decoder=DecoderSpec(decoder_name, to_jsonable(options.as_dict(chosen))),
+        decoder=DecoderSpec(decoder_name, to_jsonable(options.as_dict(decoder_options))),
         **{"categories": "none", "beam": BEAM, **changes},
     )
     rng = np.random.default_rng((noise, spec.seed))
@@ -51,7 +60,7 @@ def _store_run(
     codes = rng.binomial(5, 0.2 + 0.3 * hit, size=(users, BEAM, len(SIZES)))
     codes[:, results:] = -1
     scores = -np.arange(BEAM) * np.ones((users, 1))
-    columns = {"hit_rank": ranks, **per_user(ranks)}
+    columns = {"hit_rank": ranks, **hr_and_ndcg(ranks)}
     counts = CodeCounts.of(codes, SIZES)
     metrics = {name: float(column.mean()) for name, column in columns.items() if name != "hit_rank"}
     metrics |= {
@@ -66,8 +75,8 @@ def _store_run(
     table = rankings_table(ids, codes + 100, scores, np.full(users, results))
     shard = folder.write_shard(0, table, ShardMeta("cpu", 128, users))
     summary = {
-        "model": options.label(model_name, backbone), "decoder": options.label(decoder_name, chosen), "data": data,
-        "size": size, "users": users, "users_asked": asked, "eval_users": spec.eval_users,
+        "model": options.label(model_name, backbone), "decoder": options.label(decoder_name, decoder_options),
+        "data": data, "size": size, "users": users, "users_asked": users_asked, "eval_users": spec.eval_users,
         "categories": spec.categories, "constrain": spec.constrain, "beam": spec.beam, "seed": spec.seed,
         "exclude_history": spec.exclude_history, "max_minutes": spec.max_minutes, "split": spec.split,
         "metrics": metrics,

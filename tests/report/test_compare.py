@@ -1,4 +1,4 @@
-"""`mrbench compare`: the numbers, and what is refused."""
+"""Runs compared with the first one: the numbers, and what is refused."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from typing import Any
 import pytest
 
 from mindrec_bench.errors import UsageError
-from mindrec_bench.report.compare import METRICS, as_object, compare_runs, to_text
+from mindrec_bench.report.compare import METRICS, compare_runs, to_dict, to_text
 
 Store = Callable[..., dict[str, Any]]
 
 
-def test_every_metric_of_every_run_against_the_first(store_run: Store) -> None:
+def test_every_metric_of_every_run_is_compared_with_the_first(store_run: Store) -> None:
     runs = [store_run("markov", "bs"), store_run("markov", "dbs-dedup", noise=1), store_run("pop", "bs", hit=0.9)]
-    found = compare_runs(runs, resamples=300)
-    assert (found.users, len(found.comparisons)) == (60, 2)
-    assert list(found.comparisons[0]) == list(METRICS)
-    assert found.values["hr@10"] == pytest.approx([run["metrics"]["hr@10"] for run in runs])
-    text = to_text(found)
+    comparison = compare_runs(runs, resamples=300)
+    assert (comparison.n_users, len(comparison.comparisons)) == (60, 2)
+    assert list(comparison.comparisons[0]) == list(METRICS)
+    assert comparison.values["hr@10"] == pytest.approx([run["metrics"]["hr@10"] for run in runs])
+    text = to_text(comparison)
     assert f"reference  {runs[0]['run']}  markov x bs, categories none, seed 42\non arts, 60 users" in text
-    best = found.comparisons[1]["hr@10"]
+    best = comparison.comparisons[1]["hr@10"]
     (line,) = [line for line in text.partition("pop x bs")[2].splitlines() if line.startswith("HR@10")]
     assert f"{best.difference:+.4f}*" in line
     assert f"{best.wins}/{best.losses}/{best.ties}" in line
     assert f"{best.detectable:.4f}" in line
     assert "Holm over 2 comparisons a metric, * at 0.05" in text
-    again = json.loads(json.dumps(as_object(found)))
-    assert again["comparisons"][runs[2]["run"]]["hr@10"]["p"] == best.p
+    parsed = json.loads(json.dumps(to_dict(comparison)))
+    assert parsed["comparisons"][runs[2]["run"]]["hr@10"]["p"] == best.p
 
 
 def test_identical_runs_show_no_difference(store_run: Store) -> None:
-    found = compare_runs([store_run("markov", "bs"), store_run("pop", "bs")], resamples=200)
-    assert {comparison.p for comparison in found.comparisons[0].values()} == {1.0}
+    comparison = compare_runs([store_run("markov", "bs"), store_run("pop", "bs")], resamples=200)
+    assert {comparison.p for comparison in comparison.comparisons[0].values()} == {1.0}
 
 
 def test_the_same_seed_gives_the_same_text(store_run: Store) -> None:
@@ -42,22 +42,22 @@ def test_the_same_seed_gives_the_same_text(store_run: Store) -> None:
     assert to_text(compare_runs(runs, resamples=200)) == to_text(compare_runs(runs, resamples=200))
 
 
-def test_other_semantic_ids_of_the_same_interactions(store_run: Store) -> None:
-    """Such runs are stored under another fingerprint; hits are compared user by user, codes are not."""
+def test_different_semantic_ids_of_the_same_interactions(store_run: Store) -> None:
+    """Such runs have different fingerprints; their hits are compared user by user, their codes are not."""
     ours, theirs = store_run("markov", "bs"), store_run("markov", "bs", data="games", noise=1)
     with pytest.raises(UsageError, match="different data"):
-        compare_runs([ours, {**theirs, "interactions": "same"}])  # the other one is of an earlier version
+        compare_runs([ours, {**theirs, "interactions": "same"}])  # runs of earlier versions lack it
     with pytest.raises(UsageError, match="different data"):
         compare_runs([{**ours, "interactions": "same"}, {**theirs, "interactions": "other"}])
-    found = compare_runs([{**run, "interactions": "same"} for run in (ours, theirs)], resamples=200)
-    assert list(found.comparisons[0]) == [metric for metric in METRICS if metric not in ("entropy", "ttr")]
-    assert found.values["hr@10"] == pytest.approx([run["metrics"]["hr@10"] for run in (ours, theirs)])
+    comparison = compare_runs([{**run, "interactions": "same"} for run in (ours, theirs)], resamples=200)
+    assert list(comparison.comparisons[0]) == [metric for metric in METRICS if metric not in ("entropy", "ttr")]
+    assert comparison.values["hr@10"] == pytest.approx([run["metrics"]["hr@10"] for run in (ours, theirs)])
     note = "different semantic IDs of the same items"
-    assert note in to_text(found)
+    assert note in to_text(comparison)
     assert note not in to_text(compare_runs([ours, store_run("pop", "bs")], resamples=200))
 
 
-def test_what_is_refused(store_run: Store) -> None:
+def test_runs_that_can_not_be_compared_are_refused(store_run: Store) -> None:
     run = store_run("markov", "bs")
     with pytest.raises(UsageError, match="at least two runs"):
         compare_runs([run])
@@ -69,17 +69,17 @@ def test_what_is_refused(store_run: Store) -> None:
         compare_runs([run, store_run("markov", "dbs-dedup", users=50)])
 
 
-def test_kinds_of_codes_that_do_not_compare(store_run: Store) -> None:
-    """A model that names items in codes of its own, on the same data: hits are compared, codes are not."""
+def test_codes_of_different_kinds_are_not_compared(store_run: Store) -> None:
+    """One model names items in codes of its own, on the same data: hits are compared, codes are not."""
     sids, texts = store_run("markov", "bs"), store_run("pop", "bs", noise=1)
     texts["slots"]["code"] = "a token of an item's textual ID"
-    found = compare_runs([sids, texts], resamples=200)
-    assert list(found.comparisons[0]) == [metric for metric in METRICS if metric not in ("entropy", "ttr")]
-    text = to_text(found)
+    comparison = compare_runs([sids, texts], resamples=200)
+    assert list(comparison.comparisons[0]) == [metric for metric in METRICS if metric not in ("entropy", "ttr")]
+    text = to_text(comparison)
     assert (
         f"The runs count different kinds of codes ({sids['run']}: a code of a semantic ID; {texts['run']}: a token of "
         "an item's textual ID), so Entropy and TTR are not compared." in text
     )
     assert "different semantic IDs" not in text
-    alike = {**sids, "slots": texts["slots"]}
-    assert list(compare_runs([alike, texts], resamples=200).comparisons[0]) == list(METRICS)
+    same_kind = {**sids, "slots": texts["slots"]}
+    assert list(compare_runs([same_kind, texts], resamples=200).comparisons[0]) == list(METRICS)

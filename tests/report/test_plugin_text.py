@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mindrec_bench.plugins.description import Option, PluginInfo
-from mindrec_bench.report.plugin_text import card_text
+from mindrec_bench.report.plugin_text import plugin_text
 
 OPTIONS = (
     Option("n", "choice", None, ("1", "2"), "slots a step."),
@@ -12,12 +12,12 @@ OPTIONS = (
 )
 
 
-def test_a_card_with_everything(monkeypatch):
+def test_a_plugin_with_sizes_options_and_partners(monkeypatch):
     monkeypatch.setenv("COLUMNS", "70")
-    card = PluginInfo(
+    plugin = PluginInfo(
         "mine", "My model.", "causal", "a.b:C (pkg)", {"tiny": "rate=0.1"}, OPTIONS, ("ar-beam", "greedy")
     )
-    lines = card_text("model", card).splitlines()
+    lines = plugin_text("model", plugin).splitlines()
     assert lines[:6] == [
         "mine  [causal]  a.b:C (pkg)",
         "My model.",
@@ -27,12 +27,12 @@ def test_a_card_with_everything(monkeypatch):
         "options, as --model mine:key=value,key=value",
     ]
     assert lines[6] == "  n        1|2, must be given. Slots a step."
-    assert lines[7].startswith("  rate     number or none, default: the size's own. How fast; and")
-    assert lines[8].startswith("           and more")
+    assert lines[7].startswith("  rate     number or none, default: set by the size. How fast; and")
+    assert lines[8].startswith("           more and more")
     assert lines[-1] == "  shuffle  yes or no, default yes. A new order."
     assert max(map(len, lines)) <= 70
 
 
-def test_a_card_without_anything():
-    card = PluginInfo("plain", "Plain data.", "", "a.b:C (pkg)", {}, (), ())
-    assert card_text("data", card) == "plain  a.b:C (pkg)\nPlain data.\n\nno options"
+def test_a_plugin_without_options():
+    plugin = PluginInfo("plain", "Plain data.", "", "a.b:C (pkg)", {}, (), ())
+    assert plugin_text("data", plugin) == "plain  a.b:C (pkg)\nPlain data.\n\nno options"

@@ -1,4 +1,4 @@
-"""A run as text: every number it shows is in the summary, and what is not there is not shown."""
+"""A run as text: every number is from the summary, and what the summary lacks is not shown."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import copy
 
 import pytest
 
-from mindrec_bench.report.run_text import result_text
+from mindrec_bench.report.run_text import run_text
 
 SUMMARY = {
     "model": "llada:p_mask=0.5", "size": "tiny", "decoder": "dbs-penalty", "data": "arts-sim",
@@ -34,7 +34,7 @@ def summary():
 
 
 def test_the_whole_text(summary):
-    assert result_text(summary).splitlines() == [
+    assert run_text(summary).splitlines() == [
         "llada:p_mask=0.5 (tiny) x dbs-penalty on arts-sim, 2,000 users, categories generate, constrain slots, "
         "beam 10, seed 42",
         "",
@@ -50,20 +50,20 @@ def test_the_whole_text(summary):
 
 def test_slow_decoding_is_not_rounded_to_nothing(summary):
     summary["timings"]["users_per_second"] = 0.04321
-    assert "decoding: 0.043 users/s on cpu" in result_text(summary)
+    assert "decoding: 0.043 users/s on cpu" in run_text(summary)
 
 
-def test_the_best_reachable_stands_below_each_line_and_is_aligned_with_it(summary):
+def test_the_best_reachable_values_are_below_each_line_and_aligned_with_it(summary):
     summary["optimum"] = {key: 0.5 for key in summary["metrics"] if "@" in key}
-    lines = result_text(summary).splitlines()[2:7]
+    lines = run_text(summary).splitlines()[2:7]
     assert [line.split("  ")[0] for line in lines[1:]] == ["HR", "HR, best reachable", "NDCG", "NDCG, best reachable"]
     assert lines[2].split()[-4:] == ["0.5000"] * 4
     assert len({len(line) for line in lines}) == 1
 
 
-def test_search_error_stands_below_the_metrics_where_it_is_known(summary):
-    known = {f"{name}@{k}": 0.12345 for name in ("exact", "lost") for k in (1, 3, 5)}
-    lines = result_text(summary | {"search_error": known, "beam": 5}).splitlines()[2:7]
+def test_search_error_is_below_the_metrics_where_it_is_known(summary):
+    search_error = {f"{name}@{k}": 0.12345 for name in ("exact", "lost") for k in (1, 3, 5)}
+    lines = run_text(summary | {"search_error": search_error, "beam": 5}).splitlines()[2:7]
     assert lines[3].split("  ")[0] == "exact top-k found"
     assert lines[3].split()[-4:] == ["12.3%", "12.3%", "12.3%", "-"]
     assert lines[4].split("  ")[0] == "probability lost"
@@ -80,29 +80,29 @@ def test_search_error_stands_below_the_metrics_where_it_is_known(summary):
         ({"notes": ["12 users were skipped", "x"]}, "note: 12 users were skipped\nnote: x"),
     ],
 )
-def test_what_is_shown_where_it_applies(summary, change, line):
-    assert line not in result_text(summary)
-    assert line in result_text(summary | change)
+def test_parts_that_are_shown_only_where_they_apply(summary, change, line):
+    assert line not in run_text(summary)
+    assert line in run_text(summary | change)
 
 
-def test_one_pass_is_one_pass(summary):
+def test_a_single_forward_pass_is_in_the_singular(summary):
     summary["timings"]["forward_passes"] = 1
-    assert "on cpu, 1 forward pass, batch of 128" in result_text(summary)
+    assert "on cpu, 1 forward pass, batch of 128" in run_text(summary)
 
 
 @pytest.mark.parametrize("under_trained", [False, True])
-def test_training(summary, under_trained):
+def test_the_line_of_the_training(summary, under_trained):
     fit = {"epochs": 2.5, "parameters": 102720, "seconds": 90.0, "under_trained": under_trained}
-    line = result_text(summary | {"fit": fit}).splitlines()[-1]
+    line = run_text(summary | {"fit": fit}).splitlines()[-1]
     assert line.startswith("training: 2.5 epochs, 102,720 parameters, 1.5 minutes")
     assert ("under-trained" in line) == under_trained
 
 
 @pytest.mark.parametrize(
-    ("told", "line"),
+    ("stored", "line"),
     [({"precision": "bf16"}, "1.5 minutes in bf16"), ({"precision": ""}, "1.5 minutes"), ({}, "1.5 minutes")],
     ids=str,
 )
-def test_the_precision_of_training_where_it_is_known(summary, told, line):
+def test_the_precision_of_training_where_it_is_known(summary, stored, line):
     fit = {"epochs": 2.5, "parameters": 102720, "seconds": 90.0, "under_trained": False}
-    assert result_text(summary | {"fit": fit | told}).splitlines()[-1].endswith(f" {line}")
+    assert run_text(summary | {"fit": fit | stored}).splitlines()[-1].endswith(f" {line}")

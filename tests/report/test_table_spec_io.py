@@ -9,7 +9,7 @@ import pytest
 from mindrec_bench.errors import UsageError
 from mindrec_bench.plugins import registry
 from mindrec_bench.plugins.options import parse
-from mindrec_bench.report.table_spec_io import load_table, names, parse_table
+from mindrec_bench.report.table_spec_io import installed_tables, load_table_spec, parse_table_spec
 
 PAPER = [f"fig{i}" for i in (3, 4, 5)] + [f"table{i}" for i in range(1, 7)]
 OURS = ["adaptive", "adaptive-categories", "adaptive-prefix", "attention", "search-error"]
@@ -32,13 +32,13 @@ categories = "none"
 """
 
 
-def test_the_papers_tables_and_ours_are_installed() -> None:
-    assert names() == sorted([*PAPER, *OURS])
+def test_the_tables_of_the_paper_and_ours_are_installed() -> None:
+    assert installed_tables() == sorted([*PAPER, *OURS])
 
 
 @pytest.mark.parametrize("name", [*PAPER, *OURS])
 def test_every_installed_table_loads(name: str) -> None:
-    spec = load_table(name)
+    spec = load_table_spec(name)
     assert spec.name == name
     assert spec.paper.split()[1:] == ([name[-1]] if name in PAPER else [])
     assert spec.kind == ("figure" if name.startswith("fig") else "statistics" if name == "table1" else "table")
@@ -46,32 +46,34 @@ def test_every_installed_table_loads(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in PAPER if name.startswith("table") and name != "table1"])
 def test_accuracy_tables_show_the_baselines_that_learn_nothing(name: str) -> None:
-    rows = {row.model: row for row in load_table(name).rows if not row.published}
+    rows = {row.model: row for row in load_table_spec(name).rows if not row.published}
     assert {"markov", "pop"} <= set(rows)
     assert rows["markov"].decoder == rows["pop"].decoder == "rank-items"
 
 
-def test_rows_the_semantics_ask_for() -> None:
-    assert {"dbs-penalty", "dbs-penalty:variant=released"} <= {row.decoder for row in load_table("table6").rows}
-    without = [row.decoder for row in load_table("table3").rows if row.model == "llada" and row.categories == "none"]
+def test_rows_that_docs_semantics_requires() -> None:
+    assert {"dbs-penalty", "dbs-penalty:variant=released"} <= {row.decoder for row in load_table_spec("table6").rows}
+    without = [
+        row.decoder for row in load_table_spec("table3").rows if row.model == "llada" and row.categories == "none"
+    ]
     assert without == ["dbs-penalty", "dbs-dedup", "dbs-dedup:propose=sample"]
-    assert [row.beam for row in load_table("fig5").rows] == [1, 2, 5, 10, 20]
+    assert [row.beam for row in load_table_spec("fig5").rows] == [1, 2, 5, 10, 20]
 
 
 @pytest.mark.parametrize("name", [name for name in PAPER if name != "table1"])
 def test_a_row_said_to_be_unregistered_is_so(name: str) -> None:
-    """Once a model and its decoder are registered, the row's reason must go."""
-    for row in load_table(name).rows:
+    """Once a model and its decoder are registered, the reason of the row must be removed."""
+    for row in load_table_spec(name).rows:
         known = all(
             parse(text)[0] in registry.names(kind) for kind, text in (("model", row.model), ("decoder", row.decoder))
         )
         assert not (known and "not registered" in row.reason("")), f"{name}, {row.label}: take `absent` out"
 
 
-def test_a_users_own_file(tmp_path: Path) -> None:
+def test_a_file_of_the_user(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(GOOD, encoding="utf-8")
-    spec = load_table(str(path))
+    spec = load_table_spec(str(path))
     assert (spec.name, spec.users, spec.seeds, spec.beam, spec.size) == ("mine", 5000, (42,), 10, "auto")
     assert spec.rows[0].published["arts"] == ("0.0280", "-")
     assert (
@@ -79,10 +81,10 @@ def test_a_users_own_file(tmp_path: Path) -> None:
     )
 
 
-def test_the_command_says_all_that_differs_from_the_defaults() -> None:
+def test_a_file_with_other_values_than_the_defaults() -> None:
     text = GOOD.replace('title = "mine"', 'title = "mine"\nusers = "all"\neval_users = 50\nbeam = 5\nseeds = [0, 1]')
     text += 'constrain = "catalogue"\nexclude_history = true\n'
-    spec = parse_table(text, "mine", "mine.toml")
+    spec = parse_table_spec(text, "mine", "mine.toml")
     assert spec.users is None
     assert spec.command(spec.rows[1], "arts", 1, "small") == (
         "mrbench run --model pop --decoder bs --data arts --size small --categories none --constrain catalogue "
@@ -124,25 +126,54 @@ def test_the_command_says_all_that_differs_from_the_defaults() -> None:
         ("[[rows]]", "[[rows", "is not valid TOML"),
     ],
 )
-def test_what_is_refused(old: str, new: str, message: str) -> None:
+def test_wrong_files_are_refused(old: str, new: str, message: str) -> None:
     assert old in GOOD
     with pytest.raises(UsageError, match=message):
-        parse_table(GOOD.replace(old, new), "mine", "mine.toml")
+        parse_table_spec(GOOD.replace(old, new), "mine", "mine.toml")
+
+
+FIGURE = """
+title = "mine"
+kind = "figure"
+data = ["arts"]
+metrics = ["hr@1"]
+timings = ["ms_per_user"]
+"""
+POINT = '[[rows]]\nlabel = "decay={0}"\nmodel = "markov:decay={0}"\ndecoder = "bs"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (FIGURE + POINT.format(0.5), r"row 'decay=0\.5' of mine\.toml has no key 'x'"),
+        (
+            f"{FIGURE}{POINT.format(0.5)}x = 1\n{POINT.format(0.2)}x = 1.0\n",
+            r"rows 'decay=0\.5' and 'decay=0\.2' .* have the same x",
+        ),
+        (
+            f"{FIGURE.replace('ms_per', 's_per')}{POINT.format(0.5)}x = 1\n",
+            "unknown timing 's_per_user'.*mean 'ms_per_user'",
+        ),
+    ],
+)
+def test_wrong_figures_are_refused(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        parse_table_spec(text, "mine", "mine.toml")
 
 
 def test_a_file_without_rows_is_refused() -> None:
     with pytest.raises(UsageError, match=r"mine\.toml has no rows"):
-        parse_table('title = "x"\ndata = ["arts"]\nmetrics = ["hr@1"]', "mine", "mine.toml")
+        parse_table_spec('title = "x"\ndata = ["arts"]\nmetrics = ["hr@1"]', "mine", "mine.toml")
 
 
-def test_a_published_only_row_may_name_what_is_not_registered() -> None:
+def test_a_row_with_published_values_only_may_name_an_unregistered_model() -> None:
     text = GOOD.replace('model = "pop"', 'model = "another"\nabsent = "their code is not public"')
-    spec = parse_table(text, "mine", "mine.toml")
+    spec = parse_table_spec(text, "mine", "mine.toml")
     assert spec.rows[1].reason("arts") == "their code is not public"
 
 
 def test_a_reason_for_one_data_set_only() -> None:
-    spec = load_table("table2")
+    spec = load_table_spec("table2")
     mindrec = next(row for row in spec.rows if row.label == "MindRec")
     assert mindrec.reason("arts") == ""
     assert "no categories" in mindrec.reason("games")
@@ -152,13 +183,13 @@ def test_a_reason_for_one_data_set_only() -> None:
     ("name", "message"),
     [("tabel2", r"unknown table 'tabel2' \(did you mean 'table2'\?\)"), ("no.toml", "no table file")],
 )
-def test_unknown_tables(name: str, message: str) -> None:
+def test_unknown_tables_are_refused(name: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        load_table(name)
+        load_table_spec(name)
 
 
-def test_a_file_that_is_no_text_is_refused(tmp_path) -> None:
+def test_a_file_that_is_not_utf8_is_refused(tmp_path) -> None:
     path = tmp_path / "mine.toml"
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(UsageError, match=r"the table .*mine\.toml is not valid TOML, which is UTF-8"):
-        load_table(str(path))
+        load_table_spec(str(path))

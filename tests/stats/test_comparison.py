@@ -1,11 +1,11 @@
-"""What a comparison of several systems holds, metric by metric."""
+"""The fields of comparisons of several systems, metric by metric."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from mindrec_bench.stats import paired_tests as stats
+from mindrec_bench.stats import paired_tests
 from mindrec_bench.stats.comparison import System, compare, intervals
 from mindrec_bench.stats.diversity_tests import bootstrap_entropy, code_counts, diversity, swap_test
 
@@ -31,16 +31,16 @@ OTHERS = [system("same hits", 1), system("better", 2, hit=0.5), system("worse", 
 
 
 def test_every_number_of_a_comparison() -> None:
-    found = compare(REFERENCE, OTHERS, METRICS, resamples=500, seed=7)
-    assert [list(row) for row in found] == [list(METRICS)] * 3
-    for other, row in zip(OTHERS, found, strict=True):
+    rows = compare(REFERENCE, OTHERS, METRICS, resamples=500, seed=7)
+    assert [list(row) for row in rows] == [list(METRICS)] * 3
+    for other, row in zip(OTHERS, rows, strict=True):
         d = other.values["hr@1"] - REFERENCE.values["hr@1"]
         hr = row["hr@1"]
         assert (hr.test, row["ndcg@3"].test, row["entropy"].test, row["ttr"].test) == (
             "mcnemar", "randomisation", "swap", "swap",
         )  # fmt: skip
         assert (hr.wins, hr.losses, hr.ties) == ((d > 0).sum(), (d < 0).sum(), (d == 0).sum())
-        assert hr.p == pytest.approx(float(stats.mcnemar(hr.wins, hr.losses)))
+        assert hr.p == pytest.approx(float(paired_tests.mcnemar(hr.wins, hr.losses)))
         assert hr.difference == pytest.approx(d.mean())
         assert hr.effect == pytest.approx(d.mean() / d.std(ddof=1))
         assert hr.detectable == pytest.approx(2.8016 * np.sqrt((d != 0).mean() / USERS), rel=1e-4)
@@ -53,24 +53,24 @@ def test_every_number_of_a_comparison() -> None:
 
 
 def test_holm_over_the_rows_of_each_metric() -> None:
-    found = compare(REFERENCE, OTHERS, METRICS, resamples=500)
+    rows = compare(REFERENCE, OTHERS, METRICS, resamples=500)
     for metric in METRICS:
-        expected = stats.holm([row[metric].p for row in found])
-        assert [row[metric].p_holm for row in found] == pytest.approx(expected)
+        expected = paired_tests.holm([row[metric].p for row in rows])
+        assert [row[metric].p_holm for row in rows] == pytest.approx(expected)
 
 
 def test_hr_of_several_seeds_is_tested_as_ndcg_is() -> None:
-    several = system("three seeds", 5, seeds=3)
-    found = compare(REFERENCE, [several], ("hr@1",), resamples=500, seed=1)[0]["hr@1"]
-    d = several.values["hr@1"] - REFERENCE.values["hr@1"]
-    assert found.test == "randomisation"
-    assert found.p == pytest.approx(float(stats.randomisation(d[:, None], resamples=500, seed=1)[0]))
+    three_seeds = system("three seeds", 5, seeds=3)
+    comparison = compare(REFERENCE, [three_seeds], ("hr@1",), resamples=500, seed=1)[0]["hr@1"]
+    d = three_seeds.values["hr@1"] - REFERENCE.values["hr@1"]
+    assert comparison.test == "randomisation"
+    assert comparison.p == pytest.approx(float(paired_tests.randomisation_test(d[:, None], resamples=500, seed=1)[0]))
 
 
 def test_other_tests_on_request_leave_exact_hr_alone() -> None:
-    found = compare(REFERENCE, OTHERS, ("hr@1", "ndcg@3"), test="t", resamples=200)
-    assert {row["hr@1"].test for row in found} == {"mcnemar"}
-    assert {row["ndcg@3"].test for row in found} == {"t"}
+    rows = compare(REFERENCE, OTHERS, ("hr@1", "ndcg@3"), test="t", resamples=200)
+    assert {row["hr@1"].test for row in rows} == {"mcnemar"}
+    assert {row["ndcg@3"].test for row in rows} == {"t"}
     with pytest.warns(UserWarning, match="inflated"):
         compare(REFERENCE, OTHERS, ("ndcg@3",), test="wilcoxon", resamples=200)
 
@@ -99,12 +99,12 @@ def test_different_users_are_refused() -> None:
 
 
 def test_intervals_of_single_systems() -> None:
-    found = intervals([REFERENCE, OTHERS[1]], METRICS, resamples=400, seed=2)
-    assert list(found[0]) == ["hr@1", "ndcg@3", "entropy"]
-    low, high = found[0]["hr@1"]
+    ends = intervals([REFERENCE, OTHERS[1]], METRICS, resamples=400, seed=2)
+    assert list(ends[0]) == ["hr@1", "ndcg@3", "entropy"]
+    low, high = ends[0]["hr@1"]
     assert low < REFERENCE.values["hr@1"].mean() < high
-    assert found[1]["hr@1"][0] > high
+    assert ends[1]["hr@1"][0] > high
     samples = bootstrap_entropy([REFERENCE.counts], resamples=400, seed=2)
-    assert found[0]["entropy"][1] - found[0]["entropy"][0] == pytest.approx(
+    assert ends[0]["entropy"][1] - ends[0]["entropy"][0] == pytest.approx(
         np.subtract(*np.quantile(samples, [0.975, 0.025]))
     )

@@ -1,4 +1,4 @@
-"""Entropy and TTR: statistics, swap test and bootstrap against plain counting."""
+"""Entropy and TTR: values, swap test and bootstrap against plain counting."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_swap_test_equals_swapping_whole_lists() -> None:
     a, b, c = lists(20, 6, 1), lists(20, 6, 2, spread=2.0), lists(20, 6, 3)
     b[:5, 3:] = -1
     resamples = 300
-    found = diversity_tests.swap_test(counts(a), [counts(b), counts(c)], resamples=resamples, seed=4)
+    test = diversity_tests.swap_test(counts(a), [counts(b), counts(c)], resamples=resamples, seed=4)
     bits = np.concatenate([random_swaps(20, size, 4, chunk) for chunk, size in ((0, 256), (1, 44))], axis=1).astype(
         bool
     )
@@ -58,8 +58,8 @@ def test_swap_test_equals_swapping_whole_lists() -> None:
         for chosen in bits.T[:, :, None]:
             swapped.append(np.subtract(plain(np.where(chosen, a, other)), plain(np.where(chosen, other, a))))
         extreme = (np.abs(swapped) >= np.abs(observed) - 1e-9).sum(axis=0)
-        assert found.p[:, column] == pytest.approx((1 + extreme) / (1 + resamples))
-        assert found.null_sd[:, column] == pytest.approx(np.sqrt(np.mean(np.square(swapped), axis=0)))
+        assert test.p[:, column] == pytest.approx((1 + extreme) / (1 + resamples))
+        assert test.null_sd[:, column] == pytest.approx(np.sqrt(np.mean(np.square(swapped), axis=0)))
 
 
 def test_swap_test_near_the_exact_distribution() -> None:
@@ -80,7 +80,7 @@ def test_identical_lists_give_p_one() -> None:
     assert diversity_tests.swap_test(a, [a], resamples=99).p.tolist() == [[1.0], [1.0]]
 
 
-def test_a_seed_fixes_p_whatever_stands_beside_it() -> None:
+def test_a_seed_fixes_p_whatever_else_is_tested() -> None:
     a, b, c = (counts(lists(60, 6, seed, spread)) for seed, spread in ((1, 1.0), (2, 1.2), (3, 1.1)))
     together = diversity_tests.swap_test(a, [b, c], resamples=500, seed=3)
     assert together.p[:, 1].tolist() == diversity_tests.swap_test(a, [c], resamples=500, seed=3).p[:, 0].tolist()
@@ -104,7 +104,7 @@ def test_bootstrap_entropy_equals_counting_the_drawn_users() -> None:
 
 
 def test_centred_interval_covers_the_expected_entropy() -> None:
-    """Of this many users; the percentile interval as it is would lie too low to cover it."""
+    """Of this many users; the plain percentile interval lies too low to cover it."""
     samples = [counts(lists(40, 4, 1_000 + seed, spread=3.0)) for seed in range(150)]
     observed = np.array([diversity_tests.diversity(sample)[:1] for sample in samples])
     expected = observed.mean()

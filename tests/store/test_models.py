@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 
@@ -19,82 +20,87 @@ def notices():
 
 
 @pytest.fixture
-def fit(tmp_path, run_spec, notices):
-    """A folder in which training has left its weights, but not ended."""
-    fit = FittedModelFolder(run_spec, tmp_path, notices.append)
-    fit.start()
-    (fit.path / "weights.bin").write_bytes(b"w" * 1000)
-    (fit.path / "adapter").mkdir()
-    (fit.path / "adapter" / "lora.bin").write_bytes(b"a" * 1000)
-    return fit
+def folder(tmp_path, run_spec, notices):
+    """The folder of a training that has written its weights and has not ended."""
+    folder = FittedModelFolder(run_spec, tmp_path, notices.append)
+    folder.start()
+    (folder.path / "weights.bin").write_bytes(b"w" * 1000)
+    (folder.path / "adapter").mkdir()
+    (folder.path / "adapter" / "lora.bin").write_bytes(b"a" * 1000)
+    return folder
 
 
-def test_training_ends_with_the_report(fit, notices):
-    assert (fit.is_done(), fit.load_report()) == (False, None)
-    assert fit.finish(REPORT) == REPORT
-    assert fit.is_done()
-    assert fit.load_report() == REPORT
+def test_training_ends_with_the_report(folder, notices):
+    assert (folder.is_done(), folder.load_report()) == (False, None)
+    assert folder.finish(REPORT) == REPORT
+    assert folder.is_done()
+    assert folder.load_report() == REPORT
     assert notices == []
 
 
-def test_a_report_that_does_not_say_its_precision_is_read(fit, notices):
-    """As those were that are stored already."""
+def test_report_without_precision_is_read(folder, notices):
+    """Reports stored by earlier releases."""
     report = asdict(replace(REPORT, precision="bf16"))
     del report["precision"]
-    write_manifest(fit.path / "report.json", {"report": report}, [])
-    assert fit.load_report() == REPORT
+    write_manifest(folder.path / "report.json", {"report": report}, [])
+    assert folder.load_report() == REPORT
     assert notices == []
 
 
-def test_decoders_and_category_settings_share_it(fit, run_spec):
-    fit.finish(REPORT)
+def test_decoders_and_category_settings_share_a_model(folder, run_spec):
+    folder.finish(REPORT)
     for other in (replace(run_spec, categories="given"), replace(run_spec, beam=3)):
-        assert FittedModelFolder(other, fit.root, pytest.fail).load_report() == REPORT
-    assert FittedModelFolder(replace(run_spec, seed=1), fit.root, pytest.fail).load_report() is None
+        assert FittedModelFolder(other, folder.root, pytest.fail).load_report() == REPORT
+    assert FittedModelFolder(replace(run_spec, seed=1), folder.root, pytest.fail).load_report() is None
 
 
-def test_an_interrupted_training_is_continued(fit):
-    fit.start()
-    assert (fit.path / "weights.bin").exists()
+def test_interrupted_training_is_continued(folder):
+    folder.start()
+    assert (folder.path / "weights.bin").exists()
 
 
 @pytest.mark.parametrize("name", ["weights.bin", "adapter/lora.bin", "report.json"])
-def test_damage_is_named_and_training_starts_anew(fit, notices, name):
-    fit.finish(REPORT)
-    content = bytearray((fit.path / name).read_bytes())
+def test_damage_is_named_and_training_starts_again(folder, notices, name):
+    folder.finish(REPORT)
+    content = bytearray((folder.path / name).read_bytes())
     content[100] ^= 1
-    (fit.path / name).write_bytes(content)
-    assert fit.load_report() is None
+    (folder.path / name).write_bytes(content)
+    assert folder.load_report() is None
     assert len(notices) == 1
-    assert str(fit.path / name) in notices[0]
-    fit.start()
-    assert list(fit.path.iterdir()) == []
+    assert str(folder.path / name) in notices[0]
+    folder.start()
+    assert list(folder.path.iterdir()) == []
 
 
-def test_weights_have_an_id_that_ignores_the_report(fit):
-    assert fit.weights_id() == ""
-    fit.finish(REPORT)
-    first = fit.weights_id()
-    fit.discard()
-    fit.start()
-    assert fit.weights_id() == ""
+def test_weights_id_ignores_the_report(folder):
+    assert folder.weights_id() == ""
+    folder.finish(REPORT)
+    first = folder.weights_id()
+    folder.discard()
+    folder.start()
+    assert folder.weights_id() == ""
     for name, content in (("weights.bin", b"w" * 1000), ("adapter/lora.bin", b"a" * 1000)):
-        (fit.path / name).parent.mkdir(exist_ok=True)
-        (fit.path / name).write_bytes(content)
-    fit.finish(replace(REPORT, seconds=9.0))
-    assert fit.weights_id() == first
-    (fit.path / "report.json").unlink()
-    (fit.path / "weights.bin").write_bytes(b"x" * 1000)
-    fit.finish(REPORT)
-    assert fit.weights_id() not in ("", first)
+        (folder.path / name).parent.mkdir(exist_ok=True)
+        (folder.path / name).write_bytes(content)
+    folder.finish(replace(REPORT, seconds=9.0))
+    assert folder.weights_id() == first
+    (folder.path / "report.json").unlink()
+    (folder.path / "weights.bin").write_bytes(b"x" * 1000)
+    folder.finish(REPORT)
+    assert folder.weights_id() not in ("", first)
 
 
-def test_discard(fit):
-    fit.finish(REPORT)
-    fit.discard()
-    assert not fit.path.exists()
+def test_discard(folder):
+    folder.finish(REPORT)
+    folder.discard()
+    assert not folder.path.exists()
 
 
-def test_a_model_is_held_by_one(fit):
-    with fit.lock(wait=False):
-        assert fit.path.with_name(f"{fit.path.name}.holder").exists()
+def test_lock_has_a_holder_file(folder):
+    with folder.lock(wait=False):
+        assert folder.path.with_name(f"{folder.path.name}.holder").exists()
+
+
+def test_path(run_spec):
+    folder = FittedModelFolder(run_spec, Path("runs"), print)
+    assert folder.path == Path("runs", "Arts", "llada", "fit", run_spec.fit_id)

@@ -1,4 +1,4 @@
-"""Which questions are the same run, and which share a fitted model."""
+"""Which specs are the same run, and which share a fitted model."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def changed(spec: RunSpec, field: str) -> RunSpec:
     return replace(spec, **{part: replace(getattr(spec, part), **{name: value}) if name else value})
 
 
-def test_the_list_of_changes_is_complete(run_spec):
+def test_list_of_changes_is_complete(run_spec):
     names = set()
     for field in dataclasses.fields(run_spec):
         value = getattr(run_spec, field.name)
@@ -58,8 +58,8 @@ def test_the_list_of_changes_is_complete(run_spec):
     assert names - {"data.label"} == set(CHANGES)
 
 
-def test_training_by_one_process_leaves_ids_as_they_were(run_spec):
-    """Ids of a time when nothing else could be asked."""
+def test_training_by_one_process_keeps_earlier_ids(run_spec):
+    """Ids of runs stored before several processes could train."""
     values = run_spec.as_dict()
     del values["data"]["label"], values["split"], values["train_devices"]
     assert run_spec.id == short_hash(values)
@@ -71,17 +71,17 @@ def test_training_by_one_process_leaves_ids_as_they_were(run_spec):
 
 
 @pytest.mark.parametrize("field", CHANGES)
-def test_any_change_is_another_run(run_spec, field):
+def test_every_change_changes_the_id(run_spec, field):
     assert changed(run_spec, field).id != run_spec.id
 
 
 @pytest.mark.parametrize("field", CHANGES)
-def test_only_what_training_sees_is_another_fitted_model(run_spec, field):
+def test_only_changes_that_training_sees_change_the_fit_id(run_spec, field):
     assert (changed(run_spec, field).fit_id != run_spec.fit_id) == (field in CHANGES_THE_FIT)
 
 
-def test_runs_that_read_no_text_are_identified_as_before_there_were_texts(run_spec):
-    """The store holds hours of them."""
+def test_runs_that_read_no_text_keep_earlier_ids(run_spec):
+    """Ids of runs stored before there were texts."""
     assert "texts" not in run_spec.as_dict()
     assert "texts" not in run_spec.fit_spec
     reading = replace(run_spec, texts="0123456789ab")
@@ -89,7 +89,7 @@ def test_runs_that_read_no_text_are_identified_as_before_there_were_texts(run_sp
     assert RunSpec.from_dict(run_spec.as_dict()) == run_spec
 
 
-def test_the_spelling_of_the_data_is_no_part_of_the_question(run_spec):
+def test_label_of_the_data_is_no_part_of_the_id(run_spec):
     assert replace(run_spec, data=replace(run_spec.data, label="/data/Arts")).id == run_spec.id
 
 
@@ -102,43 +102,38 @@ def test_ids_are_short_hex_and_do_not_depend_on_the_order_of_options(run_spec):
 
 
 @pytest.mark.parametrize("categories", ["history", "generate", "given"])
-def test_settings_that_use_categories_share_a_fitted_model(run_spec, categories):
+def test_uses_of_categories_share_a_fitted_model(run_spec, categories):
     assert replace(run_spec, categories=categories).fit_id == run_spec.fit_id
 
 
-def test_a_limit_given_as_a_whole_number_is_the_same_limit(run_spec):
+def test_whole_number_limit_has_the_same_id(run_spec):
     assert replace(run_spec, max_minutes=60).id == replace(run_spec, max_minutes=60.0).id
 
 
-def test_a_spec_survives_json(run_spec):
+def test_json_round_trip(run_spec):
     assert RunSpec.from_dict(json.loads(json.dumps(run_spec.as_dict()))) == run_spec
 
 
 @pytest.mark.parametrize("name", ["fit", "FIT", ".fit"])
-def test_no_decoder_may_take_the_folder_of_fitted_models(run_spec, name):
+def test_reserved_decoder_names_are_refused(run_spec, name):
     with pytest.raises(UsageError, match="folder of fitted models"):
         replace(run_spec, decoder=DecoderSpec(name, {}))
-
-
-def test_folders(run_spec):
-    assert run_spec.folder(Path("runs")) == Path("runs", "Arts", "llada", "dbs-penalty", run_spec.id)
-    assert run_spec.fit_folder(Path("runs")) == Path("runs", "Arts", "llada", "fit", run_spec.fit_id)
 
 
 @pytest.mark.parametrize(
     ("name", "folder"), [("Arts", "Arts"), ("../up", "-up"), ("..", "-"), ("", "-"), ("my data/x", "my-data-x")]
 )
-def test_a_name_never_leaves_its_folder(name, folder):
+def test_folder_name_is_one_safe_part(name, folder):
     assert folder_name(name) == folder
 
 
-def test_plain_turns_numpy_and_not_a_number_into_json():
+def test_to_jsonable_converts_numpy_and_not_a_number():
     value = {1: (np.float64(0.5), np.int32(2), float("nan"), np.float32("inf")), "b": np.array([True, False])}
     assert to_jsonable(value) == {"1": [0.5, 2, None, None], "b": [True, False]}
     assert canonical_json({"b": 1, "a": (1, 2)}) == '{"a":[1,2],"b":1}'
 
 
-def test_an_option_of_answers_is_another_run_of_the_same_fitted_model(run_spec):
+def test_inference_only_option_changes_the_id_and_not_the_fit(run_spec):
     options = {**run_spec.model.options, "refresh": 2}
     other = replace(run_spec, model=replace(run_spec.model, options=options, answering=("refresh",)))
     assert other.id != run_spec.id

@@ -1,4 +1,4 @@
-"""`check_backbone`: every registered backbone passes it, and it finds each kind of broken one."""
+"""`check_backbone` reports every violation of the backbone contract, and every registered backbone passes it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mindrec_bench.errors import UsageError
 from mindrec_bench.plugins import registry
 from mindrec_bench.testing import check_backbone
 
-SHORT = {
+SHORT_TRAINING = {
     "idgenrec": "epochs=1,rounds=1,keyword_epochs=1",
     "llada": "epochs=2,batch=8",
     "llama3": "epochs=2,batch=64",
@@ -32,7 +32,7 @@ SHORT = {
     "sasrec": "epochs=1",
     "tiger": "epochs=1,batch=256",
 }
-"""Options that make training short; that of `llada` says a line, and so is stopped there."""
+"""Options that make training short; `llada` prints a line of progress, and so is interrupted there."""
 
 
 @pytest.fixture(scope="module")
@@ -45,20 +45,21 @@ def small():
 def test_a_registered_backbone_conforms(small, name):
     if name in ("recbole", "sasrec"):
         try:
-            compat.require()
+            compat.require_recbole()
         except UsageError as error:
             pytest.skip(str(error))
-    check_backbone(registry.make("model", f"{name}:{SHORT[name]}" if name in SHORT else name)[1], data=small)
+    spec = f"{name}:{SHORT_TRAINING[name]}" if name in SHORT_TRAINING else name
+    check_backbone(registry.make("model", spec)[1], data=small)
 
 
-class Parts(Backbone):
-    """A right backbone, whose answers depend on the history, but for the parts that `fault` spoils."""
+class TableBackbone(Backbone):
+    """A correct backbone with random tables, except for the rule that `fault` breaks."""
 
     sizes: ClassVar[Any] = ("tiny",)
     fault: str
 
     def with_size_defaults(self, size: str) -> Any:
-        return replace(self, fault="sure") if self.fault == "at" else self  # type: ignore[type-var]
+        return replace(self, fault="other") if self.fault == "size defaults" else self  # type: ignore[type-var]
 
     def fit(self, task: Task, folder: Path) -> Any:
         path = folder / "weights.json"
@@ -69,23 +70,23 @@ class Parts(Backbone):
             table *= 2
         path.write_text(json.dumps(table.tolist()))
         if self.fault != "silent":
-            task.notify("half of it is done")
-            task.notify("all of it is done")
+            task.notify("half of the training is done")
+            task.notify("all of the training is done")
         return None if self.fault == "report" else FitReport(epochs=1.0, steps=1, parameters=table.size, seconds=0.0)
 
     def load(self, task: Task, folder: Path) -> Any:
         table = torch.tensor(json.loads((folder / "weights.json").read_text()), dtype=torch.float64)
         if self.fault == "load":
             table[..., 0] += random.random()
-        return Fitted(table, task.space.sizes, self.fault, self.capability)  # type: ignore[attr-defined]
+        return TableModel(table, task.space.sizes, self.fault, self.capability)  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)
-class Masked(Parts):
-    """A masked model.
+class TableDenoiser(TableBackbone):
+    """A denoiser.
 
     Attributes:
-        fault: what is wrong with it.
+        fault: the rule that it breaks.
     """
 
     capability: ClassVar[Any] = "denoiser"
@@ -93,11 +94,11 @@ class Masked(Parts):
 
 
 @dataclass(frozen=True)
-class Causal(Parts):
+class TableCausal(TableBackbone):
     """A causal model.
 
     Attributes:
-        fault: what is wrong with it.
+        fault: the rule that it breaks.
     """
 
     capability: ClassVar[Any] = "causal"
@@ -105,11 +106,11 @@ class Causal(Parts):
 
 
 @dataclass(frozen=True)
-class Items(Parts):
-    """A model of items.
+class TableItems(TableBackbone):
+    """A model that scores items.
 
     Attributes:
-        fault: what is wrong with it.
+        fault: the rule that it breaks.
     """
 
     capability: ClassVar[Any] = "items"
@@ -117,7 +118,9 @@ class Items(Parts):
 
 
 @dataclass(frozen=True, eq=False)
-class Fitted:
+class TableModel:
+    """Reads its scores from the row of the last item."""
+
     table: Tensor
     sizes: tuple[int, ...]
     fault: str
@@ -127,36 +130,36 @@ class Fitted:
         last = histories.items[:, -1].copy()
         if self.fault == "histories":
             histories.items[:] = 0
-        seen = (histories.items >= 0).any(axis=0).sum()
-        return Context(self, last, int(seen), tuple(self.sizes[slot] for slot in slots), list(slots))
+        length = (histories.items >= 0).any(axis=0).sum()
+        return Context(self, last, int(length), tuple(self.sizes[slot] for slot in slots), list(slots))
 
 
 @dataclass(eq=False)
 class Context:
-    """Answers from the row of the last item."""
+    """The context of `TableModel`; counts its queries."""
 
-    model: Fitted
+    model: TableModel
     last: Any
-    seen: int
+    length: int
     sizes: tuple[int, ...]
     slots: list[int]
-    asked: int = 0
+    n_queries: int = 0
 
     def log_probs(self, revealed: Tensor | None = None, slots: Sequence[int] = ()) -> Tensor:
         if revealed is None:
             items = self.model.table[torch.from_numpy(self.last), 0].sum(dim=1, keepdim=True)
             scores = (items * torch.arange(self.model.table.shape[0])).cos().log_softmax(dim=-1)
-            return self.spoilt(scores[:, None])[:, 0]
+            return self.corrupt(scores[:, None])[:, 0]
         rows = self.model.table[self.last][:, self.slots][:, None].expand(-1, revealed.shape[1], -1, -1)
         width = max(self.sizes)
         beyond = torch.arange(width) >= torch.tensor(self.sizes)[:, None]
-        answer = rows[..., :width].masked_fill(beyond, -torch.inf).log_softmax(dim=-1)
-        answer = answer + (revealed.clamp(max=0).sum(dim=2) - 20.0)[..., None, None] * 1e-3
+        log_probs = rows[..., :width].masked_fill(beyond, -torch.inf).log_softmax(dim=-1)
+        log_probs = log_probs + (revealed.clamp(max=0).sum(dim=2) - 20.0)[..., None, None] * 1e-3
         if self.model.fault == "in place":
             revealed[:] = 0
         if self.model.fault == "slots":
-            answer = answer - len(slots)
-        return self.spoilt(answer[:, :, list(slots)])
+            log_probs = log_probs - len(slots)
+        return self.corrupt(log_probs[:, :, list(slots)])
 
     def next_log_probs(self, prefix: Tensor) -> Tensor:
         slot = prefix.shape[2]
@@ -165,158 +168,158 @@ class Context:
         revealed = torch.nn.functional.pad(prefix, (0, len(self.sizes) - slot), value=-1)
         return self.log_probs(revealed, (slot,))[:, :, 0]
 
-    def spoilt(self, right: Tensor) -> Tensor:
-        self.asked += 1
+    def corrupt(self, log_probs: Tensor) -> Tensor:
+        self.n_queries += 1
         match self.model.fault:
             case "shape":
-                return right[..., :-1]
-            case "type":
-                return right.float() if self.model.capability == "items" else right.half()
+                return log_probs[..., :-1]
+            case "dtype":
+                return log_probs.float() if self.model.capability == "items" else log_probs.half()
             case "nan":
-                return right.where(right > right.amin(), torch.nan)
+                return log_probs.where(log_probs > log_probs.amin(), torch.nan)
             case "beyond":
-                return right.clamp(min=-50)
+                return log_probs.clamp(min=-50)
             case "sum":
-                return right + 1
+                return log_probs + 1
             case "impossible":
-                return torch.full_like(right, -torch.inf)
+                return torch.full_like(log_probs, -torch.inf)
             case "state":
-                return right - self.asked
+                return log_probs - self.n_queries
             case "beams":
-                return right - right.shape[1]
+                return log_probs - log_probs.shape[1]
             case "batch":
-                return right - 0.01 * len(right)
+                return log_probs - 0.01 * len(log_probs)
             case "order":
-                return right - 0.01 * torch.arange(len(right)).view(-1, *[1] * (right.ndim - 1))
+                return log_probs - 0.01 * torch.arange(len(log_probs)).view(-1, *[1] * (log_probs.ndim - 1))
             case "padding":
-                return right - 0.01 * self.seen
-        return right
+                return log_probs - 0.01 * self.length
+        return log_probs
 
 
 FAULTS = [
-    ("at", r"with_size_defaults\('tiny'\) changes fault='at', which was given, to 'sure'"),
-    ("report", "`fit` returns a NoneType, and no FitReport"),
-    ("load", "a second `load` of one folder answers otherwise"),
-    ("seed", "two fits with one seed answer differently on the CPU"),
-    ("continued", "a `fit` that is stopped and called again answers differently"),
-    ("silent", "a `fit` that is called again when it is done answers differently"),
-    ("histories", "changed the histories"),
-    ("shape", r"asked with nothing revealed: the answer has shape \(5, 3, \d, \d+\) and not \(5, 3, \d, \d+\)"),
-    ("type", r"the answer is torch.float16, not torch.float32 or torch.float64"),
-    ("nan", "the answer has NaN in it"),
-    ("beyond", r"slot \d has \d+ codes, and others are not -inf"),
+    ("size defaults", r"with_size_defaults\('tiny'\) changes the explicitly set fault='size defaults' to 'other'"),
+    ("report", "`fit` returns a NoneType, expected a FitReport"),
+    ("load", "a second `load` of the same folder gives different results"),
+    ("seed", "two fits with one seed give different results on the CPU"),
+    ("continued", "a `fit` that is interrupted and called again gives different results"),
+    ("silent", "a `fit` that is called again after it has finished gives different results"),
+    ("histories", "`begin` or a query changed the histories"),
+    ("shape", r"'nothing revealed': the log-probabilities have shape \(5, 3, \d, \d+\), expected \(5, 3, \d, \d+\)"),
+    ("dtype", r"the log-probabilities are torch.float16, expected torch.float32 or torch.float64"),
+    ("nan", "the log-probabilities contain NaN"),
+    ("beyond", r"slot \d has \d+ codes, but others are not -inf"),
     ("sum", r"the probabilities of slot 0's codes sum to more than 1"),
-    ("impossible", "no code of a slot is possible"),
-    ("in place", "the tensor of codes that it was asked with was changed"),
-    ("state", "asked with nothing revealed for a second time answers otherwise"),
-    ("beams", "what a beam is answered depends on the other beams"),
-    ("slots", r"slot \d asked for alone is answered otherwise"),
-    ("batch", r"a user with \d+ history items, alone, is answered otherwise"),
-    ("order", "a batch in another order is answered otherwise"),
-    ("padding", r"a user with \d history items, alone, is answered otherwise"),
+    ("impossible", "a slot has no possible code"),
+    ("in place", "the context changed the tensor of codes it was given"),
+    ("state", "the query 'nothing revealed' gives different results the second time"),
+    ("beams", "results of a beam depend on the other beams"),
+    ("slots", r"results of slot \d depend on the other slots of the query"),
+    ("batch", r"results depend on the batch \(a user with \d+ history items alone\)"),
+    ("order", r"results depend on the batch \(the users in another order\)"),
+    ("padding", r"results depend on the batch \(a user with \d history items alone\)"),
 ]
 
 
-@pytest.mark.parametrize("cls", [Masked, Causal, Items])
-def test_a_right_one_passes(small, cls):
+@pytest.mark.parametrize("cls", [TableDenoiser, TableCausal, TableItems])
+def test_a_correct_backbone_passes(small, cls):
     check_backbone(cls(), data=small)
 
 
 @pytest.mark.parametrize(("fault", "message"), FAULTS)
-def test_each_fault_of_a_masked_model_is_found(small, fault, message):
-    with pytest.raises(AssertionError, match=f"^Masked.*{message}"):
-        check_backbone(Masked(fault), data=small)
+def test_each_violation_of_a_denoiser_is_reported(small, fault, message):
+    with pytest.raises(AssertionError, match=f"^TableDenoiser.*{message}"):
+        check_backbone(TableDenoiser(fault), data=small)
 
 
 @pytest.mark.parametrize(
     ("backbone", "message"),
     [
-        (Causal("shape"), r"asked with 0 codes done: the answer has shape"),
-        (Causal("in place"), r"asked with 1 codes done: the tensor of codes .* was changed"),
-        (Causal("batch"), "alone, is answered otherwise"),
-        (Causal("impossible"), "asked with 0 codes done: no code of a slot is possible"),
-        (Items("type"), "the answer is torch.float32, not torch.float64"),
-        (Items("sum"), "the probabilities of all items do not sum to 1"),
-        (Items("batch"), "do not sum to 1"),
+        (TableCausal("shape"), "query 'a prefix of 0 codes': the log-probabilities have shape"),
+        (TableCausal("in place"), "query 'a prefix of 1 codes': the context changed the tensor of codes"),
+        (TableCausal("batch"), r"results depend on the batch \(a user with \d+ history items alone\)"),
+        (TableCausal("impossible"), "query 'a prefix of 0 codes': a slot has no possible code"),
+        (TableItems("dtype"), "the log-probabilities are torch.float32, expected torch.float64"),
+        (TableItems("sum"), "the probabilities of all items do not sum to 1"),
+        (TableItems("batch"), "do not sum to 1"),
     ],
 )
-def test_faults_of_others_are_found(small, backbone, message):
+def test_violations_of_other_capabilities_are_reported(small, backbone, message):
     with pytest.raises(AssertionError, match=message):
         check_backbone(backbone, data=small)
 
 
 @dataclass(frozen=True)
-class Own(Causal):
-    """A causal model that names items by two digits to the base of 7, two empty places after them.
+class OwnCodes(TableCausal):
+    """A causal model that identifies items by two digits in base 7, followed by two constant codes.
 
     Attributes:
-        fault: what is wrong with it.
+        fault: the rule that it breaks.
     """
 
     model_codes: ClassVar[str] = "a digit"
 
     def load(self, task: Task, folder: Path) -> Any:
-        fitted = super().load(task, folder)
-        number = np.arange(task.space.n_items) // (2 if self.fault == "twins" else 1)
-        codes = np.stack([number // 7, number % 7, 0 * number, 0 * number], axis=1)[self.fault == "fewer" :]
+        model = super().load(task, folder)
+        number = np.arange(task.space.n_items) // (2 if self.fault == "equal codes" else 1)
+        codes = np.stack([number // 7, number % 7, 0 * number, 0 * number], axis=1)[self.fault == "missing item" :]
         categories = codes[:, :1] if self.fault == "categories" else None
         space = CodeSpace.build(codes[:, self.fault == "categories" :], categories)
-        given = fitted.table, space.sizes, self.fault, "causal"
-        return Fitted(*given) if self.fault == "nothing" else OwnFitted(*given, code_space=space)
+        fields = model.table, space.sizes, self.fault, "causal"
+        return TableModel(*fields) if self.fault == "no code_space" else OwnCodesModel(*fields, code_space=space)
 
 
 @dataclass(frozen=True, eq=False)
-class OwnFitted(Fitted):
+class OwnCodesModel(TableModel):
     code_space: CodeSpace
 
 
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        ("nothing", "its model has no CodeSpace `code_space`"),
-        ("twins", "two items have the same codes in own_space"),
-        ("fewer", "own_space has 49 items, and the data 50"),
-        ("categories", "own_space has category slots"),
-        ("shape", r"asked with 0 codes done: the answer has shape"),
+        ("no code_space", "its model has no CodeSpace `code_space`"),
+        ("equal codes", "two items have the same codes in `code_space`"),
+        ("missing item", "`code_space` has 49 items, but the data has 50"),
+        ("categories", "`code_space` has category slots"),
+        ("shape", "query 'a prefix of 0 codes': the log-probabilities have shape"),
     ],
 )
-def test_codes_of_its_own_are_checked(small, fault, message):
-    check_backbone(Own(), data=small)
+def test_the_codes_of_a_model_are_checked(small, fault, message):
+    check_backbone(OwnCodes(), data=small)
     with pytest.raises(AssertionError, match=message):
-        check_backbone(Own(fault), data=small)
+        check_backbone(OwnCodes(fault), data=small)
 
 
 def test_without_categories(small):
-    bare = replace(small, categories=None)
-    check_backbone(Masked(), data=bare)
+    data = replace(small, categories=None)
+    check_backbone(TableDenoiser(), data=data)
     with pytest.raises(AssertionError, match="NaN"):
-        check_backbone(Masked("nan"), data=bare)
+        check_backbone(TableDenoiser("nan"), data=data)
 
 
-class NoSizes(Masked):
-    """A list is no tuple."""
+class ListOfSizes(TableDenoiser):
+    """Its sizes are a list, not a tuple."""
 
     sizes: ClassVar[Any] = ["tiny"]
 
 
-class Auto(Masked):
-    """A size that the command line keeps for itself."""
+class AutoSize(TableDenoiser):
+    """Has a size whose name the command line reserves."""
 
     sizes: ClassVar[Any] = ("auto",)
 
 
-class Magic(Masked):
-    """Answers what nobody asks."""
+class UnknownCapability(TableDenoiser):
+    """Has a capability that does not exist."""
 
-    capability: ClassVar[Any] = "magic"
+    capability: ClassVar[Any] = "unknown"
 
 
 @pytest.mark.parametrize(
     ("cls", "message"),
     [
-        (NoSizes, r"sizes is \['tiny'\], and not a tuple of names"),
-        (Auto, r"sizes is \('auto',\), and not a tuple of names other than '' and 'auto'"),
-        (Magic, "capability is 'magic', and not one of items, denoiser, causal"),
+        (ListOfSizes, r"sizes is \['tiny'\], expected a tuple of names"),
+        (AutoSize, r"sizes is \('auto',\), expected a tuple of names other than '' and 'auto'"),
+        (UnknownCapability, "capability is 'unknown', expected one of items, denoiser, causal"),
     ],
 )
 def test_the_class_is_checked(cls, message):

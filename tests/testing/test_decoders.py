@@ -1,4 +1,4 @@
-"""`check_decoder` finds each kind of broken decoder; the registered ones pass it in tests/decoders."""
+"""`check_decoder` reports every violation of the decoder contract; tests/decoders checks the registered decoders."""
 
 from __future__ import annotations
 
@@ -15,70 +15,72 @@ from mindrec_decoders.rank_items import RankItems
 
 @dataclass(frozen=True)
 class Broken:
-    """A right decoder whose ranking is then spoiled."""
+    """A correct decoder whose ranking is then corrupted."""
 
     needs: ClassVar = "denoiser"
     fault: str
 
     def decode(self, context, canvas, *, beam):
-        right = DbsDedup().decode(context, canvas, beam=beam)
+        ranking = DbsDedup().decode(context, canvas, beam=beam)
         match self.fault:
-            case "short":
-                return replace(right, codes=right.codes[:, :, 1:])
-            case "float":
-                return replace(right, scores=right.scores.float())
+            case "shape":
+                return replace(ranking, codes=ranking.codes[:, :, 1:])
+            case "dtype":
+                return replace(ranking, scores=ranking.scores.float())
             case "unsorted":
-                return replace(right, scores=right.scores.flip(1), codes=right.codes.flip(1))
+                return replace(ranking, scores=ranking.scores.flip(1), codes=ranking.codes.flip(1))
             case "padding":
-                return replace(right, codes=right.codes.clamp(min=0))
+                return replace(ranking, codes=ranking.codes.clamp(min=0))
             case "outside":
-                return replace(right, codes=right.codes + 5)
-            case "given":
-                # The first code on, except where a slot has only that one.
+                return replace(ranking, codes=ranking.codes + 5)
+            case "given slot":
+                # The next code of each slot; a slot of one code keeps it.
                 sizes = torch.tensor(canvas.sizes)
-                return replace(right, codes=torch.where(right.codes < 0, right.codes, (right.codes + 1) % sizes))
+                return replace(
+                    ranking, codes=torch.where(ranking.codes < 0, ranking.codes, (ranking.codes + 1) % sizes)
+                )
             case "no item":
                 return DbsDedup().decode(context, replace(canvas, constraint=None), beam=beam)
             case "batch":
-                return replace(right, scores=right.scores - len(canvas.users))
+                return replace(ranking, scores=ranking.scores - len(canvas.users))
             case "order":
-                return replace(right, scores=right.scores - torch.arange(len(canvas.users))[:, None])
+                return replace(ranking, scores=ranking.scores - torch.arange(len(canvas.users))[:, None])
             case "random":
-                return replace(right, scores=right.scores - torch.rand(()).double())
+                return replace(ranking, scores=ranking.scores - torch.rand(()).double())
         raise AssertionError(self.fault)
 
 
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        ("short", "codes have shape"),
-        ("float", "not float64"),
-        ("unsorted", "do not fall|finite just where"),
-        ("padding", "padding|every result"),
-        ("outside", "within their slots"),
-        ("given", "a given slot was changed"),
-        ("no item", "a result is no catalogue item"),
-        ("batch", "alone differs from a batch"),
-        ("order", "the order of the users matters"),
-        ("random", "a second call differs"),
+        ("shape", "codes have shape"),
+        ("dtype", "not float64"),
+        ("unsorted", "not in falling order|not finite for all results"),
+        ("padding", "the padding contains codes|a result has a code that is missing"),
+        ("outside", "outside its slot"),
+        ("given slot", "a given slot was changed"),
+        ("no item", "a result is not a catalogue item"),
+        ("batch", "alone differs from that in a batch"),
+        ("order", "the ranking depends on the order of the users"),
+        ("random", "a second call gives another ranking"),
     ],
 )
-def test_each_fault_is_found(fault, message):
+def test_each_violation_is_reported(fault, message):
     with pytest.raises(AssertionError, match=message):
         check_decoder(Broken(fault))
 
 
 @dataclass(frozen=True)
 class WrongItems:
-    """Ranks items, and names others."""
+    """Ranks items by the right codes, but returns other items."""
 
     needs: ClassVar = "items"
 
     def decode(self, context, canvas, *, beam):
-        right = RankItems().decode(context, canvas, beam=beam)
-        return replace(right, items=right.items.clamp(max=0))
+        ranking = RankItems().decode(context, canvas, beam=beam)
+        return replace(ranking, items=ranking.items.clamp(max=0))
 
 
-def test_items_must_have_their_codes():
-    with pytest.raises(AssertionError, match="items and codes do not belong together"):
+def test_items_must_match_their_codes():
+    with pytest.raises(AssertionError, match="items and codes do not match"):
         check_decoder(WrongItems())

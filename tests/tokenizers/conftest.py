@@ -1,9 +1,10 @@
-"""Small data for the tokenizers."""
+"""Small data sets for the tokenizers."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -39,22 +40,22 @@ def _make_data(users: int, items: int, longest: int, seed: int = 0) -> Dataset:
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
-    """`Shop/`: 48 items of 6 kinds with titles, 60 users who mostly stay with one kind, no semantic IDs."""
+    """`Shop/`: 48 items of 6 kinds with titles, 60 users who mostly choose one kind, no semantic IDs."""
     return write_shop(tmp_path / "Shop")
 
 
 def write_shop(folder: Path, **changes: Any) -> Path:
-    """Write the folder; `inter` or `item` replace what they name, and None leaves it out."""
+    """Write the folder; `inter` and `item` replace the content of that file, and None leaves the file out."""
     rng = np.random.default_rng(0)
     items = {
-        str(at): {"title": f"{NOUNS[at % 6]} {EXTRAS[at // 6]}", "categories": f"Music,{NOUNS[at % 6].title()}s"}
-        for at in range(48)
+        str(item): {"title": f"{noun} {extra}", "categories": f"Music,{noun.title()}s"}
+        for item, (extra, noun) in enumerate(product(EXTRAS, NOUNS))
     }
     users = {}
     for user in range(60):
         kind, length = user % 6, int(rng.integers(5, 12))
-        own = rng.random(length) < 0.8
-        users[str(user)] = [int(6 * rng.integers(8) + (kind if stays else rng.integers(6))) for stays in own.tolist()]
+        same_kind = rng.random(length) < 0.8
+        users[str(user)] = [int(6 * rng.integers(8) + (kind if same else rng.integers(6))) for same in same_kind]
     contents = {"inter": users, "item": items} | changes
     folder.mkdir()
     for kind, content in contents.items():

@@ -1,4 +1,4 @@
-"""The sampler does what every decoder owes, and draws what the model says."""
+"""The sampler meets the decoder contract, and draws from the model's probabilities."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 from llada_sampler import LladaSampler
-from llada_sampler.sampling import sample
+from llada_sampler.sampling import draw_samples
 
 from mindrec_bench.core.dataset import Histories
-from mindrec_bench.testing import Case, TabularDenoiser, catalogue_model, check_decoder, random_space
+from mindrec_bench.testing import DecodingProblem, TabularDenoiser, catalogue_model, check_decoder, random_space
 
 SIZES = (3, 4, 2, 3)
 SPACE = random_space(SIZES, 12, seed=1)
-TABLES = Case("tables", SPACE, TabularDenoiser.random(SIZES, users=2, seed=3), "denoiser")
+TABLES = DecodingProblem("tables", SPACE, TabularDenoiser.random(SIZES, users=2, seed=3), "denoiser")
 
 
 @pytest.mark.parametrize(
@@ -25,16 +25,17 @@ def test_conforms(options):
     check_decoder(LladaSampler(**options))
 
 
-def drawn(n, temperature, samples, seed=42):
+def sampled(n, temperature, n_samples, seed=42):
     canvas = TABLES.canvas(np.array([0]), seed=seed)
     context = TABLES.model.begin(Histories(np.full((1, 1), -1), np.array([0])), (0, 1, 2, 3))
-    return sample(context, canvas, n=n, temperature=temperature, samples=samples)
+    samples = draw_samples(context, canvas, n=n, temperature=temperature, n_samples=n_samples)
+    return samples.codes, samples.scores
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
 def test_the_first_codes_are_drawn_from_the_tempered_probabilities(temperature):
     """With n = 4 one step fills all slots, each by its own distribution where nothing is revealed."""
-    codes, scores = drawn(4, temperature, 20_000)
+    codes, scores = sampled(4, temperature, 20_000)
     table = TABLES.model.table[0, 0]
     expected = (table / temperature).softmax(dim=-1)
     for slot, size in enumerate(SIZES):
@@ -62,24 +63,26 @@ def test_temperature_0_is_the_greedy_path():
 
 
 def test_samples_do_not_depend_on_how_many_there_are_but_on_the_seed():
-    few, many, other = drawn(2, 1.0, 5)[0], drawn(2, 1.0, 50)[0], drawn(2, 1.0, 50, seed=1)[0]
+    few, many, other = sampled(2, 1.0, 5)[0], sampled(2, 1.0, 50)[0], sampled(2, 1.0, 50, seed=1)[0]
     assert torch.equal(few, many[:, :5])
     assert not torch.equal(many, other)
 
 
-def test_enough_samples_find_everything_and_nothing_twice():
+def test_enough_samples_find_every_sequence_once():
     """On a consistent model a sequence's score is its probability, whatever the order."""
     space = random_space((2, 2, 2), 6, seed=2)
     probs = np.arange(1.0, 7.0)[None]
-    case = Case("six items", space, catalogue_model(probs), "items", catalogue=True)
-    found = case.decode(LladaSampler(samples=2000), np.array([0]), beam=8)
-    mass: dict[tuple[int, ...], float] = {}
+    case = DecodingProblem("six items", space, catalogue_model(probs), "items", catalogue=True)
+    ranking = case.decode(LladaSampler(samples=2000), np.array([0]), beam=8)
+    prob_of: dict[tuple[int, ...], float] = {}
     for row, prob in zip(space.item_codes.tolist(), probs[0] / probs.sum(), strict=True):
-        mass[tuple(row)] = mass.get(tuple(row), 0.0) + prob
-    n_found = int(found.lengths)
-    got = zip(map(tuple, found.codes[0, :n_found].tolist()), found.scores[0, :n_found].exp().tolist(), strict=True)
-    assert dict(got) == pytest.approx(mass)
-    assert n_found == len(mass)
+        prob_of[tuple(row)] = prob_of.get(tuple(row), 0.0) + prob
+    n_results = int(ranking.lengths)
+    results = zip(
+        map(tuple, ranking.codes[0, :n_results].tolist()), ranking.scores[0, :n_results].exp().tolist(), strict=True
+    )
+    assert dict(results) == pytest.approx(prob_of)
+    assert n_results == len(prob_of)
 
 
 @pytest.mark.parametrize(
@@ -97,6 +100,8 @@ def test_options_are_checked(options, message):
 
 
 def test_users_with_different_slots_given():
-    case = Case("mixed", SPACE, TABLES.model, "denoiser", start=np.array([[-1, -1, -1, -1], [0, -1, -1, -1]]))
+    case = DecodingProblem(
+        "mixed", SPACE, TABLES.model, "denoiser", start=np.array([[-1, -1, -1, -1], [0, -1, -1, -1]])
+    )
     with pytest.raises(ValueError, match="must have the same slots revealed"):
         case.decode(LladaSampler(), np.array([0, 1]), beam=2)

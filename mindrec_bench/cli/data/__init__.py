@@ -1,4 +1,4 @@
-"""The commands about data sets."""
+"""`mrbench data`: commands about datasets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .validate import validate
 
 @click.group(cls=Commands)
 def data() -> None:
-    """Show, fetch, import and check data sets, and give items semantic IDs."""
+    """Show, fetch, import and check datasets, and give items semantic IDs."""
 
 
 for command in (show, fetch, import_, validate, tokenize):

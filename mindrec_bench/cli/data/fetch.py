@@ -1,4 +1,4 @@
-"""`mrbench data fetch`: download a data set of the paper."""
+"""`mrbench data fetch`: download a dataset of the paper."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..flags import data_dir_option, notify
 @click.argument("name")
 @data_dir_option
 def fetch(name: str, data_dir: Path | None) -> None:
-    """Download one of the paper's data sets from its public hub repository."""
-    from ...data.sources import download
+    """Download one of the paper's datasets from its public hub repository."""
+    from ...data.sources import download_data
 
-    click.echo(download(name, data_dir=data_dir, notify=notify))
+    click.echo(download_data(name, data_dir=data_dir, notify=notify))

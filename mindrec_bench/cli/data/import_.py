@@ -1,8 +1,7 @@
-"""`mrbench data import`: turn tables of interactions and items into a data set."""
+"""`mrbench data import`: turn tables of interactions and items into a dataset."""
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,27 +9,27 @@ from typing import Any
 
 import click
 
-from ..flags import data_dir_option, json_option, notify
+from ..flags import data_dir_option, json_option, notify, print_result
 
 PATH = click.Path(path_type=Path)
 
 
 @click.command("import")
 @click.argument("interactions", type=PATH)
-@click.option("--name", required=True, help="What to call it; `--data NAME` then finds it.")
-@click.option("--items", type=PATH, help="A file of titles, descriptions, brands and categories.")
+@click.option("--name", required=True, help="Name of the new dataset, for `--data NAME`.")
+@click.option("--items", type=PATH, help="A file with titles, descriptions, brands and categories.")
 @click.option(
     "--column",
     "columns",
     multiple=True,
     metavar="ROLE=NAME",
-    help="Which column is user, item, timestamp or rating, or in the file of items id, title, description, brand or "
-    "categories.  [default: by usual names]",
+    help="The column of a role: user, item, timestamp or rating, or in the file of items id, title, description, brand "
+    "or categories.  [default: recognised by common names]",
 )
 @click.option(
     "--k-core", "core", type=int, default=5, show_default=True, help="Fewest interactions of each user and item."
 )
-@click.option("--min-rating", type=float, help="Leave out what is rated lower.")
+@click.option("--min-rating", type=float, help="Leave out interactions with a lower rating.")
 @click.option(
     "--duplicates",
     type=click.Choice(["drop", "first", "keep"]),
@@ -38,13 +37,13 @@ PATH = click.Path(path_type=Path)
     show_default=True,
     help="Drop rows equal in user, item and time; keep the first of a user and an item; keep all.",
 )
-@click.option("--file-order", is_flag=True, help="Rows are in time order; look at no timestamps.")
+@click.option("--file-order", is_flag=True, help="Rows are in time order; timestamps are not read.")
 @click.option("--no-header", "has_header", flag_value=False, default=True, help="Columns of INTERACTIONS are 1, 2, ...")
-@click.option("--replace", is_flag=True, help="Replace a data folder of this name, its semantic IDs included.")
+@click.option("--replace", is_flag=True, help="Replace an imported data folder, including its semantic IDs.")
 @data_dir_option
 @json_option
 def import_(columns: Sequence[str], data_dir: Path | None, as_json: bool, **flags: Any) -> None:
-    """Turn a table of interactions, and one of items, into a data set.
+    """Turn a table of interactions, and one of items, into a dataset.
 
     Both files may be CSV, TSV, JSON lines or Parquet; text may be gzipped. The new folder NAME goes to --data-dir, else
     to $MRBENCH_DATA, else to ./data. Users and items are numbered; their own ids are kept and used in what is exported.
@@ -54,12 +53,12 @@ def import_(columns: Sequence[str], data_dir: Path | None, as_json: bool, **flag
     mrbench data import u.data --no-header --column user=1 --column item=2 --column timestamp=4 --name movies
     """
     from ...data.importing.columns import parse_columns
-    from ...data.importing.importer import Import, run_import
-    from ...data.importing.report import lines
+    from ...data.importing.import_report import format_report
+    from ...data.importing.importer import ImportOptions, import_dataset
 
-    asked = Import(columns=parse_columns(columns), **flags)
-    folder, report = run_import(asked, data_dir=data_dir, notify=notify)
-    there = ["--data-dir", str(data_dir)] if data_dir else []
-    again = shlex.join(["mrbench", "data", "tokenize", asked.name, *there])
-    text = "\n".join([*lines(report), "", str(folder), f"next: {again}"])
-    click.echo(json.dumps({**report, "folder": str(folder)}, ensure_ascii=False) if as_json else text)
+    options = ImportOptions(columns=parse_columns(columns), **flags)
+    folder, report = import_dataset(options, data_dir=data_dir, notify=notify)
+    location = ["--data-dir", str(data_dir)] if data_dir else []
+    next_command = shlex.join(["mrbench", "data", "tokenize", options.name, *location])
+    text = "\n".join([*format_report(report), "", str(folder), f"next: {next_command}"])
+    print_result({**report, "folder": str(folder)}, text, as_json)

@@ -1,13 +1,12 @@
-"""`mrbench data show`: what a data set holds."""
+"""`mrbench data show`: what a dataset holds."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
-from ..flags import data_dir_option, json_option, notify
+from ..flags import data_dir_option, json_option, notify, print_result
 
 
 @click.command()
@@ -16,21 +15,20 @@ from ..flags import data_dir_option, json_option, notify
 @data_dir_option
 @json_option
 def show(name: str, count: int, data_dir: Path | None, as_json: bool) -> None:
-    """Print what a data set holds: the first 5,000 users, the whole file, the paper's Table 1, some histories."""
-    from ...data import samples, statistics
-    from ...data.sources import resolve
-    from ...report.columns import aligned
+    """Print what a dataset holds: the first 5,000 users, the whole file, the paper's Table 1, some histories."""
+    from ...data.samples import format_samples, sample_users
+    from ...data.sources import resolve_data
+    from ...data.statistics import PAPER_USERS, dataset_statistics, statistics_rows
+    from ...report.columns import align_columns
 
-    _, source = resolve(name, data_dir)
-    whole = source.load(data_dir, users=None, notify=notify)
-    first = source.load(data_dir, users=statistics.PAPER_USERS, notify=notify)
-    found = {"first_users": statistics.statistics(first), "whole": statistics.statistics(whole)}
-    seen = samples.samples(first, count)
-    if as_json:
-        click.echo(json.dumps({**found, "samples": seen}, ensure_ascii=False))
-        return
-    heading = ("", f"first {statistics.PAPER_USERS:,} users", "whole file", "paper, first", "paper, whole")
-    table = aligned([heading, *statistics.rows(found["first_users"], found["whole"])])
-    notes = [f"note: {note}" for note in found["whole"]["notes"]]
-    shown = ["", *samples.lines(seen)] if seen else []
-    click.echo("\n".join([found["whole"]["name"], *table, *notes, *shown]))
+    _, source = resolve_data(name, data_dir)
+    whole_data = source.load(data_dir, users=None, notify=notify)
+    first_data = source.load(data_dir, users=PAPER_USERS, notify=notify)
+    first, whole = dataset_statistics(first_data), dataset_statistics(whole_data)
+    samples = sample_users(first_data, count)
+    heading = ("", f"first {PAPER_USERS:,} users", "whole file", "paper, first", "paper, whole")
+    lines = [whole["name"], *align_columns([heading, *statistics_rows(first, whole)])]
+    lines += [f"note: {note}" for note in whole["notes"]]
+    if samples:
+        lines += ["", *format_samples(samples)]
+    print_result({"first_users": first, "whole": whole, "samples": samples}, "\n".join(lines), as_json)

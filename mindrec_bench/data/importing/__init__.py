@@ -1,0 +1,1 @@
+"""Import tables of interactions and items as data folders."""

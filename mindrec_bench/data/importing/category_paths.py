@@ -1,7 +1,8 @@
-"""Category paths in the many ways files write them, and the one way in which a data folder holds them.
+"""Category paths: parsed from the forms in which files have them, and formatted as a data folder holds them.
 
-A data folder holds one string an item, names from a root on, with a comma without white space between two of them
-(semantics section 1). So a comma inside a name gets a space behind it, and paths that do not share a root get one.
+A data folder holds one string per item: names from a root on, separated by commas without white space around them
+(docs/semantics.md, Category tree). So a comma inside a name gets a space after it, and paths without a common root get
+one.
 """
 
 from __future__ import annotations
@@ -15,55 +16,56 @@ from typing import Any
 
 from ..category_tree import split_names
 
-Names = tuple[str, ...]
+CategoryPath = tuple[str, ...]
+"""Names, from the root on."""
 
-_MARKS = (">", "|")
-"""What may separate names in a string; else a comma without white space."""
+_SEPARATORS = (">", "|")
+"""What may separate the names in a string; else a comma without white space."""
 
 _NAME_COMMA = re.compile(r"\s*,[\s,]*")
 
 
-def read_list(text: str) -> list[Any] | None:
-    """A list written as JSON or as Python shows it; None for other text."""
+def parse_list(text: str) -> list[Any] | None:
+    """A list written as JSON or as a Python literal; None for other text."""
     if not (text.startswith("[") and text.endswith("]")):
         return None
-    for read in (json.loads, ast.literal_eval):
+    for parse in (json.loads, ast.literal_eval):
         try:
-            found = read(text)
+            value = parse(text)
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             continue
-        if isinstance(found, list):
-            return found
+        if isinstance(value, list):
+            return value
     return None
 
 
-def read_path(text: str) -> Names | str:
-    """The names of a list, of the first list in a list of lists, or, still in one piece, the text itself.
+def parse_path(text: str) -> CategoryPath | str:
+    """The names in a list, or in the first list of a list of lists; other text is returned unsplit.
 
     Raises:
-        ValueError: the text is a list of something else, or an object or number.
+        ValueError: the text is a list of something else, an object or a number.
     """
-    found = read_list(text)
-    if found is None:
+    names = parse_list(text)
+    if names is None:
         if text.startswith("{") or re.fullmatch(r"-?[0-9.]+", text):
             raise ValueError(text)
         return text
-    if found and isinstance(found[0], list):
-        found = found[0]
-    if not all(isinstance(name, str) for name in found):
+    if names and isinstance(names[0], list):
+        names = names[0]
+    if not all(isinstance(name, str) for name in names):
         raise ValueError(text)
-    return tuple(name.strip() for name in found)
+    return tuple(name.strip() for name in names)
 
 
 @dataclass(frozen=True)
-class Paths:
-    """What `category_strings` gives.
+class CategoryStrings:
+    """Category paths as a data folder holds them.
 
     Attributes:
         texts: the string of each item that has categories.
-        root: the name put before all paths; '' where they share one.
-        separator: what was between the names of strings; '' where there were none.
-        renamed: names whose commas were changed -> as they are written.
+        root: the name put before all paths; '' where they have a common one.
+        separator: what separated the names in strings; '' where there were no strings.
+        renamed: names whose commas were changed -> their new form.
     """
 
     texts: dict[str, str]
@@ -72,41 +74,43 @@ class Paths:
     renamed: dict[str, str]
 
 
-def category_strings(given: Mapping[str, Names | str]) -> Paths:
-    """Write the paths of all items in the folder's way.
+def format_paths(paths: Mapping[str, CategoryPath | str]) -> CategoryStrings:
+    """Format the category paths of all items.
 
-    The separator of strings is `>` or `|` where any string has one, else a comma without white space around it.
+    The separator in strings is `>` or `|` where any string contains it, else a comma without white space around it.
     """
-    strings = [path for path in given.values() if isinstance(path, str)]
-    mark = next((mark for mark in _MARKS if any(mark in text for text in strings)), ",") if strings else ""
-    paths = {item: _names(path, mark) for item, path in given.items()}
-    written = {name: _written(name) for names in paths.values() for name in names}
-    paths = {item: tuple(written[name] for name in names) for item, names in paths.items() if names}
-    root = _root(paths.values())
-    texts = {item: ",".join([root, *names] if root else names) for item, names in paths.items()}
-    return Paths(texts, root, mark, {name: new for name, new in written.items() if name != new})
+    strings = [path for path in paths.values() if isinstance(path, str)]
+    separator = ""
+    if strings:
+        separator = next((mark for mark in _SEPARATORS if any(mark in text for text in strings)), ",")
+    names_of_item = {item: _split(path, separator) for item, path in paths.items()}
+    formatted = {name: _format_name(name) for names in names_of_item.values() for name in names}
+    formatted_paths = {item: [formatted[name] for name in names] for item, names in names_of_item.items() if names}
+    root = _missing_root(formatted_paths.values())
+    texts = {item: ",".join([root, *names] if root else names) for item, names in formatted_paths.items()}
+    return CategoryStrings(texts, root, separator, {name: new for name, new in formatted.items() if name != new})
 
 
-def _names(path: Names | str, mark: str) -> Names:
+def _split(path: CategoryPath | str, separator: str) -> CategoryPath:
     if not isinstance(path, str):
         return tuple(name for name in path if name)
-    if mark == ",":
+    if separator == ",":
         return tuple(split_names(path))
-    return tuple(name for part in path.split(mark) if (name := part.strip()))
+    return tuple(name for part in path.split(separator) if (name := part.strip()))
 
 
-def _written(name: str) -> str:
-    """A name in which no comma separates."""
+def _format_name(name: str) -> str:
+    """A name in which no comma acts as a separator."""
     return _NAME_COMMA.sub(", ", name).strip(" ,")
 
 
-def _root(paths: Iterable[Sequence[str]]) -> str:
-    """A root to put before paths that have none in common: the first name of a path is dropped wherever it is read."""
+def _missing_root(paths: Iterable[Sequence[str]]) -> str:
+    """A root to put before paths without a common one, since the first name of a path is dropped when it is read."""
     paths = list(paths)
     if len({names[0] for names in paths}) == 1 and any(len(names) > 1 for names in paths):
         return ""
-    taken = {name for names in paths for name in names}
+    used = {name for names in paths for name in names}
     root = "All"
-    while root in taken:
+    while root in used:
         root += " items"
     return root

@@ -1,0 +1,1 @@
+"""Simulated datasets, whose true next-item distribution is known."""

@@ -1,4 +1,4 @@
-"""Audit findings for a terminal (`mrbench audit`) and as JSON."""
+"""Audit findings as text for a terminal (`mrbench audit`) and as JSON."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from .checks import Finding
 
-CHECKS = {
+CHECK_TITLES = {
     "statistics": "Data set statistics against the public files",
     "counts": "HR x users is a whole number of users and does not fall with k",
     "ndcg": "NDCG@k is possible given the hits between the cut-offs",
@@ -21,29 +21,29 @@ CHECKS = {
 }
 """What each kind of finding is about, in the order shown."""
 
-QUIET = ("counts", "ndcg", "entropy", "statistics")
-"""Checks whose passes are counted and not listed."""
+PROBLEMS_ONLY = ("counts", "ndcg", "entropy", "statistics")
+"""Checks whose passes are counted but not listed."""
 
 
-def to_text(findings: Sequence[Finding], *, everything: bool = False) -> str:
-    """A block for each kind of check: how many passed, then its findings in one sentence each.
+def to_text(findings: Sequence[Finding], *, show_all: bool = False) -> str:
+    """A block for each kind of check: how many passed, then one sentence per finding.
 
     Args:
         findings: of any number of tables or runs.
-        everything: list the passed checks of `QUIET` too.
+        show_all: list the passes of `PROBLEMS_ONLY` too.
     """
     blocks = []
-    for kind, title in CHECKS.items():
+    for kind, title in CHECK_TITLES.items():
         of_kind = [finding for finding in findings if finding.id == kind]
         if of_kind:
             problems = sum(finding.problem for finding in of_kind)
-            outcome = f"{len(of_kind)} checked, {problems} not possible or not equal" if kind != "mcnemar" else ""
-            listed = [f for f in of_kind if f.problem or everything or kind not in QUIET]
-            blocks.append("\n".join([f"{title}{f': {outcome}' if outcome else ''}", *_listed(listed)]))
+            outcome = "" if kind == "mcnemar" else f": {len(of_kind)} checked, {problems} not possible or not equal"
+            listed = [f for f in of_kind if f.problem or show_all or kind not in PROBLEMS_ONLY]
+            blocks.append("\n".join([f"{title}{outcome}", *_lines(listed)]))
     return "\n\n".join(blocks)
 
 
-def _listed(findings: Sequence[Finding]) -> list[str]:
+def _lines(findings: Sequence[Finding]) -> list[str]:
     lines = []
     for subject, group in groupby(findings, key=lambda finding: finding.subject):
         lines.append(f"  {subject}")
@@ -51,6 +51,6 @@ def _listed(findings: Sequence[Finding]) -> list[str]:
     return lines
 
 
-def as_objects(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+def to_dicts(findings: Sequence[Finding]) -> list[dict[str, Any]]:
     """The findings in JSON's types."""
     return [asdict(finding) for finding in findings]

@@ -1,21 +1,22 @@
-"""What arithmetic alone says about reported numbers: checks of one system's metrics and of pairs of hit counts.
+"""What arithmetic alone says about reported numbers: checks of one system's metrics, and of pairs of hit counts.
 
-Works on printed values (with their rounding) and on our own (exact ones) alike. Every finding is a sentence that holds
-its own calculation.
+The checks work on printed values, within their rounding, and on exact values of our own runs. Every finding is a
+sentence that shows its calculation.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from ...metrics.accuracy import KS
-from ...stats.paired_tests import ALPHA, PRange, mcnemar_range
+from ...metrics.names import KS
+from ...stats.paired_tests import ALPHA, PValueRange, mcnemar_range
 
-EXACT = 1e-9
+TOLERANCE = 1e-9
+"""How far an exact value may be off."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Finding:
         subject: what was checked: `Table 6, arts, BS`.
         sentence: the finding with its calculation.
         values: the numbers in it.
-        problem: the numbers can't be what they are said to be.
+        problem: the reported numbers contradict arithmetic, the public data, or each other.
     """
 
     id: str
@@ -38,17 +39,17 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Reported:
-    """The metrics of one system as someone reports them.
+class ReportedMetrics:
+    """The metrics of one system as they were reported.
 
     Attributes:
-        subject: how findings call it.
-        metrics: name -> value; a string is a printed value, right to half of its last digit, a number is exact.
-        users: evaluated users.
-        beam: results a user, for TTR.
+        subject: how findings name the system.
+        metrics: name -> value; a string is a printed value, rounded to its last digit, and a number is exact.
+        users: number of evaluated users.
+        beam: results per user, for TTR.
         codes: distinct SID codes of the catalogue; None leaves TTR and entropy unchecked.
-        slots: codes an item.
-        tokens: recommended codes where known; None takes users x beam x slots.
+        slots: codes per item.
+        tokens: number of recommended codes, where it is known; None takes users x beam x slots.
     """
 
     subject: str
@@ -64,60 +65,60 @@ class Reported:
         return float(self.metrics[metric])
 
     def error(self, metric: str) -> float:
-        """How far the true value may be from the reported one."""
+        """The largest possible difference between the true value and the reported one."""
         reported = self.metrics[metric]
         if not isinstance(reported, str):
-            return EXACT
-        return 0.5 * 10.0 ** -len(reported.partition(".")[2]) + EXACT
+            return TOLERANCE
+        return 0.5 * 10.0 ** -len(reported.partition(".")[2]) + TOLERANCE
 
     def hits(self, metric: str) -> int | None:
-        """The whole number of users that an HR stands for; None where there is none, or more than one."""
+        """The number of users that an HR stands for; None where no whole number fits, or more than one."""
         if self.error(metric) * self.users >= 0.5:
             return None
         nearest = round(self.value(metric) * self.users)
         return nearest if abs(nearest / self.users - self.value(metric)) <= self.error(metric) else None
 
 
-def check_system(reported: Reported) -> list[Finding]:
-    """All findings about one system's own metrics."""
-    return [*_counts(reported), *_ndcg(reported), *_diversity(reported)]
+def check_system(reported: ReportedMetrics) -> list[Finding]:
+    """All findings about the metrics of one system."""
+    return [*_check_hit_counts(reported), *_check_ndcg(reported), *_check_diversity(reported)]
 
 
-def _counts(reported: Reported) -> list[Finding]:
+def _check_hit_counts(reported: ReportedMetrics) -> list[Finding]:
     """HR is a share of users: HR x users must be a whole number, and must not fall with k."""
-    found, before = [], 0
+    findings, previous_hits = [], 0
     for metric in (f"hr@{k}" for k in KS if f"hr@{k}" in reported.metrics):
         text, users = reported.metrics[metric], reported.users
         if reported.error(metric) * users >= 0.5:
-            continue  # printed too coarsely to tell
+            continue  # printed with too few digits to tell
         hits = reported.hits(metric)
         product = reported.value(metric) * users
-        said = f"{metric.upper()} {text} x {users:,} users = {product:.6g}"
+        calculation = f"{metric.upper()} {text} x {users:,} users = {product:.6g}"
         if hits is None:
-            sentence = f"{said} is no whole number of users."
-        elif hits < before:
-            sentence = f"{said} hits are fewer than the {before} at a smaller k."
+            sentence = f"{calculation} is no whole number of users."
+        elif hits < previous_hits:
+            sentence = f"{calculation} hits are fewer than the {previous_hits} at a smaller k."
         else:
-            sentence = f"{said} is a whole number of users."
-        problem = hits is None or hits < before
-        found.append(Finding("counts", reported.subject, sentence, {"metric": metric, "hits": hits}, problem))
-        before = hits if hits is not None else before
-    return found
+            sentence = f"{calculation} is a whole number of users."
+        problem = hits is None or hits < previous_hits
+        findings.append(Finding("counts", reported.subject, sentence, {"metric": metric, "hits": hits}, problem))
+        previous_hits = hits if hits is not None else previous_hits
+    return findings
 
 
-def _ndcg(reported: Reported) -> list[Finding]:
-    """NDCG@k given NDCG at the cut-off before and the hits between: each adds 1/log2(rank + 1) of its rank."""
-    found = []
-    cuts = [k for k in KS if f"hr@{k}" in reported.metrics and (k == 1 or f"ndcg@{k}" in reported.metrics)]
-    for j, k in pairwise(cuts):
+def _check_ndcg(reported: ReportedMetrics) -> list[Finding]:
+    """NDCG@k, given NDCG at the previous cut-off and the hits between: each adds 1 / log2(rank + 1)."""
+    findings = []
+    cutoffs = [k for k in KS if f"hr@{k}" in reported.metrics and (k == 1 or f"ndcg@{k}" in reported.metrics)]
+    for j, k in pairwise(cutoffs):
         near, far = f"ndcg@{j}" if f"ndcg@{j}" in reported.metrics else "hr@1", f"ndcg@{k}"
-        hits = [reported.hits(f"hr@{cut}") for cut in (j, k)]
-        if None in hits or (j > 1 and near == "hr@1"):
+        near_hits, far_hits = reported.hits(f"hr@{j}"), reported.hits(f"hr@{k}")
+        if near_hits is None or far_hits is None or (j > 1 and near == "hr@1"):
             continue
-        between = hits[1] - hits[0]  # type: ignore[operator]
+        between = far_hits - near_hits
         low, high = (between / math.log2(rank + 1) / reported.users for rank in (k, j + 1))
         gain = reported.value(far) - reported.value(near)
-        error = reported.error(far) + (reported.error(near) if near != "hr@1" else EXACT)
+        error = reported.error(far) + (reported.error(near) if near != "hr@1" else TOLERANCE)
         problem = not low - error <= gain <= high + error
         verdict = "is not possible" if problem else "is possible"
         sentence = (
@@ -125,51 +126,57 @@ def _ndcg(reported: Reported) -> list[Finding]:
             f"{high:.5f} to {near.upper()} {reported.metrics[near]}, and the difference is {gain:.5f}."
         )
         values = {"metric": far, "low": low, "high": high, "gain": gain, "rounding": error}
-        found.append(Finding("ndcg", reported.subject, sentence, values, problem))
-    return found
+        findings.append(Finding("ndcg", reported.subject, sentence, values, problem))
+    return findings
 
 
-def _diversity(reported: Reported) -> list[Finding]:
-    """TTR against the codes there are, entropy against their logarithm."""
-    found: list[Finding] = []
+def _check_diversity(reported: ReportedMetrics) -> list[Finding]:
+    """TTR against the number of codes that exist, entropy against its logarithm."""
+    findings: list[Finding] = []
     if reported.codes is None:
-        return found
-    codes, tokens = reported.codes, reported.users * reported.beam * reported.slots
-    made_of = f"{reported.users:,} users x {reported.beam} results x {reported.slots} codes = {tokens:,} tokens"
-    if reported.tokens is not None and reported.tokens != tokens:
-        tokens = reported.tokens
-        made_of = f"the {tokens:,} tokens of lists shorter than {reported.beam}"
+        return findings
     if "ttr" in reported.metrics:
-        ttr, bound = reported.value("ttr"), min(codes, tokens) / max(tokens, 1)
-        problem = ttr - reported.error("ttr") > bound
-        said = f"TTR {reported.metrics['ttr']} x {tokens:,} = {ttr * tokens:,.0f} distinct codes"
-        if problem:
-            sentence = (
-                f"{said}, but there are only {codes:,}: over {made_of} TTR can't exceed {bound:.5f}; "
-                f"half of the tokens would give {ttr * tokens / 2:,.0f} codes."
-            )
-        else:
-            sentence = f"{said} is within the {codes:,} that there are: over {made_of} TTR can't exceed {bound:.5f}."
-        values = {"ttr": ttr, "bound": bound, "codes": codes, "tokens": tokens}
-        found.append(Finding("ttr", reported.subject, sentence, values, problem))
+        findings.append(_check_ttr(reported, reported.codes))
     if "entropy" in reported.metrics:
-        entropy, bound = reported.value("entropy"), math.log2(codes)
+        entropy, bound = reported.value("entropy"), math.log2(reported.codes)
         problem = entropy - reported.error("entropy") > bound
         verdict = "exceeds" if problem else "is within"
-        sentence = f"Entropy {reported.metrics['entropy']} {verdict} log2({codes:,} codes) = {bound:.3f} bits."
-        found.append(Finding("entropy", reported.subject, sentence, {"entropy": entropy, "bound": bound}, problem))
-    return found
+        sentence = f"Entropy {reported.metrics['entropy']} {verdict} log2({reported.codes:,} codes) = {bound:.3f} bits."
+        findings.append(Finding("entropy", reported.subject, sentence, {"entropy": entropy, "bound": bound}, problem))
+    return findings
 
 
-def check_pair(subject: str, names: tuple[str, str], systems: tuple[Reported, Reported]) -> list[Finding]:
+def _check_ttr(reported: ReportedMetrics, codes: int) -> Finding:
+    tokens = reported.users * reported.beam * reported.slots
+    counted = f"{reported.users:,} users x {reported.beam} results x {reported.slots} codes = {tokens:,} tokens"
+    if reported.tokens is not None and reported.tokens != tokens:
+        tokens = reported.tokens
+        counted = f"the {tokens:,} tokens of lists shorter than {reported.beam}"
+    ttr, bound = reported.value("ttr"), min(codes, tokens) / max(tokens, 1)
+    problem = ttr - reported.error("ttr") > bound
+    calculation = f"TTR {reported.metrics['ttr']} x {tokens:,} = {ttr * tokens:,.0f} distinct codes"
+    if problem:
+        sentence = (
+            f"{calculation}, but there are only {codes:,}: over {counted} TTR can't exceed {bound:.5f}; "
+            f"half of the tokens would give {ttr * tokens / 2:,.0f} codes."
+        )
+    else:
+        sentence = f"{calculation} is within the {codes:,} that there are: over {counted} TTR can't exceed {bound:.5f}."
+    values = {"ttr": ttr, "bound": bound, "codes": codes, "tokens": tokens}
+    return Finding("ttr", reported.subject, sentence, values, problem)
+
+
+def check_pair(
+    subject: str, labels: tuple[str, str], systems: tuple[ReportedMetrics, ReportedMetrics]
+) -> list[Finding]:
     """The range of exact McNemar p of two systems on the same users, for each HR that both report.
 
     Args:
-        subject: where the two stand together.
-        names: what they are called.
+        subject: where both are reported.
+        labels: how the sentences name them.
         systems: their metrics.
     """
-    found = []
+    findings = []
     a, b = systems
     for metric in (f"hr@{k}" for k in KS if f"hr@{k}" in a.metrics and f"hr@{k}" in b.metrics):
         hits_a, hits_b = a.hits(metric), b.hits(metric)
@@ -177,15 +184,15 @@ def check_pair(subject: str, names: tuple[str, str], systems: tuple[Reported, Re
             continue
         p = mcnemar_range(hits_a, hits_b, a.users)
         sentence = (
-            f"{metric.upper()}, '{names[0]}' {hits_a} and '{names[1]}' {hits_b} of {a.users:,} users: exact McNemar "
-            f"{range_text(p)}, {_verdict(p)}."
+            f"{metric.upper()}, '{labels[0]}' {hits_a} and '{labels[1]}' {hits_b} of {a.users:,} users: exact McNemar "
+            f"{p_range_text(p)}, {_verdict(p)}."
         )
-        values = {"metric": metric, "rows": names, "hits": (hits_a, hits_b), "low": p.low, "high": p.high}
-        found.append(Finding("mcnemar", subject, sentence, values))
-    return found
+        values = {"metric": metric, "rows": labels, "hits": (hits_a, hits_b), "low": p.low, "high": p.high}
+        findings.append(Finding("mcnemar", subject, sentence, values))
+    return findings
 
 
-def range_text(p: PRange) -> str:
+def p_range_text(p: PValueRange) -> str:
     """`p between 0.00012 and 0.43`, or `p >= 0.5 whatever the overlap` where no overlap makes it significant."""
     if math.isclose(p.low, p.high):
         return f"p = {p.low:.2g} whatever the overlap"
@@ -194,21 +201,30 @@ def range_text(p: PRange) -> str:
     return f"p between {p.low:.2g} and {p.high:.2g} by the overlap"
 
 
-def _verdict(p: PRange) -> str:
+def _verdict(p: PValueRange) -> str:
     if p.low > ALPHA:
         return "not significant"
     return "significant" if p.high <= ALPHA else "which the published values leave open"
 
 
-def check_run(summary: Mapping[str, Any]) -> list[Finding]:
-    """The checks of `check_system` on a stored run of ours.
+def audit_runs(runs: Iterable[Mapping[str, Any]]) -> list[Finding]:
+    """The checks of `check_system` on stored runs.
 
     Args:
-        summary: as in `summary.json`: metrics, users, beam, slots.
+        runs: their summaries, as in `summary.json`.
+    """
+    return [finding for run in runs for finding in check_run(run)]
+
+
+def check_run(summary: Mapping[str, Any]) -> list[Finding]:
+    """The checks of `check_system` on one stored run.
+
+    Args:
+        summary: as in `summary.json`.
     """
     metrics = summary["metrics"]
     return check_system(
-        Reported(
+        ReportedMetrics(
             subject=f"run {summary['run']}",
             metrics=metrics,
             users=summary["eval_users"] or summary["users"],

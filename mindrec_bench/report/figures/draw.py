@@ -1,31 +1,29 @@
-"""Draw a figure with matplotlib: one panel for each unit, never two units on one axis.
+"""Draw a figure with matplotlib: one panel per unit, never two units on one axis.
 
-Lines differ in colour (Okabe and Ito's palette, which colour-blind readers can tell apart), in marker and in dash, so
-that they stay apart in grey too. No font, date or id comes from the machine: the same figure gives the same bytes.
+Lines differ in colour (the palette of Okabe and Ito, which colour-blind readers can tell apart), in marker and in dash,
+so that they can be told apart in grey too. No font, date or id depends on the machine: the same figure gives the same
+bytes.
 """
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
-from ..tables.grid import header
+import matplotlib.style
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Drawing
+from matplotlib.ticker import NullLocator
+from matplotlib.transforms import ScaledTranslation
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as Drawing
-
-    from .figure import Figure, Series
+from ..metric_format import metric_name
+from .figure import Figure, Series
 
 FORMATS = ("png", "svg", "pdf")
 
-_METADATA: dict[str, dict[str, Any]] = {
-    "png": {"Software": None},
-    "svg": {"Date": None},
-    "pdf": {"CreationDate": None},
-}
-_STYLES = (
+LINE_STYLES = (
     ("#000000", "o", "-"),
     ("#0072B2", "s", "--"),
     ("#E69F00", "^", "-."),
@@ -36,8 +34,13 @@ _STYLES = (
     ("#767676", "*", (0, (3, 5))),
 )
 """Colour, marker and dash of each line of a panel; the first three are a black, a middle and a light grey in print."""
-_BOUND = "#767676"
-_SETTINGS: dict[str, Any] = {
+
+_METADATA: dict[str, dict[str, Any]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None},
+    "pdf": {"CreationDate": None},
+}
+_RC_PARAMS: dict[str, Any] = {
     "svg.hashsalt": "mindrec-bench",
     "pdf.fonttype": 42,
     "font.family": "DejaVu Sans",
@@ -64,34 +67,33 @@ _UNITS = {
     "ms_per_user": "decoding time (ms per user)",
 }
 _ACCURACY = "accuracy (mean over users)"
+_GREY = "#767676"
 _LITERAL: dict[str, Any] = {"parse_math": False}
-"""For texts of users, where a dollar is a dollar."""
+"""For text from the figure's file, where a dollar is a dollar."""
 
-_PANEL, _CAPTION_SIZE = (3.5, 2.9), 7.5
-
-
-def draw(figure: Figure, file: BinaryIO, form: str) -> None:
-    """Write a figure as one of `FORMATS`."""
-    import matplotlib.style
-
-    with matplotlib.style.context(["default", _SETTINGS]):
-        _drawing(figure).savefig(file, format=form, dpi=200, metadata=_METADATA[form])
+_PANEL_SIZE, _CAPTION_SIZE = (3.5, 2.9), 7.5
+"""Inches, and points."""
 
 
-def _drawing(figure: Figure) -> Drawing:
-    from matplotlib.figure import Figure as Drawing
+def draw(figure: Figure, file: BinaryIO, file_format: str) -> None:
+    """Write a figure in one of `FORMATS`."""
+    with matplotlib.style.context(["default", _RC_PARAMS]):
+        make_drawing(figure).savefig(file, format=file_format, dpi=200, metadata=_METADATA[file_format])
 
+
+def make_drawing(figure: Figure) -> Drawing:
+    """The drawing: one row of panels per data set, the title above and the caption below."""
     panels = {data: _panels([line for line in figure.series if line.data == data]) for data in figure.spec.data}
-    columns = len(next(iter(panels.values())))
-    width = columns * _PANEL[0]
+    n_columns = len(next(iter(panels.values())))
+    width = n_columns * _PANEL_SIZE[0]
     caption = textwrap.wrap(figure.caption, int(width * 17))
     below, above = (len(caption) * _CAPTION_SIZE * 1.35 + 10) / 72, 0.35
-    height = len(panels) * _PANEL[1] + below + above
+    height = len(panels) * _PANEL_SIZE[1] + below + above
     drawing = Drawing(figsize=(width, height), layout="constrained")
-    grid = drawing.subplots(len(panels), columns, squeeze=False)
-    for axes, (data, found) in zip(grid, panels.items(), strict=True):
-        for ax, (unit, lines) in zip(axes, found.items(), strict=True):
-            _panel(ax, unit, lines, figure.spec.x_label or "x")
+    grid = drawing.subplots(len(panels), n_columns, squeeze=False)
+    for axes, (data, by_unit) in zip(grid, panels.items(), strict=True):
+        for ax, (unit, lines) in zip(axes, by_unit.items(), strict=True):
+            _draw_panel(ax, unit, lines, figure.spec.x_label or "x")
             ax.set_ylabel(f"{data}\n{unit}" if len(panels) > 1 else unit, **_LITERAL)
     drawing.get_layout_engine().set(rect=(0, below / height, 1, 1 - (below + above) / height), wspace=0.06)  # type: ignore
     paper = f" ({figure.spec.paper} of the paper)" if figure.spec.paper else ""
@@ -104,69 +106,63 @@ def _drawing(figure: Figure) -> Drawing:
 
 def _panels(lines: Sequence[Series]) -> dict[str, list[Series]]:
     """Unit -> the lines that share its axis."""
-    found: dict[str, list[Series]] = {}
+    panels: dict[str, list[Series]] = {}
     for line in lines:
-        found.setdefault(_ACCURACY if "@" in line.metric else _UNITS[line.metric], []).append(line)
-    return found
+        panels.setdefault(_ACCURACY if "@" in line.metric else _UNITS[line.metric], []).append(line)
+    return panels
 
 
-def _panel(ax: Axes, unit: str, lines: Sequence[Series], x_label: str) -> None:
-    import numpy as np
-    from matplotlib.transforms import ScaledTranslation
-
+def _draw_panel(ax: Axes, unit: str, lines: Sequence[Series], x_label: str) -> None:
     xs = [point.x for point in lines[0].points]
-    _x_axis(ax, xs, x_label, room=0.06 + 0.015 * len(lines))
-    for at, (line, (colour, marker, dash)) in enumerate(zip(lines, _STYLES, strict=False)):
+    _set_x_axis(ax, xs, x_label, padding=0.06 + 0.015 * len(lines))
+    for index, (line, (colour, marker, dash)) in enumerate(zip(lines, LINE_STYLES, strict=False)):
         value, low, high, bound = (
             np.array([np.nan if number is None else number for number in numbers])
             for numbers in zip(*((p.value, p.low, p.high, p.bound) for p in line.points), strict=True)
         )
         bars = None if np.isnan(low).all() else np.stack([value - low, high - value]).clip(min=0)
-        aside = (at - (len(lines) - 1) / 2) * 4 / 72  # points of one x stand side by side
+        shift = (index - (len(lines) - 1) / 2) * 4 / 72  # the points of one x are drawn side by side
         ax.errorbar(
-            xs, value, yerr=bars, label=header(line.metric), color=colour, marker=marker, linestyle=dash,
+            xs, value, yerr=bars, label=metric_name(line.metric), color=colour, marker=marker, linestyle=dash,
             markersize=4.5, linewidth=1.3, elinewidth=0.9, capsize=2.2,
-            transform=ax.transData + ScaledTranslation(aside, 0, ax.figure.dpi_scale_trans),  # type: ignore[union-attr]
+            transform=ax.transData + ScaledTranslation(shift, 0, ax.figure.dpi_scale_trans),  # type: ignore[union-attr]
         )  # fmt: skip
-        known = ~np.isnan(bound)
-        if known.any():
-            dashed: dict[str, Any] = {"marker": "_", "linestyle": (0, (4, 3)), "linewidth": 1, "color": _BOUND}
-            ax.plot(np.array(xs)[known], bound[known], label="upper bound", **dashed)
-    _y_axis(ax, unit, lines)
+        has_bound = ~np.isnan(bound)
+        if has_bound.any():
+            dashed: dict[str, Any] = {"marker": "_", "linestyle": (0, (4, 3)), "linewidth": 1, "color": _GREY}
+            ax.plot(np.array(xs)[has_bound], bound[has_bound], label="upper bound", **dashed)
+    _set_y_axis(ax, unit, lines)
     if len(ax.get_legend_handles_labels()[0]) > 1:
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2, columnspacing=1.2, fontsize=8)
     for point in lines[0].points:
         if not point.runs:
-            where = ax.get_xaxis_transform()
-            ax.text(point.x, 0.03, "no run", rotation=90, ha="center", color=_BOUND, fontsize=7.5, transform=where)
+            at_bottom = ax.get_xaxis_transform()
+            ax.text(point.x, 0.03, "no run", rotation=90, ha="center", color=_GREY, fontsize=7.5, transform=at_bottom)
 
 
-def _x_axis(ax: Axes, xs: Sequence[float], label: str, room: float) -> None:
-    """Ticks at the points only, and `room`, a share of the axis, on either side of them."""
-    from matplotlib.ticker import NullLocator
-
+def _set_x_axis(ax: Axes, xs: Sequence[float], label: str, padding: float) -> None:
+    """Ticks at the points only, and `padding`, a share of the axis, on either side of them."""
     logarithmic = min(xs) > 0 and max(xs) / min(xs) >= 10
     if logarithmic:
         ax.set_xscale("log")
-        margin = (max(xs) / min(xs)) ** room
+        margin = (max(xs) / min(xs)) ** padding
         ax.set_xlim(min(xs) / margin, max(xs) * margin)
     else:
-        margin = room * (max(xs) - min(xs) or 1.0)
+        margin = padding * (max(xs) - min(xs) or 1.0)
         ax.set_xlim(min(xs) - margin, max(xs) + margin)
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xticks(xs, [f"{x:g}" for x in xs])
     ax.set_xlabel(f"{label}, log scale" if logarithmic else label, **_LITERAL)
 
 
-def _y_axis(ax: Axes, unit: str, lines: Sequence[Series]) -> None:
-    """Accuracy and time from 0; the others around their values, with room for intervals and bounds."""
+def _set_y_axis(ax: Axes, unit: str, lines: Sequence[Series]) -> None:
+    """Accuracy and time start at 0; other axes span their values, intervals and bounds."""
     points = [point for line in lines for point in line.points]
     ends = [end for p in points for end in (p.value, p.low, p.high, p.bound) if end is not None]
     if not ends:
         ax.set_yticks([])
         return
-    low, high = min(ends), max(ends)
     from_zero = unit in (_ACCURACY, _UNITS["ms_per_user"])
-    low = 0.0 if from_zero else low
-    room = 0.08 * ((high - low) or abs(high) or 1.0)
-    ax.set_ylim(low if from_zero else low - room, high + room)
+    low, high = 0.0 if from_zero else min(ends), max(ends)
+    margin = 0.08 * ((high - low) or abs(high) or 1.0)
+    ax.set_ylim(low if from_zero else low - margin, high + margin)

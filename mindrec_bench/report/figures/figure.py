@@ -1,8 +1,8 @@
-"""Figures from stored runs: their data, and the files PNG, SVG, PDF and CSV (`mrbench figure`)."""
+"""The data of a figure, from stored runs (`mrbench figure`)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ...errors import UsageError
@@ -10,7 +10,8 @@ from ...plugins import options
 from ...stats.resampling import RESAMPLES
 from ..table_spec import TableSpec
 from ..tables.build import build_table
-from ..tables.caption import empty, setting
+from ..tables.caption import settings_sentence
+from ..tables.footnotes import missing_run_lines
 from ..tables.match_runs import Summary
 from ..tables.table import Table
 
@@ -20,12 +21,12 @@ class Point:
     """One point.
 
     Attributes:
-        label: its row in the figure's file.
-        x: place on the x axis.
-        value: None where there is no run, or the run does not have it.
+        label: of its row in the figure's file.
+        x: position on the x axis.
+        value: None where there is no run, or the run does not have the metric.
         low, high: ends of the bootstrap 95% interval over users; None where there is none.
         bound: what the value can't exceed; TTR only.
-        runs: ids of the runs behind it.
+        runs: ids of the runs behind the value.
     """
 
     label: str
@@ -39,7 +40,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Series:
-    """One line: the points of a metric, or of a timing, on one data set, by rising x."""
+    """One line: the points of a metric or a timing on one data set, by rising x."""
 
     data: str
     metric: str
@@ -51,9 +52,9 @@ class Figure:
     """What is drawn.
 
     Attributes:
-        spec: the figure's file.
-        caption: what was measured, on whom, and how.
-        series: data by data, metrics before timings.
+        spec: what the figure shows.
+        caption: what was measured on which users, and how.
+        series: by data set, metrics before timings.
         missing: a line for each point without a run: the commands that would make it, or why there is none.
     """
 
@@ -64,77 +65,77 @@ class Figure:
 
 
 def build_figure(spec: TableSpec, runs: Iterable[Summary], *, resamples: int = RESAMPLES, seed: int = 0) -> Figure:
-    """Fill a figure with stored runs.
+    """Fill a figure's specification with stored runs.
 
     Args:
-        spec: its file, of the kind `figure`.
-        runs: summaries of finished runs, as `runs.find_runs` yields them.
+        spec: what it shows, of kind `figure`.
+        runs: summaries of finished runs, as yielded by `store.runs.find_runs`.
         resamples: of the bootstrap.
         seed: of the bootstrap.
 
     Raises:
-        UsageError: it is a table, two runs fit one point, or the runs are about different users.
+        UsageError: the specification is that of a table, two runs match one point, or the runs have different users.
         DataError: a file of a run is missing or can't be read.
     """
     if spec.kind != "figure":
-        raise UsageError(f"'{spec.name}' is no figure but a table; print it with mrbench table {spec.name}")
-    stored = {run["run"]: run for run in runs}
+        raise UsageError(f"'{spec.name}' is a table and not a figure; print it with mrbench table {spec.name}")
+    summaries = {run["run"]: run for run in runs}
     rows = tuple(sorted(spec.rows, key=lambda row: row.x or 0.0))
     spec = replace(spec, rows=rows)
     untested = replace(spec, reference=())
-    table = build_table(untested, stored.values(), with_intervals=True, resamples=resamples, seed=seed)
-    series = [_metric(table, column) for column in range(len(table.columns))]
-    series += [_timing(table, data, timing, stored) for data in spec.data for timing in spec.timings]
+    table = build_table(untested, summaries.values(), with_intervals=True, resamples=resamples, seed=seed)
+    series = [_metric_series(table, column) for column in range(len(table.columns))]
+    series += [_timing_series(table, data, timing, summaries) for data in spec.data for timing in spec.timings]
     series.sort(key=lambda line: spec.data.index(line.data))
-    used = [stored[run] for row in table.rows for found in row.runs.values() for run in found]
-    return Figure(spec, _caption(table, used), tuple(series), tuple(empty(table)))
+    shown = [summaries[run] for row in table.rows for ids in row.runs.values() for run in ids]
+    return Figure(spec, _caption(table, shown), tuple(series), tuple(missing_run_lines(table)))
 
 
-def _metric(table: Table, column: int) -> Series:
+def _metric_series(table: Table, column: int) -> Series:
     data, metric = table.columns[column]
+    bound = table.ttr_bounds.get(data) if metric == "ttr" else None
     points = []
-    for row, place in zip(table.rows, table.spec.rows, strict=True):
+    for row, row_spec in zip(table.rows, table.spec.rows, strict=True):
         cell = row.cells[column]
         low, high = cell.interval or (None, None)
-        bound = None
-        if metric == "ttr" and data in table.bounds and row.label in table.bounds[data].tokens:
-            bound = table.bounds[data].of(table.bounds[data].tokens[row.label])
-        points.append(Point(row.label, float(place.x or 0.0), cell.value, low, high, bound, row.runs.get(data, ())))
+        max_ttr = bound.max_ttr(bound.tokens[row.label]) if bound and row.label in bound.tokens else None
+        points.append(
+            Point(row.label, float(row_spec.x or 0.0), cell.value, low, high, max_ttr, row.runs.get(data, ()))
+        )
     return Series(data, metric, tuple(points))
 
 
-def _timing(table: Table, data: str, timing: str, stored: dict[str, Summary]) -> Series:
-    """Mean over seeds; one measurement of all users has no interval over users."""
+def _timing_series(table: Table, data: str, timing: str, summaries: Mapping[str, Summary]) -> Series:
+    """The mean over seeds; a measurement of all users together has no interval over users."""
     points = []
-    for row, place in zip(table.rows, table.spec.rows, strict=True):
+    for row, row_spec in zip(table.rows, table.spec.rows, strict=True):
         ids = row.runs.get(data, ())
-        timings = [stored[run]["timings"] for run in ids]
+        timings = [summaries[run]["timings"] for run in ids]
         known = bool(timings) and all(timings)
-        value = sum(1000 / found["users_per_second"] for found in timings) / len(timings) if known else None
-        points.append(Point(row.label, float(place.x or 0.0), value, runs=ids))
+        value = sum(1000 / of_run["users_per_second"] for of_run in timings) / len(timings) if known else None
+        points.append(Point(row.label, float(row_spec.x or 0.0), value, runs=ids))
     return Series(data, timing, tuple(points))
 
 
-def _caption(table: Table, used: list[Summary]) -> str:
+def _caption(table: Table, runs: Sequence[Summary]) -> str:
     spec = table.spec
-    sentences = [setting(table)] if used else []
+    sentences = [settings_sentence(table)] if runs else []
     systems = sorted({f"{options.parse(row.model)[0]} x {options.parse(row.decoder)[0]}" for row in spec.rows})
-    categories = sorted({run["categories"] for run in used})
+    categories = sorted({run["categories"] for run in runs})
     sentences.append(f"{', '.join(systems)}{', categories ' if categories else ''}{', '.join(categories)}.")
     ttr = " (TTR has none; dashed: what it can't exceed)" if "ttr" in spec.metrics else ""
     sentences.append(f"Bars: bootstrap 95% intervals over users{ttr}.")
     if spec.timings:
-        devices = {(run["environment"]["device_name"], run["timings"]["batch_size"]) for run in used if run["timings"]}
-        where = "; ".join(f"{name}, {size} users a batch" for name, size in sorted(devices))
-        sentences.append(f"Time: one pass over the users, training left out{f' ({where})' if where else ''}.")
+        devices = {(run["environment"]["device_name"], run["timings"]["batch_size"]) for run in runs if run["timings"]}
+        listed = "; ".join(f"{name}, {size} users a batch" for name, size in sorted(devices))
+        sentences.append(f"Time: one pass over the users, training left out{f' ({listed})' if listed else ''}.")
     lacking = [f"{row.label} on {data}" for row in table.rows for data in spec.data if data not in row.runs]
-    if lacking and used:
+    if lacking and runs:
         sentences.append(f"No run yet: {', '.join(lacking)}.")
     if table.epochs:
-        trained = sorted(set(table.epochs.values()))
-        sentences.append(f"Epochs trained: {'; '.join(trained)}.")
+        sentences.append(f"Epochs trained: {'; '.join(sorted(set(table.epochs.values())))}.")
     if table.under_trained:
-        everyone = len(table.under_trained) == sum(1 for row in table.rows if row.runs)
-        names = "all points" if everyone else ", ".join(table.under_trained)
-        sentences.append(f"Under-trained (validation still improved when time was up): {names}.")
+        all_rows = len(table.under_trained) == sum(1 for row in table.rows if row.runs)
+        labels = "all points" if all_rows else ", ".join(table.under_trained)
+        sentences.append(f"Under-trained (validation still improved when time was up): {labels}.")
     return " ".join([*sentences, *spec.notes])

@@ -4,28 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 from ...errors import MrbenchError
 from ...io.atomic import atomic_write
 from .draw import FORMATS, draw
 from .figure import Figure
-
-
-def to_csv(figure: Figure) -> str:
-    """The data of a figure: a line for each point, values with all their digits."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["figure", "data", "metric", "point", "x", "value", "low", "high", "bound", "seeds", "runs"])
-    seeds = " ".join(map(str, figure.spec.seeds))
-    for line in figure.series:
-        for p in line.points:
-            numbers = ["" if number is None else repr(number) for number in (p.value, p.low, p.high, p.bound)]
-            writer.writerow(
-                [figure.spec.name, line.data, line.metric, p.label, f"{p.x:g}", *numbers, seeds, " ".join(p.runs)]
-            )
-    return out.getvalue()
 
 
 def save_figure(figure: Figure, folder: Path) -> tuple[Path, ...]:
@@ -40,13 +25,24 @@ def save_figure(figure: Figure, folder: Path) -> tuple[Path, ...]:
     if not any(point.value is not None for line in figure.series for point in line.points):
         raise MrbenchError(f"no run of {figure.spec.name} is stored yet: {' '.join(figure.missing)}")
     paths = []
-    for form in FORMATS:
-        paths.append(folder / f"{figure.spec.name}.{form}")
-
-        def write(file: BinaryIO, form: str = form) -> None:
-            draw(figure, file, form)
-
-        atomic_write(paths[-1], write, option="--out")
+    for file_format in FORMATS:
+        paths.append(folder / f"{figure.spec.name}.{file_format}")
+        atomic_write(paths[-1], partial(draw, figure, file_format=file_format), option="--out")
     paths.append(folder / f"{figure.spec.name}.csv")
     atomic_write(paths[-1], lambda file: file.write(to_csv(figure).encode()), option="--out")
     return tuple(paths)
+
+
+def to_csv(figure: Figure) -> str:
+    """The data of a figure: one line per point, values with all their digits."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["figure", "data", "metric", "point", "x", "value", "low", "high", "bound", "seeds", "runs"])
+    seeds = " ".join(map(str, figure.spec.seeds))
+    for line in figure.series:
+        for p in line.points:
+            numbers = ["" if number is None else repr(number) for number in (p.value, p.low, p.high, p.bound)]
+            writer.writerow(
+                [figure.spec.name, line.data, line.metric, p.label, f"{p.x:g}", *numbers, seeds, " ".join(p.runs)]
+            )
+    return out.getvalue()

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from html import escape
 from itertools import groupby
 
-from .caption import caption, footnotes
-from .grid import Line, Text, arrow, header, lines
+from ..metric_format import metric_arrow, metric_name
+from .caption import caption
+from .footnotes import footnotes
 from .table import Table
+from .table_lines import EMPTY_CELL, FormattedCell, TableLine, table_lines
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; max-width: 78rem; margin: 2rem auto;
@@ -32,7 +34,7 @@ code { background: #f3f3f3; padding: .1rem .3rem; }
 
 
 def to_html(tables: Sequence[Table], *, with_intervals: bool = False) -> str:
-    """One page with all the tables, without scripts or links to other files."""
+    """One page with all the tables, without scripts and without links to other files."""
     title = tables[0].spec.title if len(tables) == 1 else "mindrec-bench tables"
     figures = "\n".join(_figure(table, with_intervals) for table in tables)
     return (
@@ -44,7 +46,8 @@ def to_html(tables: Sequence[Table], *, with_intervals: bool = False) -> str:
 
 def _figure(table: Table, with_intervals: bool) -> str:
     references = table.references.values()
-    body = "\n".join(_line(line, line.label in references) for line in lines(table, with_intervals=with_intervals))
+    lines = table_lines(table, with_intervals=with_intervals)
+    body = "\n".join(_body_line(line, line.label in references) for line in lines)
     notes = "\n".join(f"<li>{_note(note)}</li>" for note in footnotes(table))
     return (
         f'<figure id="{escape(table.spec.name)}">\n<table>\n<caption>{escape(caption(table))}</caption>\n'
@@ -55,25 +58,27 @@ def _figure(table: Table, with_intervals: bool) -> str:
 
 
 def _head(table: Table) -> str:
-    found = ""
+    head = ""
     if len(table.spec.data) > 1:
         groups = [(data, len(list(columns))) for data, columns in groupby(table.columns, key=lambda column: column[0])]
         cells = "".join(f'<th class="group" colspan="{width}">{escape(data)}</th>' for data, width in groups)
-        found += f"<tr><th></th>{cells}</tr>\n"
-    names = "".join(f'<th scope="col">{escape(header(metric))}{arrow(metric)}</th>' for _, metric in table.columns)
-    return f"{found}<tr><th></th>{names}</tr>\n"
+        head += f"<tr><th></th>{cells}</tr>\n"
+    names = "".join(
+        f'<th scope="col">{escape(metric_name(metric))}{metric_arrow(metric)}</th>' for _, metric in table.columns
+    )
+    return f"{head}<tr><th></th>{names}</tr>\n"
 
 
-def _line(line: Line, reference: bool) -> str:
-    kind = f"{line.kind} reference" if reference and line.kind == "values" else line.kind
+def _body_line(line: TableLine, is_reference: bool) -> str:
+    kind = f"{line.kind} reference" if is_reference and line.kind == "values" else line.kind
     cells = "".join(f"<td>{_cell(cell)}</td>" for cell in line.cells)
     return f'<tr class="{kind}"><th scope="row">{escape(line.label)}</th>{cells}</tr>'
 
 
-def _cell(cell: Text) -> str:
-    text = escape("–" if cell.text == "-" else cell.text)
-    text = f"<b>{text}</b>" if cell.place == 1 else f"<u>{text}</u>" if cell.place == 2 else text
-    return text + ("<sup>*</sup>" if cell.mark else "")
+def _cell(cell: FormattedCell) -> str:
+    text = escape("–" if cell.text == EMPTY_CELL else cell.text)
+    text = f"<b>{text}</b>" if cell.rank == 1 else f"<u>{text}</u>" if cell.rank == 2 else text
+    return text + ("<sup>*</sup>" if cell.significant else "")
 
 
 def _note(note: str) -> str:

@@ -1,13 +1,15 @@
-"""Tables as LaTeX with booktabs; with graphicx too, a table wider than the page is scaled to it."""
+"""Tables as LaTeX with booktabs; where graphicx is loaded too, a table wider than the page is scaled to fit."""
 
 from __future__ import annotations
 
 import re
 from itertools import groupby
 
-from .caption import caption, footnotes
-from .grid import Line, Text, direction, header, lines
+from ..metric_format import metric_direction, metric_name
+from .caption import caption
+from .footnotes import footnotes
 from .table import Table
+from .table_lines import EMPTY_CELL, FormattedCell, TableLine, table_lines
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
@@ -18,15 +20,14 @@ _ARROWS = {"up": r"$\uparrow$", "down": r"$\downarrow$", "": ""}
 
 
 def to_latex(table: Table, *, with_intervals: bool = False) -> str:
-    """A `table*` float with caption, footnotes below, and a label."""
+    """A `table*` float with a caption, a label, and the footnotes below."""
     spec = table.spec
-    metrics = [f"{escape(header(metric))}{_ARROWS[direction(metric)]}" for _, metric in table.columns]
+    metrics = [f"{escape(metric_name(metric))}{_ARROWS[metric_direction(metric)]}" for _, metric in table.columns]
     body = [rf"\begin{{tabular}}{{l{'r' * len(metrics)}}}", r"\toprule"]
     if len(spec.data) > 1:
-        body += _groups(table)
+        body += _data_heads(table)
     body += [rf" & {' & '.join(metrics)} \\", r"\midrule"]
-    for line in lines(table, with_intervals=with_intervals):
-        body.append(_line(line))
+    body += [_body_line(line) for line in table_lines(table, with_intervals=with_intervals)]
     body += [r"\bottomrule", r"\end{tabular}"]
     notes = [escape(note.removeprefix("- ")) for note in footnotes(table)]
     below = [r"\begin{flushleft}\footnotesize", "\\\\\n".join(notes), r"\end{flushleft}"] if notes else []
@@ -49,8 +50,8 @@ def to_latex(table: Table, *, with_intervals: bool = False) -> str:
     )
 
 
-def _groups(table: Table) -> list[str]:
-    """The line of data names over their columns."""
+def _data_heads(table: Table) -> list[str]:
+    """The names of the data sets above their columns."""
     names, rules, start = [], [], 2
     for data, columns in groupby(table.columns, key=lambda column: column[0]):
         width = len(list(columns))
@@ -60,23 +61,23 @@ def _groups(table: Table) -> list[str]:
     return [rf" & {' & '.join(names)} \\", "".join(rules)]
 
 
-def _line(line: Line) -> str:
+def _body_line(line: TableLine) -> str:
     label = escape(line.label) if line.kind == "values" else rf"\quad\textit{{\footnotesize {escape(line.label)}}}"
     return rf"{label} & {' & '.join(_cell(cell, line.kind) for cell in line.cells)} \\"
 
 
-def _cell(cell: Text, kind: str) -> str:
-    text = escape(cell.text) if cell.text != "-" else "--"
-    if cell.place == 1:
+def _cell(cell: FormattedCell, kind: str) -> str:
+    text = escape(cell.text) if cell.text != EMPTY_CELL else "--"
+    if cell.rank == 1:
         text = rf"\textbf{{{text}}}"
-    elif cell.place == 2:
+    elif cell.rank == 2:
         text = rf"\underline{{{text}}}"
     if kind != "values" and text:
         text = rf"{{\footnotesize {text}}}"
-    return text + ("$^{*}$" if cell.mark else "")
+    return text + ("$^{*}$" if cell.significant else "")
 
 
 def escape(text: str) -> str:
-    """Text as it is, whatever LaTeX would make of its characters; quotes open and close."""
+    """Escape the characters that LaTeX treats specially, and turn quotes into opening and closing ones."""
     escaped = "".join(_SPECIAL.get(character, character) for character in text)
     return re.sub(r"(?<![\w)])'(?=[\w(])", "`", escaped.replace("--", "-{}-"))

@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
-from .caption import caption, footnotes
-from .grid import MARK, Line, Text, arrow, header, lines
+from ..metric_format import metric_arrow, metric_name
+from .caption import caption
+from .footnotes import footnotes
 from .table import Table
+from .table_lines import SIGNIFICANCE_MARK, FormattedCell, TableLine, table_lines
 
 
-def to_github(table: Table, *, with_intervals: bool = False) -> str:
+def to_markdown(table: Table, *, with_intervals: bool = False) -> str:
     """A Markdown table with its caption and footnotes."""
-    several = len(table.spec.data) > 1
-    names = [f"{f'{data} ' if several else ''}{header(metric)}{arrow(metric)}" for data, metric in table.columns]
-    found = [f"**{_escape(caption(table))}**", "", f"| | {' | '.join(map(_escape, names))} |"]
-    found.append("| --- |" + " ---: |" * len(names))
-    found += [_line(line) for line in lines(table, with_intervals=with_intervals)]
+    with_data = len(table.spec.data) > 1
+    heads = [
+        f"{f'{data} ' if with_data else ''}{metric_name(metric)}{metric_arrow(metric)}"
+        for data, metric in table.columns
+    ]
+    lines = [f"**{_escape(caption(table))}**", "", f"| | {' | '.join(map(_escape, heads))} |"]
+    lines.append("| --- |" + " ---: |" * len(heads))
+    lines += [_body_line(line) for line in table_lines(table, with_intervals=with_intervals)]
     notes = [_note(note) for note in footnotes(table)]
-    return "\n".join([*found, "", *(f"- {note}" for note in notes)]).rstrip() + "\n"
+    return "\n".join([*lines, "", *(f"- {note}" for note in notes)]).rstrip() + "\n"
 
 
-def _line(line: Line) -> str:
+def _body_line(line: TableLine) -> str:
     label = _escape(line.label) if line.kind == "values" else f"*{line.label}*"
     return f"| {label} | {' | '.join(map(_cell, line.cells))} |"
 
 
-def _cell(cell: Text) -> str:
+def _cell(cell: FormattedCell) -> str:
     text = _escape(cell.text)
-    text = f"**{text}**" if cell.place == 1 else f"<u>{text}</u>" if cell.place == 2 else text
-    return text + (_escape(MARK) if cell.mark else "")
+    text = f"**{text}**" if cell.rank == 1 else f"<u>{text}</u>" if cell.rank == 2 else text
+    return text + (_escape(SIGNIFICANCE_MARK) if cell.significant else "")
 
 
 def _note(note: str) -> str:
-    """Footnote text; a command stands as code."""
+    """The text of a footnote, with its command as code."""
     before, command, after = note.removeprefix("- ").partition("mrbench run")
     return f"{_escape(before)}`{command}{after}`" if command else _escape(before)
 

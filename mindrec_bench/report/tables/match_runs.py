@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ...errors import UsageError
+from ...experiment.config import AUTO, ExperimentConfig
 from ...io.hashing import to_jsonable
 from ...plugins import options, registry
-from ...store.run_spec import RunSpec
+from ...store.run_spec import EXTERNAL, RunSpec
 from ..table_spec import RowSpec, TableSpec
 
 Summary = dict[str, Any]
+"""The summary of a stored run, as `store.runs.find_runs` yields it."""
 
 
 @dataclass(frozen=True)
@@ -21,71 +23,80 @@ class CellRuns:
     """The runs of one row on one data set.
 
     Attributes:
-        runs: one a seed, in the seeds' order; empty where one is missing.
-        missing: the commands that would make the missing ones; empty also where the row says that there is no run.
-        size: the size of the runs, or the one that was looked for ('' where the model has none, or nothing is known).
+        runs: one per seed, in the order of the seeds; empty where one is missing.
+        missing: the commands that would make the missing runs; empty too where the row says that there can be none.
+        missing_configs: what each of these commands runs; not of rankings made elsewhere.
+        size: size of the runs, or the one that was looked for ('' where the model has none, or there is no run of it).
     """
 
     runs: tuple[Summary, ...]
-    missing: tuple[str, ...]
     size: str
+    missing: tuple[str, ...] = ()
+    missing_configs: Mapping[str, ExperimentConfig] = field(default_factory=dict)
 
 
-class RunFinder:
-    """Finds the runs of a table among the stored ones.
+class RunMatcher:
+    """Matches stored runs with the cells of a table.
 
-    A cell fixes model, decoder, data, categories and options; size, users, beam, seeds and the time limit of the
-    training come from the table's head. `auto` takes the largest size of a model that any row of the table has on that
-    data, so that rows stay comparable. Of runs whose trainings had different limits the longest counts, unless the head
-    names one.
+    A cell fixes model, decoder, data, categories and options; size, users, beam, seeds and the time limit of training
+    come from the table's head. Size `auto` takes the largest size of a model that any row of the table has on that
+    data, so that rows stay comparable. Of runs whose models were trained under different time limits, the one with the
+    longest counts, unless the head fixes the limit.
     """
 
     def __init__(self, spec: TableSpec, runs: Iterable[Summary]) -> None:
         self._spec = spec
         runs = [run for run in runs if run["seed"] in spec.seeds]
-        self._fitting = {
-            (row.label, data): [run for run in runs if _fits(run, spec, row, data)]
+        self._matches = {
+            (row.label, data): [run for run in runs if _matches(run, spec, row, data)]
             for row in spec.rows
             for data in spec.data
         }
+        """(row, data) -> the runs that match, size and seed aside."""
 
-    def cell(self, row: RowSpec, data: str) -> CellRuns:
+    def match(self, row: RowSpec, data: str) -> CellRuns:
         """The runs of one row on one data set.
 
         Raises:
-            UsageError: two runs fit one seed and nothing in the table tells them apart.
+            UsageError: two runs match one seed and nothing in the table tells them apart.
         """
         size = self._size(row, data)
-        fitting = [run for run in self._fitting[row.label, data] if run["size"] == size]
+        runs = [run for run in self._matches[row.label, data] if run["size"] == size]
         if row.categories is None:
-            fitting = _default_categories(fitting)
-        by_seed = {seed: _longest([run for run in fitting if run["seed"] == seed]) for seed in self._spec.seeds}
-        for found in by_seed.values():
-            if len(found) > 1:
-                raise UsageError(_conflict(row, found))
-        missing = [seed for seed, found in by_seed.items() if not found]
-        if missing:
-            commands = [self._spec.command(row, data, seed, size) for seed in missing]
-            return CellRuns((), () if row.reason(data) else tuple(commands), size)
-        return CellRuns(tuple(found[0] for found in by_seed.values()), (), size)
+            runs = _with_default_categories(runs)
+        by_seed = {seed: _longest_trained([run for run in runs if run["seed"] == seed]) for seed in self._spec.seeds}
+        for matches in by_seed.values():
+            if len(matches) > 1:
+                raise UsageError(_conflict(row, matches))
+        missing_seeds = [seed for seed, matches in by_seed.items() if not matches]
+        if not missing_seeds:
+            return CellRuns(tuple(matches[0] for matches in by_seed.values()), size)
+        if row.reason(data):
+            return CellRuns((), size)
+        commands = [self._spec.command(row, data, seed, size) for seed in missing_seeds]
+        if row.decoder == EXTERNAL:
+            return CellRuns((), size, tuple(commands))
+        configs = [self._spec.config(row, data, seed, size) for seed in missing_seeds]
+        return CellRuns((), size, tuple(commands), dict(zip(commands, configs, strict=True)))
 
     def _size(self, row: RowSpec, data: str) -> str:
         model, _ = options.parse(row.model)
-        order = _sizes(model)
-        fixed = row.size or (self._spec.size if self._spec.size != "auto" and order else "")
+        sizes = _sizes(model)
+        fixed = row.size or (self._spec.size if self._spec.size != AUTO and sizes else "")
         if fixed:
             return fixed
-        same = [other for other in self._spec.rows if options.parse(other.model)[0] == model and not other.size]
-        present = {run["size"] for other in same for run in self._fitting[other.label, data]}
-        return max(present, key=lambda size: order.index(size) if size in order else -1, default="")
+        rows = [other for other in self._spec.rows if options.parse(other.model)[0] == model and not other.size]
+        present = {run["size"] for other in rows for run in self._matches[other.label, data]}
+        return max(present, key=lambda size: sizes.index(size) if size in sizes else -1, default="")
 
 
 def _sizes(model: str) -> tuple[str, ...]:
+    """The sizes of a model, smallest first; none where it is not registered."""
     return tuple(registry.load("model", model).sizes) if model in registry.names("model") else ()
 
 
-def _fits(run: Summary, spec: TableSpec, row: RowSpec, data: str) -> bool:
-    """Whether a run answers the cell's question, size and seed aside."""
+def _matches(run: Summary, spec: TableSpec, row: RowSpec, data: str) -> bool:
+    """Whether a run matches a cell in everything but size and seed."""
     return (
         _same_data(run, data)
         and _same_users(run, spec)
@@ -96,24 +107,27 @@ def _fits(run: Summary, spec: TableSpec, row: RowSpec, data: str) -> bool:
         and run["exclude_history"] == row.exclude_history
         and (spec.max_minutes is None or run.get("fit") is None or run["max_minutes"] == spec.max_minutes)
         and row.categories in (None, run["categories"])
-        and _same_part(run, "model", row.model)
-        and _same_part(run, "decoder", row.decoder)
+        and _same_plugin(run, "model", row.model)
+        and _same_plugin(run, "decoder", row.decoder)
     )
 
 
 def _same_data(run: Summary, data: str) -> bool:
-    label, name = run["data"].lower(), run["spec"]["data"]["name"].lower()
-    asked = data.lower()
-    return label == asked or (":" not in label and ":" not in asked and name == asked)
+    """Whether a run is on this data: as its user named it, or, without options, by the name of the data set."""
+    label, name, wanted = run["data"].lower(), run["spec"]["data"]["name"].lower(), data.lower()
+    return label == wanted or (":" not in label and ":" not in wanted and name == wanted)
 
 
 def _same_users(run: Summary, spec: TableSpec) -> bool:
-    """The users asked for, not those found: data may have fewer, and a user with under 3 interactions is skipped."""
+    """Compares requested users: fewer may have been evaluated, since data may have fewer or some can't be split."""
     return "users_asked" in run and bool(run["users_asked"] == spec.users)
 
 
-def _same_part(run: Summary, kind: registry.Kind, text: str) -> bool:
-    """Equal names and options, defaults and the size's own filled in; as written where the name is not registered."""
+def _same_plugin(run: Summary, kind: registry.Kind, text: str) -> bool:
+    """Whether name and options are equal, with defaults and those of the size filled in.
+
+    Names that are not registered are compared as they are written.
+    """
     name, _ = options.parse(text)
     if name not in registry.names(kind):
         return bool(run[kind] == text)
@@ -125,29 +139,30 @@ def _same_part(run: Summary, kind: registry.Kind, text: str) -> bool:
         if instance.sizes and run["size"] not in instance.sizes:
             return False
         instance = instance.with_size_defaults(run["size"])
-    chosen = {key: value for key, value in stored["options"].items() if key != "files"}  # which versions: any
-    return bool(chosen == to_jsonable(options.as_dict(instance)))
+    stored_options = {key: value for key, value in stored["options"].items() if key != "files"}  # any version of files
+    return bool(stored_options == to_jsonable(options.as_dict(instance)))
 
 
-def _default_categories(runs: Sequence[Summary]) -> list[Summary]:
-    """What the command takes by itself: `generate` where the data has categories, else `none`."""
+def _with_default_categories(runs: Sequence[Summary]) -> list[Summary]:
+    """Those with the default of `mrbench run`: `generate` where the data has categories, else `none`."""
     for value in ("generate", "none"):
-        chosen = [run for run in runs if run["categories"] == value]
-        if chosen:
-            return chosen
+        matches = [run for run in runs if run["categories"] == value]
+        if matches:
+            return matches
     return []
 
 
-def _longest(runs: Sequence[Summary]) -> list[Summary]:
-    """Those whose training had the most time; no limit is the most."""
+def _longest_trained(runs: Sequence[Summary]) -> list[Summary]:
+    """Those whose training had the longest time limit; no limit is the longest."""
     limits = [math.inf if run["max_minutes"] is None else run["max_minutes"] for run in runs]
     return [run for run, limit in zip(runs, limits, strict=True) if limit == max(limits)]
 
 
 def _conflict(row: RowSpec, runs: Sequence[Summary]) -> str:
-    first, second = (RunSpec.from_dict(run["spec"]).as_dict() for run in runs[:2])  # older ones have fewer keys
+    # Specs of earlier versions have fewer keys; reading them fills in the defaults.
+    first, second = (RunSpec.from_dict(run["spec"]).as_dict() for run in runs[:2])
     differing = [key for key in first if first[key] != second[key]]
     return (
-        f"two runs fit the row '{row.label}': {runs[0]['path']} and {runs[1]['path']}, which differ in "
+        f"two runs match the row '{row.label}': {runs[0]['path']} and {runs[1]['path']}, which differ in "
         f"{', '.join(differing)}; move one out of the run store"
     )

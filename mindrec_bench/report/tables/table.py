@@ -1,36 +1,32 @@
-"""A table's data, apart from how it is drawn: values, intervals, published values, tests, and what is missing."""
+"""The data of a table, apart from how it is drawn: values, intervals, published values, tests, and missing runs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ...metrics.search_error import SEARCH_METRICS
-from ...stats.comparison import Comparison, Test
+from ...experiment.config import ExperimentConfig
+from ...stats.comparison import Comparison, PairedTest
 from ...stats.paired_tests import ALPHA
 from ..table_spec import TableSpec
 
-DOWN = ("duplicates", *(metric for metric in SEARCH_METRICS if metric.startswith("lost")))
-NEITHER = ("popularity", "ttr_bound", "users", "items", "interactions")
-"""Metrics of which less is better, and those that are neither; of all others more is better."""
-
 
 @dataclass(frozen=True)
-class Cell:
-    """One value.
+class TableCell:
+    """One cell.
 
     Attributes:
-        value: measured, or None.
+        value: as measured, or None.
         published: as printed, or None.
         interval: bootstrap 95% interval of the value, or None.
         comparison: with the reference row, or None.
-        place: 1 for the best of the column, 2 for the second, else 0.
+        rank: 1 for the best value of the column, 2 for the second best, else 0.
     """
 
     value: float | None = None
     published: str | None = None
     interval: tuple[float, float] | None = None
     comparison: Comparison | None = None
-    place: int = 0
+    rank: int = 0
 
     @property
     def difference(self) -> float | None:
@@ -39,27 +35,29 @@ class Cell:
 
     @property
     def significant(self) -> bool:
-        """Differs from the reference at 0.05 after Holm."""
+        """Whether the value differs from the reference at 0.05 after Holm's correction."""
         return self.comparison is not None and self.comparison.p_holm <= ALPHA
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One row: a cell for each column, and why cells are empty.
 
     Attributes:
         label: its name.
         cells: in the order of the table's columns.
         missing: data -> the commands that would fill its cells.
+        missing_configs: what each of these commands runs; not of rankings made elsewhere.
         reasons: data -> why no run is expected.
-        runs: data -> ids of the runs behind it.
+        runs: data -> ids of the runs behind its cells.
         sizes: data -> size of the runs.
         note: a footnote.
     """
 
     label: str
-    cells: tuple[Cell, ...]
+    cells: tuple[TableCell, ...]
     missing: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    missing_configs: dict[str, ExperimentConfig] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     runs: dict[str, tuple[str, ...]] = field(default_factory=dict)
     sizes: dict[str, str] = field(default_factory=dict)
@@ -71,20 +69,20 @@ class TtrBound:
     """Why TTR can't be larger.
 
     Attributes:
-        codes: distinct SID codes of the catalogue.
-        full: tokens where every list is as long as the beam.
+        n_codes: distinct SID codes of the catalogue.
+        full_tokens: recommended codes where every list is as long as the beam.
         tokens: label -> recommended codes.
-        own: label -> what a code is, for those that recommend codes of their own.
+        model_codes: label -> what a code is, for models that recommend codes of their own.
     """
 
-    codes: int
-    full: int
+    n_codes: int
+    full_tokens: int
     tokens: dict[str, int]
-    own: dict[str, str] = field(default_factory=dict)
+    model_codes: dict[str, str] = field(default_factory=dict)
 
-    def of(self, tokens: int) -> float:
-        """The largest TTR of so many tokens."""
-        return min(self.codes, tokens) / max(tokens, 1)
+    def max_ttr(self, tokens: int) -> float:
+        """The largest TTR that this many recommended codes can have."""
+        return min(self.n_codes, tokens) / max(tokens, 1)
 
 
 @dataclass(frozen=True)
@@ -92,25 +90,25 @@ class Table:
     """A whole table.
 
     Attributes:
-        spec: what was asked.
+        spec: what the table shows.
         columns: (data, metric) of each column.
         rows: in the order of the spec.
-        users: data -> evaluated users.
-        references: data -> label of the row that the others were tested against there.
-        bounds: data -> how many codes the TTR there is made of, where there are runs and TTR is shown.
+        users: data -> number of evaluated users.
+        references: data -> label of the row that the others were tested against.
+        ttr_bounds: data -> bound of TTR, where there are runs and TTR is shown.
         resamples: of the randomisation tests and the bootstrap.
-        test: for all but HR of one seed, Entropy and TTR.
-        epochs: label -> the epochs of the row's training on each data set, in words; of rows that are trained.
-        under_trained: labels of rows whose training was cut short while validation still improved.
+        test: for all metrics but HR of one seed, Entropy and TTR.
+        epochs: label -> epochs trained on each data set, in words; only rows whose model is trained.
+        under_trained: labels of rows whose training was stopped while validation still improved.
     """
 
     spec: TableSpec
     columns: tuple[tuple[str, str], ...]
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
     users: dict[str, int]
     references: dict[str, str]
-    bounds: dict[str, TtrBound]
+    ttr_bounds: dict[str, TtrBound]
     resamples: int
-    test: Test
+    test: PairedTest
     epochs: dict[str, str] = field(default_factory=dict)
     under_trained: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Published weights in 8 bits: with bitsandbytes where it is there, else with a stand-in of the same interface."""
+"""Published weights in 8 bits: with bitsandbytes where it is installed, else with a stand-in of the same interface."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from mindrec_bench.errors import UsageError
 from ..made_checkpoints import write_checkpoint
 
 
-def read(folder, family: str, *, in_8bit: bool):
+def load(folder, family: str, *, in_8bit: bool):
     return load_network(open_checkpoint(str(folder), pytest.fail), (family,), "cpu", in_8bit=in_8bit)
 
 
 class Int8Params(nn.Parameter):
-    """As the package's, but whole numbers stay halves."""
+    """As in bitsandbytes, but values are not rounded to whole numbers."""
 
     def __new__(cls, data, requires_grad=False, has_fp16_weights=False):
         assert data.is_meta or data.dtype == torch.float16
@@ -46,9 +46,9 @@ def stand_in(monkeypatch):
 
 
 @pytest.mark.parametrize("family", ["llada", "qwen2"])
-def test_the_matrices_of_the_blocks_and_nothing_else(tmp_path, stand_in, family):
+def test_only_the_matrices_of_the_blocks_are_in_8_bits(tmp_path, stand_in, family):
     write_checkpoint(tmp_path, family)
-    whole, small = (read(tmp_path, family, in_8bit=choice) for choice in (False, True))
+    whole, small = (load(tmp_path, family, in_8bit=in_8bit) for in_8bit in (False, True))
     layers = {name for name, layer in small.named_modules() if isinstance(layer, Linear8bitLt)}
     assert len(layers) == 2 * 7
     assert all(name.startswith("model.layers.") for name in layers)
@@ -60,17 +60,17 @@ def test_the_matrices_of_the_blocks_and_nothing_else(tmp_path, stand_in, family)
         torch.testing.assert_close(parameter.float(), whole.get_parameter(name), **rounding)
 
 
-def test_close_to_whole_weights(tmp_path):
+def test_logits_are_close_to_those_of_full_precision(tmp_path):
     pytest.importorskip("bitsandbytes")
     write_checkpoint(tmp_path, "llada")
     ids = torch.arange(12)[None]
     with torch.no_grad():
-        whole, small = (read(tmp_path, "llada", in_8bit=choice)(input_ids=ids).logits for choice in (False, True))
+        whole, small = (load(tmp_path, "llada", in_8bit=in_8bit)(input_ids=ids).logits for in_8bit in (False, True))
     assert 0 < (whole - small).abs().max() < 0.5 * whole.std()
 
 
-def test_without_the_package(tmp_path, monkeypatch):
+def test_without_bitsandbytes(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "bitsandbytes", None)
     write_checkpoint(tmp_path, "llama")
     with pytest.raises(UsageError, match="load_in_8bit needs the package bitsandbytes, which is not installed"):
-        read(tmp_path, "llama", in_8bit=True)
+        load(tmp_path, "llama", in_8bit=True)

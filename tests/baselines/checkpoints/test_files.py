@@ -1,4 +1,4 @@
-"""Checkpoints on this machine: found, identified, downloaded, and refused when they are broken."""
+"""Checkpoints: finding, identifying and downloading them, and errors about damaged ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ import pytest
 from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError
 
 from mindrec_baselines.checkpoints import files
-from mindrec_baselines.checkpoints.files import find, fingerprint, open_checkpoint, tokenizer_folder, weight_files
+from mindrec_baselines.checkpoints.files import (
+    find_checkpoint,
+    fingerprint,
+    open_checkpoint,
+    tokenizer_folder,
+    weight_files,
+)
 from mindrec_bench.errors import DataError
 
 from ..made_checkpoints import write_checkpoint, write_weights
@@ -23,7 +29,7 @@ NAME, COMMIT = "some-org/some-model", "0123abcd" * 5
 def no_network(monkeypatch):
     """Any attempt to open a connection fails the test."""
 
-    def refuse(*given, **more):
+    def refuse(*args, **kwargs):
         pytest.fail("the network was used")
 
     monkeypatch.setattr(socket, "create_connection", refuse)
@@ -37,7 +43,7 @@ def cache(tmp_path, monkeypatch):
     folder = tmp_path / "hub" / "snapshots" / COMMIT
     write_checkpoint(folder, "llada", shards=2)
 
-    def local(repository, *, revision=None, local_files_only=False, **more):
+    def local(repository, *, revision=None, local_files_only=False, **kwargs):
         assert local_files_only, "a download"
         if repository != NAME or revision not in (None, "main", COMMIT):
             raise LocalEntryNotFoundError("not here")
@@ -58,50 +64,55 @@ def test_a_folder_is_read(tmp_path, no_network, shards):
 
 
 def test_a_hub_id_in_the_cache_needs_no_network(cache, no_network):
-    assert find(NAME) == cache
+    assert find_checkpoint(NAME) == cache
     assert open_checkpoint(NAME, pytest.fail).folder == cache
     assert fingerprint(NAME) == fingerprint(f"{NAME}@main") == f"{NAME}@{COMMIT}"
 
 
-def test_a_download_that_was_broken_off_is_no_checkpoint(cache, no_network):
+def test_an_interrupted_download_is_not_a_checkpoint(cache, no_network):
     (cache / "model-00002-of-00002.safetensors").unlink()
-    assert find(NAME) is None
-    assert find(NAME, weights=False) == cache
+    assert find_checkpoint(NAME) is None
+    assert find_checkpoint(NAME, weights=False) == cache
 
 
-def test_a_missing_one_is_downloaded_with_safetensors_only(tmp_path, monkeypatch):
-    asked = []
+def test_a_missing_checkpoint_is_downloaded_with_safetensors_only(tmp_path, monkeypatch):
+    requests = []
 
     def download(repository, *, revision=None, local_files_only=False, **options):
         if local_files_only:
             raise LocalEntryNotFoundError("not here")
-        asked.append((repository, revision, options["allow_patterns"]))
-        write_checkpoint(tmp_path / "came", "llama")
-        return str(tmp_path / "came")
+        requests.append((repository, revision, options["allow_patterns"]))
+        write_checkpoint(tmp_path / "downloaded", "llama")
+        return str(tmp_path / "downloaded")
 
+    class Api:
+        def model_info(self, *args, **kwargs):
+            pass
+
+    monkeypatch.setattr(huggingface_hub, "HfApi", Api)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
     lines = []
-    assert open_checkpoint(f"{NAME}@v2", lines.append).folder == tmp_path / "came"
-    ((repository, revision, patterns),) = asked
+    assert open_checkpoint(f"{NAME}@v2", lines.append).folder == tmp_path / "downloaded"
+    ((repository, revision, patterns),) = requests
     assert (repository, revision) == (NAME, "v2")
     assert set(patterns) == {"*.json", "*.jinja", "*.safetensors"}
-    assert lines == [f"downloading {NAME}@v2 from the hub (what is there already is kept)"]
+    assert lines == [f"downloading {NAME}@v2 from the hub (files that are in the cache already are kept)"]
     tokenizer_folder(f"{NAME}@v2", lines.append)
-    assert asked[1][2] == ["*.json", "*.jinja"]
+    assert requests[1][2] == ["*.json", "*.jinja"]
 
 
-def test_offline_is_said_at_once(monkeypatch, tmp_path, no_network):
+def test_being_offline_is_reported_at_once(monkeypatch, tmp_path, no_network):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    for ask in (fingerprint, lambda name: open_checkpoint(name, lambda line: None)):
+    for call in (fingerprint, lambda name: open_checkpoint(name, lambda line: None)):
         with pytest.raises(DataError, match=r"'some-org/some-model' is not on this machine .*HF_HUB_OFFLINE is set"):
-            ask(NAME)
+            call(NAME)
 
 
-def test_a_licence_that_is_not_accepted(cache, monkeypatch):
+def test_an_unaccepted_licence(cache, monkeypatch):
     class Api:
-        def model_info(self, *given, **more):
+        def model_info(self, *args, **kwargs):
             raise GatedRepoError.__new__(GatedRepoError)
 
     monkeypatch.setattr(huggingface_hub, "HfApi", Api)
@@ -112,14 +123,14 @@ def test_a_licence_that_is_not_accepted(cache, monkeypatch):
 @pytest.mark.parametrize("name", ["nowhere", "a/b/c", "/no/such/folder", "org/name:x"])
 def test_neither_a_folder_nor_a_hub_id(name):
     with pytest.raises(DataError, match="neither a folder nor a hub id such as ORG/NAME"):
-        find(name)
+        find_checkpoint(name)
 
 
-def test_what_is_missing_is_named(tmp_path):
+def test_missing_files_are_named(tmp_path):
     write_checkpoint(tmp_path, "llama", shards=2)
     (tmp_path / "model-00001-of-00002.safetensors").unlink()
     with pytest.raises(DataError, match=r"lacks model-00001-of-00002\.safetensors in"):
-        find(str(tmp_path))
+        find_checkpoint(str(tmp_path))
     (tmp_path / "model.safetensors.index.json").unlink()
     (tmp_path / "pytorch_model.bin").write_bytes(b"a pickle")
     with pytest.raises(DataError, match=r"lacks model\.safetensors in .*safetensors files only"):
@@ -137,10 +148,10 @@ def test_an_index_may_not_leave_the_folder(tmp_path):
 
 
 @pytest.mark.parametrize(("file", "content"), [("config.json", b"{"), ("model.safetensors", b"not safetensors")])
-def test_what_is_broken_is_named(tmp_path, file, content):
+def test_damaged_files_are_named(tmp_path, file, content):
     write_checkpoint(tmp_path, "llama", shards=1)
     (tmp_path / file).write_bytes(content)
-    with pytest.raises(DataError, match=rf"{file} of the checkpoint .* broken"):
+    with pytest.raises(DataError, match=rf"{file} of the checkpoint .* damaged"):
         open_checkpoint(str(tmp_path), pytest.fail)
 
 

@@ -1,4 +1,4 @@
-"""LLaDA's configuration and tensor names, translated."""
+"""The translation of LLaDA's configuration and tensor names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mindrec_bench.errors import DataError
 
 from ..made_checkpoints import config
 
-PUBLISHED = {
+PUBLISHED_CONFIG = {
     "model_type": "llada",
     "d_model": 4096,
     "n_heads": 32,
@@ -22,11 +22,11 @@ PUBLISHED = {
     "embedding_size": 126464,
     "max_sequence_length": 4096,
 }
-"""What LLaDA-8B-Instruct says (spec: facts about published checkpoints)."""
+"""The configuration of LLaDA-8B-Instruct."""
 
 
 def test_the_published_llada():
-    found = translate_config(PUBLISHED, "x", ("llada",))
+    translated = translate_config(PUBLISHED_CONFIG, "x", ("llada",))
     expected = {
         "model_type": "llama",
         "hidden_size": 4096,
@@ -40,27 +40,31 @@ def test_the_published_llada():
         "max_position_embeddings": 4096,
         "tie_word_embeddings": False,
     }
-    assert {key: found[key] for key in expected} == expected
+    assert {key: translated[key] for key in expected} == expected
 
 
-def test_what_llada_may_leave_out():
-    short = {key: PUBLISHED[key] for key in ("model_type", "d_model", "n_heads", "n_layers", "vocab_size")}
-    found = translate_config({**short, "embedding_size": None, "mlp_ratio": 3}, "x", ("llada",))
-    assert (found["num_key_value_heads"], found["intermediate_size"], found["vocab_size"]) == (32, 12288, 126464)
+def test_keys_that_llada_may_leave_out():
+    short = {key: PUBLISHED_CONFIG[key] for key in ("model_type", "d_model", "n_heads", "n_layers", "vocab_size")}
+    translated = translate_config({**short, "embedding_size": None, "mlp_ratio": 3}, "x", ("llada",))
+    assert (translated["num_key_value_heads"], translated["intermediate_size"], translated["vocab_size"]) == (
+        32,
+        12288,
+        126464,
+    )
 
 
-def test_other_families_keep_their_words():
-    given = config("qwen2", 300) | {"auto_map": {"AutoModel": "code.Model"}}
-    assert translate_config(given, "x", ("qwen2",)) == config("qwen2", 300)
+def test_other_families_keep_their_keys():
+    original = config("qwen2", 300) | {"auto_map": {"AutoModel": "code.Model"}}
+    assert translate_config(original, "x", ("qwen2",)) == config("qwen2", 300)
 
 
 def test_another_family_is_refused():
-    with pytest.raises(DataError, match="'x' is of model_type 'qwen2', and this model reads llada and llama"):
+    with pytest.raises(DataError, match="'x' has model_type 'qwen2', but this model reads llada and llama"):
         translate_config(config("qwen2", 9), "x", ("llada", "llama"))
 
 
 @pytest.mark.parametrize(
-    ("change", "complaint"),
+    ("change", "message"),
     [
         ({"alibi": True}, "sets alibi=True, so"),
         ({"rope": False}, "sets rope=False"),
@@ -69,9 +73,9 @@ def test_another_family_is_refused():
     ],
     ids=str,
 )
-def test_a_llada_that_is_not_llama_is_refused(change, complaint):
-    with pytest.raises(DataError, match=complaint):
-        translate_config(PUBLISHED | change, "x", ("llada",))
+def test_a_llada_that_is_not_llama_is_refused(change, message):
+    with pytest.raises(DataError, match=message):
+        translate_config(PUBLISHED_CONFIG | change, "x", ("llada",))
 
 
 def test_a_llada_without_its_keys_is_refused():
@@ -80,7 +84,7 @@ def test_a_llada_without_its_keys_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs"),
+    ("name", "published"),
     [
         ("model.embed_tokens.weight", "model.transformer.wte.weight"),
         ("lm_head.weight", "model.transformer.ff_out.weight"),
@@ -89,6 +93,6 @@ def test_a_llada_without_its_keys_is_refused():
         ("model.layers.7.mlp.down_proj.weight", "model.transformer.blocks.7.ff_out.weight"),
     ],
 )
-def test_names(ours, theirs):
-    assert published_name(ours, "llada") == theirs
-    assert published_name(ours, "llama") == ours
+def test_names_of_tensors(name, published):
+    assert published_name(name, "llada") == published
+    assert published_name(name, "llama") == name

@@ -1,4 +1,4 @@
-"""The estimate of memory, and what follows from it."""
+"""The estimate of memory, and `--size auto`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from mindrec_baselines.checkpoints import memory
-from mindrec_baselines.checkpoints.memory import reason_against, training_bytes
+from mindrec_baselines.checkpoints.memory import auto_size_obstacle, training_bytes
 
 from ..made_checkpoints import HIDDEN, INNER, LAYERS, weights, write_checkpoint
 
 
-def test_the_estimate_by_hand():
+def test_the_estimate_equals_a_sum_by_hand():
     rows, d = 1000, HIDDEN
     shapes = {name: tuple(tensor.shape) for name, tensor in weights("llada", rows).items()}
     matrices = LAYERS * (4 * d * d + 3 * d * INNER)
@@ -25,14 +25,14 @@ def test_the_estimate_by_hand():
     assert training_bytes(shapes) == expected
 
 
-@pytest.mark.parametrize(("there", "reason"), [(10**12, ""), (10**5, "takes about 0 GiB and the GPU has 0")])
-def test_weights_that_are_here_must_fit(tmp_path, monkeypatch, there, reason):
+@pytest.mark.parametrize(("available", "obstacle"), [(10**12, ""), (10**5, "takes about 0 GiB and the GPU has 0")])
+def test_local_weights_must_fit_the_gpu(tmp_path, monkeypatch, available, obstacle):
     write_checkpoint(tmp_path, "llada")
-    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: SimpleNamespace(total_memory=there))
-    assert reason in reason_against(str(tmp_path))
-    assert bool(reason_against(str(tmp_path))) == bool(reason)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: SimpleNamespace(total_memory=available))
+    assert obstacle in auto_size_obstacle(str(tmp_path))
+    assert bool(auto_size_obstacle(str(tmp_path))) == bool(obstacle)
 
 
-def test_weights_that_are_not_here(monkeypatch):
-    monkeypatch.setattr(memory, "find", lambda name: None)
-    assert reason_against("org/name") == "the weights of org/name are not in the hub's cache"
+def test_weights_that_are_not_in_the_cache(monkeypatch):
+    monkeypatch.setattr(memory, "find_checkpoint", lambda name: None)
+    assert auto_size_obstacle("org/name") == "the weights of org/name are not in the hub's cache"

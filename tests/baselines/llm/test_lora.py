@@ -1,4 +1,4 @@
-"""What LoRA trains on a published network."""
+"""What LoRA trains on a published network, and its files."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def test_what_is_trained(base, train_tokens):
     base.to(torch.bfloat16)
     network = add_lora(base, codes, train_tokens, dropout=0.05)
     trained = {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
-    narrow = HIDDEN // HEADS * KV_HEADS
-    widths = [2 * HIDDEN, HIDDEN + narrow, HIDDEN + narrow, 2 * HIDDEN, *[HIDDEN + INNER] * 3]
+    kv_width = HIDDEN // HEADS * KV_HEADS
+    widths = [2 * HIDDEN, HIDDEN + kv_width, HIDDEN + kv_width, 2 * HIDDEN, *[HIDDEN + INNER] * 3]
     tokens = 2 * HIDDEN * (rows if train_tokens == "all" else len(codes))
     assert sum(parameter.numel() for parameter in trained.values()) == 8 * LAYERS * sum(widths) + tokens
     assert {parameter.dtype for parameter in trained.values()} == {torch.float32}
     scales = {layer.scaling["default"] for layer in network.modules() if hasattr(layer, "lora_A")}
     assert scales == {32 / 8}
-    drops = {layer.p for layer in network.modules() if isinstance(layer, torch.nn.Dropout)}
-    assert drops == {0.05}
+    dropouts = {layer.p for layer in network.modules() if isinstance(layer, torch.nn.Dropout)}
+    assert dropouts == {0.05}
 
 
 def test_an_untrained_adapter_changes_nothing(base):
@@ -44,7 +44,7 @@ def test_an_untrained_adapter_changes_nothing(base):
 
 
 @pytest.mark.parametrize("train_tokens", ["all", "new"])
-def test_saved_and_read_back(base, tmp_path, train_tokens):
+def test_a_saved_adapter_loads_to_the_same_network(base, tmp_path, train_tokens):
     network = add_lora(base, [5, 6, 9], train_tokens, 0.0)
     torch.manual_seed(0)
     for parameter in network.parameters():
@@ -54,11 +54,11 @@ def test_saved_and_read_back(base, tmp_path, train_tokens):
     with torch.no_grad():
         expected = network(input_ids=ids).logits
     save_lora(network, tmp_path / "fit")
-    fresh = load_network(open_checkpoint(str(tmp_path), pytest.fail), ("qwen2",), "cpu")
+    reloaded = load_network(open_checkpoint(str(tmp_path), pytest.fail), ("qwen2",), "cpu")
     with torch.no_grad():
-        torch.testing.assert_close(load_lora(fresh, tmp_path / "fit", "cpu")(input_ids=ids).logits, expected)
+        torch.testing.assert_close(load_lora(reloaded, tmp_path / "fit", "cpu")(input_ids=ids).logits, expected)
 
 
-def test_nothing_to_read(base, tmp_path):
+def test_a_missing_adapter(base, tmp_path):
     with pytest.raises(DataError, match="adapter is missing, damaged or of another network"):
         load_lora(base, tmp_path / "nowhere", "cpu")

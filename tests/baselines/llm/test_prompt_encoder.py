@@ -1,4 +1,4 @@
-"""Text and tokens of published LLMs: codes, prompts, targets and special tokens."""
+"""Tokens of codes, prompts, targets, and special tokens of published LLMs."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import json
 import numpy as np
 import pytest
 
-from mindrec_baselines.llm.prompt_encoder import LLADA_MASK_ID, code_names, open_prompt_encoder
-from mindrec_baselines.llm.templates import PARAPHRASES
+from mindrec_baselines.llm.prompt_encoder import LLADA_MASK_ID, code_tokens, open_prompt_encoder
+from mindrec_baselines.llm.templates import TEMPLATES
 from mindrec_bench.core.dataset import Histories
 from mindrec_bench.errors import DataError
 
-from ..made_checkpoints import SPECIAL, write_checkpoint, write_tokenizer
-from ..published import chat
+from ..made_checkpoints import SPECIAL_TOKENS, write_checkpoint, write_tokenizer
+from ..published import prompt_encoder
 
 FAMILIES = ("llada", "llama", "qwen2")
 
@@ -35,84 +35,86 @@ def space(chain):
     return chain().space(categories=True)
 
 
-def test_a_token_a_code_after_the_vocabulary(family, folder, space):
-    words = chat(folder, family, space)
-    known = 256 + len(SPECIAL[family])
-    assert words.codes.tolist() == list(range(known, known + space.offsets[-1]))
-    assert words.new == tuple(words.codes.tolist())
-    names = code_names(space)
+def test_each_code_has_a_token_after_the_vocabulary(family, folder, space):
+    encoder = prompt_encoder(folder, family, space)
+    known = 256 + len(SPECIAL_TOKENS[family])
+    assert encoder.code_token_ids.tolist() == list(range(known, known + space.offsets[-1]))
+    assert encoder.new_token_ids == tuple(encoder.code_token_ids.tolist())
+    names = code_tokens(space)
     assert names[:2] == ["<c1_0>", "<c1_1>"]
     assert names[-1] == "<s4_4>"
-    assert words.tokenizer("".join(names), add_special_tokens=False)["input_ids"] == words.codes.tolist()
+    assert encoder.tokenizer("".join(names), add_special_tokens=False)["input_ids"] == encoder.code_token_ids.tolist()
 
 
-def test_numbers_of_the_files_name_the_codes(chain):
+def test_tokens_of_codes_have_the_numbers_of_the_files(chain):
     space = type(chain().space(categories=False)).build(np.array([[7, 0], [3, 0], [7, 12]]))
-    assert code_names(space) == ["<s1_3>", "<s1_7>", "<s2_0>", "<s2_12>"]
+    assert code_tokens(space) == ["<s1_3>", "<s1_7>", "<s2_0>", "<s2_12>"]
 
 
-def test_tokens_that_are_there_are_not_new(family, folder, space, tmp_path):
-    words = chat(folder, family, space)
-    words.tokenizer.save_pretrained(tmp_path)
+def test_known_tokens_are_not_new(family, folder, space, tmp_path):
+    encoder = prompt_encoder(folder, family, space)
+    encoder.tokenizer.save_pretrained(tmp_path)
     (tmp_path / "config.json").write_text((folder / "config.json").read_text())
     config = json.loads((folder / "config.json").read_text())
     again = open_prompt_encoder(tmp_path, config, space, ["{history}"], masked=family == "llada", released_pad=False)
-    assert again.new == ()
-    assert again.codes.tolist() == words.codes.tolist()
+    assert again.new_token_ids == ()
+    assert again.code_token_ids.tolist() == encoder.code_token_ids.tolist()
 
 
-def test_a_prompt_is_a_turn_of_the_user_up_to_the_assistants(family, folder, space):
-    words = chat(folder, family, space, PARAPHRASES)
+def test_a_prompt_is_the_turn_of_the_user_up_to_that_of_the_assistant(family, folder, space):
+    encoder = prompt_encoder(folder, family, space, TEMPLATES)
     histories = Histories(np.array([[-1, -1, 4, 7]]), np.array([0]))
-    for which, paraphrase in enumerate(PARAPHRASES):
-        (text,) = words.texts(histories, np.array([which]))
-        before, after = paraphrase.split("{history}")
+    for index, template in enumerate(TEMPLATES):
+        (text,) = encoder.prompt_texts(histories, np.array([index]))
+        before, after = template.split("{history}")
         items = "<c1_0><c2_1>-<s1_0><s2_1><s3_1><s4_4>\n<c1_0><c2_1>-<s1_1><s2_1><s3_0><s4_2>"
         assert before + items + after in text
         assert text.index("user") < text.index(before) < text.index(after) < text.index("assistant")
         assert "{" not in text
-    assert len({words.templates[which] for which in range(len(PARAPHRASES))}) >= 8
+    assert len({encoder.templates[index] for index in range(len(TEMPLATES))}) >= 8
 
 
 def test_without_categories_an_item_is_its_sid(family, folder, chain):
-    words = chat(folder, family, chain().space(categories=False))
-    assert words.items[4] == "<s1_0><s2_1><s3_1><s4_4>"
-    assert words.tail((0, 1, 2, 3)).places == (0, 1, 2, 3)
+    encoder = prompt_encoder(folder, family, chain().space(categories=False))
+    assert encoder.item_texts[4] == "<s1_0><s2_1><s3_1><s4_4>"
+    assert encoder.target_layout((0, 1, 2, 3)).slot_positions == (0, 1, 2, 3)
 
 
 def test_prompts_are_padded_on_the_left(family, folder, space):
-    words = chat(folder, family, space)
+    encoder = prompt_encoder(folder, family, space)
     histories = Histories(np.array([[-1, -1, 4], [3, 4, 5]]), np.arange(2))
-    ids, seen = words.prompts(histories, np.array([0, 0]))
-    assert ids.shape == seen.shape
-    assert seen[1].all()
-    padding = int((~seen[0]).sum())
+    token_ids, attention_mask = encoder.encode_prompts(histories, np.array([0, 0]))
+    assert token_ids.shape == attention_mask.shape
+    assert attention_mask[1].all()
+    padding = int((~attention_mask[0]).sum())
     assert padding == 2 * 8, "two items of 6 codes, the separator and the line break"
-    assert not seen[0, :padding].any()
-    assert (ids[0, :padding] == words.pad).all()
-    assert words.tokenizer.decode(ids[0, padding:]) == words.texts(histories[:1], np.array([0]))[0]
+    assert not attention_mask[0, :padding].any()
+    assert (token_ids[0, :padding] == encoder.pad_token_id).all()
+    assert encoder.tokenizer.decode(token_ids[0, padding:]) == encoder.prompt_texts(histories[:1], np.array([0]))[0]
 
 
-def test_the_target_follows(family, folder, space):
-    words = chat(folder, family, space)
-    (dash,) = words.separator
+def test_the_layout_of_the_target(family, folder, space):
+    encoder = prompt_encoder(folder, family, space)
+    (dash,) = encoder.separator_ids
     end = {"llada": "<|endoftext|>", "llama": "<|eot_id|>", "qwen2": "<|im_end|>"}[family]
-    assert words.end == words.tokenizer.convert_tokens_to_ids(end)
-    tail = words.tail(range(6))
-    assert tail.ids == (-1, -1, dash, -1, -1, -1, -1, words.end)
-    assert tail.places == (0, 1, 3, 4, 5, 6)
-    without = words.tail((2, 3, 4, 5))
-    assert without.ids == (dash, -1, -1, -1, -1, words.end)
-    assert without.places == (1, 2, 3, 4)
+    assert encoder.end_token_id == encoder.tokenizer.convert_tokens_to_ids(end)
+    layout = encoder.target_layout(range(6))
+    assert layout.token_ids == (-1, -1, dash, -1, -1, -1, -1, encoder.end_token_id)
+    assert layout.slot_positions == (0, 1, 3, 4, 5, 6)
+    without = encoder.target_layout((2, 3, 4, 5))
+    assert without.token_ids == (dash, -1, -1, -1, -1, encoder.end_token_id)
+    assert without.slot_positions == (1, 2, 3, 4)
 
 
 def test_special_tokens_of_llada(tmp_path, space):
     write_checkpoint(tmp_path, "llada")
-    words = chat(tmp_path, "llada", space)
-    names = words.tokenizer.convert_tokens_to_ids
-    assert words.mask == names("<|mdm_mask|>")
-    assert words.pad == names("<|endoftext|>"), "the tokenizer has no pad: any token, since it is masked"
-    assert chat(tmp_path, "llada", space, released_pad=True).pad == names("<|reserved_token_0|>")
+    encoder = prompt_encoder(tmp_path, "llada", space)
+    names = encoder.tokenizer.convert_tokens_to_ids
+    assert encoder.mask_token_id == names("<|mdm_mask|>")
+    assert encoder.pad_token_id == names("<|endoftext|>"), (
+        "the tokenizer has no padding token; any will do, because padding is masked"
+    )
+    assert prompt_encoder(tmp_path, "llada", space, released_pad=True).pad_token_id == names("<|reserved_token_0|>")
 
 
 @pytest.mark.parametrize(
@@ -120,17 +122,17 @@ def test_special_tokens_of_llada(tmp_path, space):
     [({"mask_token_id": 5}, 5), ({"vocab_size": 126464}, LLADA_MASK_ID)],
     ids=["config", "known"],
 )
-def test_other_sources_of_the_mask(tmp_path, space, monkeypatch, config, expected):
-    monkeypatch.setitem(SPECIAL, "llada", ["<|startoftext|>", "<|endoftext|>"])
+def test_other_sources_of_the_mask_token(tmp_path, space, monkeypatch, config, expected):
+    monkeypatch.setitem(SPECIAL_TOKENS, "llada", ["<|startoftext|>", "<|endoftext|>"])
     write_tokenizer(tmp_path, "llada")
-    words = open_prompt_encoder(
+    encoder = open_prompt_encoder(
         tmp_path, {"model_type": "llada", **config}, space, ["{history}"], masked=True, released_pad=False
     )
-    assert words.mask == expected
+    assert encoder.mask_token_id == expected
 
 
-def test_no_mask_at_all(tmp_path, space, monkeypatch):
-    monkeypatch.setitem(SPECIAL, "llada", ["<|startoftext|>", "<|endoftext|>"])
+def test_without_any_mask_token(tmp_path, space, monkeypatch):
+    monkeypatch.setitem(SPECIAL_TOKENS, "llada", ["<|startoftext|>", "<|endoftext|>"])
     write_tokenizer(tmp_path, "llada")
     with pytest.raises(DataError, match="names a mask token"):
         open_prompt_encoder(
@@ -144,6 +146,6 @@ def test_a_tokenizer_without_a_chat_template(tmp_path, space):
         open_prompt_encoder(tmp_path, {"model_type": "llama"}, space, ["{history}"], masked=False, released_pad=False)
 
 
-def test_no_tokenizer(tmp_path, space):
-    with pytest.raises(DataError, match="has no tokenizer that can be read"):
+def test_a_missing_tokenizer(tmp_path, space):
+    with pytest.raises(DataError, match="has no readable tokenizer"):
         open_prompt_encoder(tmp_path, {"model_type": "llada"}, space, ["{history}"], masked=False, released_pad=False)

@@ -1,39 +1,39 @@
-"""Paraphrases, built in and from a file."""
+"""Prompt templates, built in and from a file."""
 
 from __future__ import annotations
 
 import pytest
 
-from mindrec_baselines.llm.templates import PARAPHRASES, read_templates
+from mindrec_baselines.llm.templates import TEMPLATES, read_templates
 from mindrec_bench.errors import DataError
 
 
-def test_the_built_in_ones():
-    assert len(PARAPHRASES) >= 8
-    assert len({text.replace("{history}", "").lower() for text in PARAPHRASES}) == len(PARAPHRASES)
-    assert all(text.count("{history}") == 1 for text in PARAPHRASES)
-    assert read_templates(None) == PARAPHRASES
+def test_built_in_templates():
+    assert len(TEMPLATES) >= 8
+    assert len({text.replace("{history}", "").lower() for text in TEMPLATES}) == len(TEMPLATES)
+    assert all(text.count("{history}") == 1 for text in TEMPLATES)
+    assert read_templates(None) == TEMPLATES
 
 
-def test_a_file_of_ones_own(tmp_path):
-    path = tmp_path / "mine.txt"
+def test_templates_from_a_file(tmp_path):
+    path = tmp_path / "templates.txt"
     path.write_text("Before:\n{history}\nNext?\n ---\n{history}, and then?\n\n---\n")
     assert read_templates(str(path)) == ("Before:\n{history}\nNext?", "{history}, and then?")
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "message"),
     [
-        ("", "and it has not"),
-        ("{history}\n---\nno place", "and paraphrase 2 has not"),
-        ("{history} {history}", "and paraphrase 1 has not"),
+        ("", "but it contains none"),
+        ("{history}\n---\nno field", "but template 2 does not contain it exactly once"),
+        ("{history} {history}", "but template 1 does not contain it exactly once"),
     ],
     ids=["empty", "without", "twice"],
 )
-def test_a_wrong_file(tmp_path, text, complaint):
-    path = tmp_path / "mine.txt"
+def test_a_malformed_file(tmp_path, text, message):
+    path = tmp_path / "templates.txt"
     path.write_text(text)
-    with pytest.raises(DataError, match=complaint):
+    with pytest.raises(DataError, match=message):
         read_templates(str(path))
 
 

@@ -1,4 +1,4 @@
-"""Published LLaDA: its answers, its loss, and its padding."""
+"""Published LLaDA: predictions, loss, padding."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mindrec_baselines.llm import text_denoiser
 from mindrec_bench.core.dataset import Histories
 
 from ..plain_llm import logits
-from ..published import masked, network
+from ..published import make_network, masked
 
 SLOTS = tuple(range(6))
 
@@ -23,31 +23,31 @@ def space(chain):
 
 
 @pytest.fixture(scope="module")
-def net(space, tmp_path_factory):
-    return network(tmp_path_factory.mktemp("llada"), "llada", space)
+def network(space, tmp_path_factory):
+    return make_network(tmp_path_factory.mktemp("llada"), "llada", space)
 
 
 def histories() -> Histories:
-    """Of 1, 4 and 2 items."""
+    """Histories of 1, 4 and 2 items."""
     items = np.array([[-1, -1, -1, 7], [3, 4, 5, 6], [-1, -1, 20, 21]])
     return Histories(items, np.arange(3))
 
 
-def merged(net) -> dict[str, torch.Tensor]:
-    """The tensors of the network with the adapters added to its matrices, under Llama's names."""
-    base = net.lora.get_base_model()
+def merged_tensors(network) -> dict[str, torch.Tensor]:
+    """The tensors of the network under Llama's names, with the adapters merged into the matrices."""
+    base = network.lora.get_base_model()
     tensors = {"model.embed_tokens.weight": base.model.embed_tokens.weight, "lm_head.weight": base.lm_head.weight}
     tensors["model.norm.weight"] = base.model.norm.weight
     for name, layer in base.model.layers.named_modules():
         if hasattr(layer, "lora_A"):
-            change = layer.lora_B["default"].weight @ layer.lora_A["default"].weight
-            tensors[f"model.layers.{name}.weight"] = layer.base_layer.weight + 32 / 8 * change
+            update = layer.lora_B["default"].weight @ layer.lora_A["default"].weight
+            tensors[f"model.layers.{name}.weight"] = layer.base_layer.weight + 32 / 8 * update
         elif name.endswith("layernorm"):
             tensors[f"model.layers.{name}.weight"] = layer.weight
     return {name: tensor.detach() for name, tensor in tensors.items()}
 
 
-def llada_names(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def with_llada_names(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     from mindrec_baselines.checkpoints.formats import published_name
 
     return {published_name(name, "llada"): tensor for name, tensor in tensors.items()}
@@ -57,35 +57,36 @@ CONFIG = {"model_type": "llada", "n_heads": 4, "n_kv_heads": 4, "n_layers": 2, "
 
 
 @pytest.mark.parametrize("slots", [SLOTS, (2, 3, 4, 5)], ids=["generate", "history"])
-def test_answers_equal_a_plain_computation_without_padding(net, space, slots):
-    context = net.begin(histories(), slots)
+def test_log_probs_equal_the_reference_without_padding(network, space, slots):
+    context = network.begin(histories(), slots)
     revealed = masked(3, 2, len(slots))
     revealed[:, 1, 1] = 2
-    found = context.log_probs(revealed, range(len(slots)))
-    assert found.shape == (3, 2, len(slots), max(space.sizes[slot] for slot in slots))
-    tensors = llada_names(merged(net))
-    tail = net.chat.tail(slots)
+    log_probs = context.log_probs(revealed, range(len(slots)))
+    assert log_probs.shape == (3, 2, len(slots), max(space.sizes[slot] for slot in slots))
+    tensors = with_llada_names(merged_tensors(network))
+    encoder, layout = network.encoder, network.encoder.target_layout(slots)
     for user in range(3):
-        prompt, seen = net.chat.prompts(histories()[user : user + 1], np.array([0]))
-        assert seen.all()
+        prompt_ids, attention_mask = encoder.encode_prompts(histories()[user : user + 1], np.array([0]))
+        assert attention_mask.all()
         for beam in range(2):
-            ids = list(tail.ids)
-            for slot, place, code in zip(slots, tail.places, revealed[user, beam].tolist(), strict=True):
-                ids[place] = net.chat.mask if code < 0 else int(net.chat.codes[space.offsets[slot] + code])
-            whole = logits(tensors, CONFIG, [*prompt[0].tolist(), *ids]).log_softmax(-1)
+            ids = list(layout.token_ids)
+            for slot, position, code in zip(slots, layout.slot_positions, revealed[user, beam].tolist(), strict=True):
+                token_id = encoder.code_token_ids[space.offsets[slot] + code]
+                ids[position] = encoder.mask_token_id if code < 0 else int(token_id)
+            whole = logits(tensors, CONFIG, [*prompt_ids[0].tolist(), *ids]).log_softmax(-1)
             for column, slot in enumerate(slots):
-                own = net.chat.codes[space.offsets[slot] : space.offsets[slot + 1]]
-                expected = whole[prompt.shape[1] + tail.places[column], own]
-                answer = found[user, beam, column, : len(own)].double()
-                torch.testing.assert_close(answer, expected, rtol=0, atol=1e-5)
-                assert (found[user, beam, column, len(own) :] == -torch.inf).all()
+                token_ids = encoder.code_token_ids[space.offsets[slot] : space.offsets[slot + 1]]
+                expected = whole[prompt_ids.shape[1] + layout.slot_positions[column], token_ids]
+                actual = log_probs[user, beam, column, : len(token_ids)].double()
+                torch.testing.assert_close(actual, expected, rtol=0, atol=1e-5)
+                assert (log_probs[user, beam, column, len(token_ids) :] == -torch.inf).all()
 
 
-def test_padding_changes_nothing_unless_it_is_attended_to(space, tmp_path, net):
-    alone = [net.begin(histories()[user : user + 1], SLOTS).log_probs(masked(1, 1, 6), SLOTS) for user in range(3)]
-    together = net.begin(histories(), SLOTS).log_probs(masked(3, 1, 6), SLOTS)
+def test_padding_changes_nothing_unless_it_is_attended_to(space, tmp_path, network):
+    alone = [network.begin(histories()[user : user + 1], SLOTS).log_probs(masked(1, 1, 6), SLOTS) for user in range(3)]
+    together = network.begin(histories(), SLOTS).log_probs(masked(3, 1, 6), SLOTS)
     torch.testing.assert_close(torch.cat(alone), together, rtol=0, atol=1e-5)
-    attending = network(tmp_path, "llada", space, attend_pads=True)
+    attending = make_network(tmp_path, "llada", space, attend_pads=True)
     released = attending.begin(histories(), SLOTS).log_probs(masked(3, 1, 6), SLOTS)
     torch.testing.assert_close(released[1], together[1], rtol=0, atol=1e-5)  # the longest has no padding
     for user in (0, 2):
@@ -93,47 +94,49 @@ def test_padding_changes_nothing_unless_it_is_attended_to(space, tmp_path, net):
         assert difference > 1e-3
 
 
-def test_parts_of_a_batch_are_answered_as_the_whole(net, monkeypatch):
-    context = net.begin(histories(), SLOTS)
+def test_chunks_of_a_batch_give_the_result_of_the_whole(network, monkeypatch):
+    context = network.begin(histories(), SLOTS)
     revealed = masked(3, 4, 6)
     revealed[:, torch.arange(4), torch.arange(4)] = 1
     whole = context.log_probs(revealed, [4, 5])
-    monkeypatch.setattr(text_denoiser, "TOKENS", 1)
+    monkeypatch.setattr(text_denoiser, "BATCH_TOKENS", 1)
     torch.testing.assert_close(context.log_probs(revealed, [4, 5]), whole, rtol=0, atol=1e-5)
 
 
-def test_asked_slots_come_in_the_order_asked(net):
-    context = net.begin(histories(), SLOTS)
+def test_slots_come_in_the_requested_order(network):
+    context = network.begin(histories(), SLOTS)
     whole = context.log_probs(masked(3, 2, 6), SLOTS)
     torch.testing.assert_close(context.log_probs(masked(3, 2, 6), [5, 0]), whole[:, :, [5, 0]])
 
 
-def test_loss_equals_a_plain_computation(net, space):
-    prompt, seen = net.chat.prompts(histories(), np.array([0, 1, 0]))
+def test_the_loss_equals_the_reference(network, space):
+    encoder = network.encoder
+    prompt_ids, attention_mask = encoder.encode_prompts(histories(), np.array([0, 1, 0]))
     codes = torch.from_numpy(space.item_codes[[8, 7, 22]])
     revealed = codes.clone()
     revealed[0, 2] = revealed[1, [0, 5]] = -1
     weights = torch.rand(3, 6, generator=torch.Generator().manual_seed(1))
-    given = {"prompt": torch.from_numpy(prompt), "seen": torch.from_numpy(seen)}
+    prompts = {"prompt_ids": torch.from_numpy(prompt_ids), "attention_mask": torch.from_numpy(attention_mask)}
     with torch.no_grad():
-        loss = net(**given, revealed=revealed, labels=codes, weights=weights)["loss"]
-    tensors, tail, total = llada_names(merged(net)), net.chat.tail(SLOTS), 0.0
+        loss = network(**prompts, revealed=revealed, labels=codes, weights=weights)["loss"]
+    tensors, layout, total = with_llada_names(merged_tensors(network)), encoder.target_layout(SLOTS), 0.0
     for user, slot in ((0, 2), (1, 0), (1, 5)):
-        ids = list(tail.ids)
-        for other, place in enumerate(tail.places):
-            hidden = revealed[user, other] < 0
-            ids[place] = net.chat.mask if hidden else int(net.chat.codes[space.offsets[other] + codes[user, other]])
-        text = prompt[user, seen[user]].tolist()
-        scores = logits(tensors, CONFIG, [*text, *ids])[len(text) + tail.places[slot]]
-        label = net.chat.codes[space.offsets[slot] + codes[user, slot]]
+        ids = list(layout.token_ids)
+        for other, position in enumerate(layout.slot_positions):
+            token_id = encoder.code_token_ids[space.offsets[other] + codes[user, other]]
+            ids[position] = encoder.mask_token_id if revealed[user, other] < 0 else int(token_id)
+        text = prompt_ids[user, attention_mask[user]].tolist()
+        scores = logits(tensors, CONFIG, [*text, *ids])[len(text) + layout.slot_positions[slot]]
+        label = encoder.code_token_ids[space.offsets[slot] + codes[user, slot]]
         total -= float(scores.log_softmax(-1)[label] * weights[user, slot])
     assert float(loss) == pytest.approx(total / 3, rel=1e-5)
 
 
-def test_only_slots_are_ever_masked(net, space):
-    tail = net.chat.tail(SLOTS)
-    tokens = net.fill(tail, masked(1, 1, 6)[0], torch.arange(6))[0].tolist()
-    assert [place for place, token in enumerate(tokens) if token == net.chat.mask] == list(tail.places)
-    assert tokens[2] == net.chat.separator[0]
-    assert tokens[-1] == net.chat.end
-    assert json.dumps(tokens).count(str(net.chat.mask)) == 6
+def test_only_slots_are_masked(network, space):
+    encoder, layout = network.encoder, network.encoder.target_layout(SLOTS)
+    tokens = network.target_ids(layout, masked(1, 1, 6)[0], torch.arange(6))[0].tolist()
+    masked_positions = [position for position, token in enumerate(tokens) if token == encoder.mask_token_id]
+    assert masked_positions == list(layout.slot_positions)
+    assert tokens[2] == encoder.separator_ids[0]
+    assert tokens[-1] == encoder.end_token_id
+    assert json.dumps(tokens).count(str(encoder.mask_token_id)) == 6

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mindrec_baselines.training import processes, trainer
+from mindrec_baselines.training.config import TrainingConfig
 from mindrec_bench.core.backbone import Task
 from mindrec_bench.distributed.launcher import launch
 from mindrec_bench.distributed.processes import WorkerContext
@@ -17,26 +18,26 @@ BATCH = 64
 
 
 @pytest.fixture
-def jobs(monkeypatch):
-    """The module of jobs, which worker processes find too."""
+def worker_functions(monkeypatch):
+    """The module `worker_functions`, where worker processes find it too."""
     monkeypatch.syspath_prepend(Path(__file__).parents[2])
-    import jobs
+    import worker_functions
 
-    return jobs
+    return worker_functions
 
 
-def test_processes_share_each_batch_and_nothing_else_changes(chain, jobs, tmp_path, monkeypatch) -> None:
-    """Without dropout, and where batches fill the epoch, two processes are one but for the order of sums.
+def test_processes_share_each_batch_and_nothing_else_changes(chain, worker_functions, tmp_path, monkeypatch) -> None:
+    """Without dropout, and where batches fill the epoch, two processes differ from one in the order of sums only.
 
-    The validation loss also counts a few examples twice, so that both have as many.
+    Their validation loss also counts a few examples twice, so that both have the same number.
     """
     data = next(data for data in map(chain, range(40, 300)) if len(data.train_examples()) % BATCH == 0)
     names = ("name", "users", "offsets", "items", "item_ids", "sids", "categories", "fingerprint")
     values = {name: getattr(data, name) for name in names}
     options = {"epochs": 2, "batch": BATCH, "dropout": 0.0}
-    monkeypatch.setattr(jobs.Llada, "_collate", jobs.Llada._collate)  # the job changes it
-    alone = jobs.train(WorkerContext(), print, values, tmp_path / "1", options)
-    both = launch(jobs.train, 2, (values, tmp_path / "2", options), notify=print, progress=print)
+    monkeypatch.setattr(worker_functions.Llada, "collator", worker_functions.Llada.collator)  # `train` changes it
+    alone = worker_functions.train(WorkerContext(), values, tmp_path / "1", options)
+    both = launch(worker_functions.train, 2, (values, tmp_path / "2", options), notify=print, progress=print)
     whole, *halves = (
         json.loads((tmp_path / name).read_text()) for name in ("1/keys-0.json", "2/keys-0.json", "2/keys-1.json")
     )
@@ -45,22 +46,22 @@ def test_processes_share_each_batch_and_nothing_else_changes(chain, jobs, tmp_pa
     assert (both.steps, both.epochs, both.parameters) == (alone.steps, alone.epochs, alone.parameters)
     assert both.valid_loss == pytest.approx(alone.valid_loss, rel=5e-3)
     assert alone.valid_loss[1] < alone.valid_loss[0]
-    left = {path.name for path in (tmp_path / "2").iterdir()}
-    assert left == {"model.json", "weights.safetensors", "keys-0.json", "keys-1.json"}
+    files = {path.name for path in (tmp_path / "2").iterdir()}
+    assert files == {"model.json", "weights.safetensors", "keys-0.json", "keys-1.json"}
 
 
 def test_a_batch_must_be_shared_evenly(chain, tmp_path, monkeypatch) -> None:
-    data, recipe = chain(), trainer.Recipe(lr=0.1, epochs=1, batch=6, patience=1)
+    data, config = chain(), TrainingConfig(lr=0.1, epochs=1, batch=6, patience=1)
     task = Task(data, data.space(categories=False), size="tiny")
-    for size, share in ((1, 6), (2, 3), (3, 2), (6, 1)):
-        monkeypatch.setattr(processes, "size", lambda size=size: size)
-        assert trainer._arguments(recipe, task, tmp_path).per_device_train_batch_size == share
+    for size, per_process in ((1, 6), (2, 3), (3, 2), (6, 1)):
+        monkeypatch.setattr(processes, "world_size", lambda size=size: size)
+        assert trainer._training_arguments(config, task, tmp_path).per_device_train_batch_size == per_process
     for size in (4, 12):
-        monkeypatch.setattr(processes, "size", lambda size=size: size)
+        monkeypatch.setattr(processes, "world_size", lambda size=size: size)
         with pytest.raises(UsageError, match=f"{size} processes can't share a batch of 6 evenly; give --train-devices"):
-            trainer._arguments(recipe, task, tmp_path)
+            trainer._training_arguments(config, task, tmp_path)
 
 
-def test_one_process_waits_for_nobody() -> None:
-    processes.meet()
-    assert (processes.rank(), processes.size(), processes.agreed(3.5)) == (0, 1, 3.5)
+def test_a_single_process_does_not_wait() -> None:
+    processes.barrier()
+    assert (processes.rank(), processes.world_size(), processes.broadcast(3.5)) == (0, 1, 3.5)

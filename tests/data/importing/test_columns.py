@@ -1,4 +1,4 @@
-"""Which column is what."""
+"""Columns are recognised by name, or given."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mindrec_bench.data.importing.columns import INTERACTION_ROLES, ITEM_ROLES, choose, parse_columns
+from mindrec_bench.data.importing.columns import INTERACTION_ROLES, ITEM_ROLES, match_columns, parse_columns
 from mindrec_bench.errors import DataError, UsageError
 
-NEEDED = ("user", "item", "timestamp")
+REQUIRED = ("user", "item", "timestamp")
 
 
 @pytest.mark.parametrize(
@@ -26,28 +26,28 @@ NEEDED = ("user", "item", "timestamp")
         ("UID SKU Date x", "UID SKU Date"),
     ],
 )
-def test_usual_names(header: str, names: str) -> None:
-    found = choose(Path("x"), header.split(), INTERACTION_ROLES, NEEDED, {})
-    assert [found.names[role] for role in INTERACTION_ROLES if role in found.names] == names.split()
+def test_known_names(header: str, names: str) -> None:
+    columns = match_columns(Path("x"), header.split(), INTERACTION_ROLES, REQUIRED, {})
+    assert [columns.by_role[role] for role in INTERACTION_ROLES if role in columns.by_role] == names.split()
 
 
 def test_given_names_come_first() -> None:
-    found = choose(Path("x"), ["user", "who", "item", "time"], INTERACTION_ROLES, NEEDED, {"user": "who"})
-    assert found.names["user"] == "who"
+    columns = match_columns(Path("x"), ["user", "who", "item", "time"], INTERACTION_ROLES, REQUIRED, {"user": "who"})
+    assert columns.by_role["user"] == "who"
     with pytest.raises(DataError, match=r"x has no column 'whom' for user; its columns are user, .*--column user=NAME"):
-        choose(Path("x"), ["user", "item", "time"], INTERACTION_ROLES, NEEDED, {"user": "whom"})
+        match_columns(Path("x"), ["user", "item", "time"], INTERACTION_ROLES, REQUIRED, {"user": "whom"})
 
 
 def test_category_levels_in_the_order_of_their_numbers() -> None:
     header = ["id", "category_10", "Category 2", "category1", "name"]
-    found = choose(Path("x"), header, ITEM_ROLES, ("id",), {})
-    assert found.levels == ("category1", "Category 2", "category_10")
-    assert found.names == {"id": "id", "title": "name"}
-    assert choose(Path("x"), [*header, "genres"], ITEM_ROLES, ("id",), {}).levels == ()
+    columns = match_columns(Path("x"), header, ITEM_ROLES, ("id",), {})
+    assert columns.category_levels == ("category1", "Category 2", "category_10")
+    assert columns.by_role == {"id": "id", "title": "name"}
+    assert match_columns(Path("x"), [*header, "genres"], ITEM_ROLES, ("id",), {}).category_levels == ()
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("pairs", "message"),
     [
         (["user"], r"--column is 'user'; write ROLE=NAME"),
         (["user="], r"write ROLE=NAME"),
@@ -55,10 +55,10 @@ def test_category_levels_in_the_order_of_their_numbers() -> None:
         (["user=a", "user=b"], r"gives user twice"),
     ],
 )
-def test_refused(given: list[str], message: str) -> None:
+def test_refused(pairs: list[str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        parse_columns(given)
+        parse_columns(pairs)
 
 
-def test_a_name_may_hold_an_equals_sign() -> None:
+def test_a_name_may_contain_an_equals_sign() -> None:
     assert parse_columns(["user=a=b", "item=c"]) == {"user": "a=b", "item": "c"}

@@ -1,20 +1,20 @@
-"""Times as numbers and as dates."""
+"""Timestamps as numbers and as dates."""
 
 from __future__ import annotations
 
 import pyarrow as pa
 import pytest
 
-from mindrec_bench.data.faults import Faults
-from mindrec_bench.data.importing.timestamps import Timestamps
+from mindrec_bench.data.importing.timestamps import TimestampParser
+from mindrec_bench.data.issues import Issues
 
 
-def read(*texts: str | None) -> tuple[list[float], list[str]]:
-    faults = Faults()
-    times = Timestamps(faults)
-    values = times.read(pa.array(texts, pa.string()), lambda row: f"row {row}")
-    times.check_units()
-    return values.tolist(), faults.lines()
+def parse(*texts: str | None) -> tuple[list[float], list[str]]:
+    issues = Issues()
+    parser = TimestampParser(issues)
+    times = parser.parse(pa.array(texts, pa.string()), lambda row: f"row {row}")
+    parser.check_units()
+    return times.tolist(), issues.lines()
 
 
 @pytest.mark.parametrize(
@@ -31,19 +31,19 @@ def read(*texts: str | None) -> tuple[list[float], list[str]]:
     ],
 )
 def test_seconds_since_1970(text: str, seconds: float) -> None:
-    assert read(text) == ([seconds], [])
+    assert parse(text) == ([seconds], [])
 
 
 def test_numbers_and_dates_together() -> None:
-    assert read("1400000000", "2014-05-13T16:53:21") == ([1_400_000_000, 1_400_000_001], [])
+    assert parse("1400000000", "2014-05-13T16:53:21") == ([1_400_000_000, 1_400_000_001], [])
 
 
 @pytest.mark.parametrize("text", ["05/13/2014", "May 13, 2014", "yesterday"])
-def test_other_dates_are_faults(text: str) -> None:
-    values, told = read("1", text)
-    assert values == [1, 0]
-    assert told[0].startswith("timestamps that are neither numbers since 1970 nor dates")
-    assert told[0].endswith(f"(row 1: '{text}')")
+def test_other_dates_are_issues(text: str) -> None:
+    times, issues = parse("1", text)
+    assert times == [1, 0]
+    assert issues[0].startswith("timestamps that are neither numbers since 1970 nor dates")
+    assert issues[0].endswith(f"(row 1: '{text}')")
 
 
 @pytest.mark.parametrize(
@@ -55,13 +55,13 @@ def test_other_dates_are_faults(text: str) -> None:
     ],
 )
 def test_several_units(texts: tuple[str, ...], units: str) -> None:
-    _, told = read(*texts)
-    assert len(told) == 1
-    assert all(part in told[0] for part in units.split(", "))
+    _, issues = parse(*texts)
+    assert len(issues) == 1
+    assert all(part in issues[0] for part in units.split(", "))
 
 
 def test_missing_and_negative() -> None:
-    _, told = read(None, "nan", "-5", "inf")
-    assert told[0] == "2 rows without timestamp (row 0, row 1)"
-    assert told[1].startswith("timestamps that are neither")
-    assert told[2] == "negative timestamps (row 2: -5)"
+    _, issues = parse(None, "nan", "-5", "inf")
+    assert issues[0] == "2 rows without timestamp (row 0, row 1)"
+    assert issues[1].startswith("timestamps that are neither")
+    assert issues[2] == "negative timestamps (row 2: -5)"

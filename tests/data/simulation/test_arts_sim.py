@@ -1,4 +1,4 @@
-"""`arts-sim`: its probabilities against a loop, against what it draws, and against the facts of Arts."""
+"""`arts-sim`: its probabilities against a loop, against its samples, and against statistics of Arts."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def padded(*rows: list[int]) -> np.ndarray:
 HISTORIES = padded([], [7], [3, 1, 4], [3, 1, 3], list(range(20, 20 + HISTORY)))
 
 
-def by_hand(simulation: Simulation, history: list[int]) -> np.ndarray:
+def probabilities_with_loops(simulation: Simulation, history: list[int]) -> np.ndarray:
     catalogue = simulation.catalogue
-    weights = [simulation.decay ** (len(history) - 1 - place) for place in range(len(history))]
+    weights = [simulation.decay ** (len(history) - 1 - index) for index in range(len(history))]
     scores = catalogue.popularity.copy()
     for item in range(len(scores)):
         for weight, past in zip(weights, history, strict=True):
@@ -54,10 +54,10 @@ def by_hand(simulation: Simulation, history: list[int]) -> np.ndarray:
 
 
 def test_closed_form(tiny: Simulation) -> None:
-    found = np.exp(tiny.log_probs(HISTORIES))
-    expected = [by_hand(tiny, [int(item) for item in row if item >= 0]) for row in HISTORIES]
-    assert found == pytest.approx(np.array(expected), rel=1e-9, abs=1e-15)
-    assert found.sum(axis=1) == pytest.approx(np.ones(len(HISTORIES)), abs=1e-12)
+    probabilities = np.exp(tiny.log_probs(HISTORIES))
+    expected = [probabilities_with_loops(tiny, [int(item) for item in row if item >= 0]) for row in HISTORIES]
+    assert probabilities == pytest.approx(np.array(expected), rel=1e-9, abs=1e-15)
+    assert probabilities.sum(axis=1) == pytest.approx(np.ones(len(HISTORIES)), abs=1e-12)
 
 
 def test_only_the_last_ten_items_matter(tiny: Simulation) -> None:
@@ -71,7 +71,7 @@ def test_only_the_last_ten_items_matter(tiny: Simulation) -> None:
 def test_draws_follow_the_probabilities(tiny: Simulation, row: int) -> None:
     n = 20_000
     uniforms = np.random.default_rng([1, row]).random(n)
-    drawn = tiny.draw(np.repeat(HISTORIES[row : row + 1], n, axis=0), uniforms)
+    drawn = tiny.sample_items(np.repeat(HISTORIES[row : row + 1], n, axis=0), uniforms)
     probabilities = np.exp(tiny.log_probs(HISTORIES[row : row + 1]))[0]
     counts = np.bincount(drawn, minlength=len(probabilities))
     assert counts[probabilities == 0].sum() == 0
@@ -143,13 +143,15 @@ def test_no_target_repeats_its_history(default: Dataset) -> None:
         assert not (examples.histories.items == examples.targets[:, None]).any()
 
 
-def test_optimum_by_hand(tiny: Simulation) -> None:
-    best = np.sort(np.array([by_hand(tiny, [int(item) for item in row if item >= 0]) for row in HISTORIES]))[:, ::-1]
-    found = optimum(tiny, HISTORIES, n_items=len(tiny.catalogue.popularity), ks=(1, 3))
-    assert list(found) == ["hr@1", "hr@3", "ndcg@1", "ndcg@3"]
-    assert found["hr@1"] == found["ndcg@1"] == pytest.approx(best[:, 0].mean())
-    assert found["hr@3"] == pytest.approx(best[:, :3].sum(axis=1).mean())
-    assert found["ndcg@3"] == pytest.approx((best[:, 0] + best[:, 1] / np.log2(3) + best[:, 2] / 2).mean())
+def test_optimum_against_loops(tiny: Simulation) -> None:
+    best = np.sort(
+        np.array([probabilities_with_loops(tiny, [int(item) for item in row if item >= 0]) for row in HISTORIES])
+    )[:, ::-1]
+    best_metrics = optimum(tiny, HISTORIES, n_items=len(tiny.catalogue.popularity), ks=(1, 3))
+    assert list(best_metrics) == ["hr@1", "hr@3", "ndcg@1", "ndcg@3"]
+    assert best_metrics["hr@1"] == best_metrics["ndcg@1"] == pytest.approx(best[:, 0].mean())
+    assert best_metrics["hr@3"] == pytest.approx(best[:, :3].sum(axis=1).mean())
+    assert best_metrics["ndcg@3"] == pytest.approx((best[:, 0] + best[:, 1] / np.log2(3) + best[:, 2] / 2).mean())
 
 
 def test_optimum_is_what_ranking_by_the_truth_reaches(default: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,7 +170,7 @@ def test_optimum_is_what_ranking_by_the_truth_reaches(default: Dataset, monkeypa
     popular = np.argsort(-default.train_counts())[:10]
     assert best["hr@10"] > 0.3
     assert (test.targets[:, None] == popular).any(axis=1).mean() < best["hr@10"] / 5
-    monkeypatch.setattr("mindrec_bench.data.simulation.arts_sim.BATCH_CELLS", 70 * default.n_items)
+    monkeypatch.setattr("mindrec_bench.data.simulation.arts_sim.BATCH_ELEMENTS", 70 * default.n_items)
     assert optimum(simulation, test.histories.items, n_items=len(simulation.catalogue.popularity)) == pytest.approx(
         best, rel=1e-9
     )
@@ -188,7 +190,7 @@ def test_refused(raw: dict[str, str], message: str) -> None:
         options.build(ArtsSim, "arts-sim", raw)
 
 
-def test_users_left_out_are_told() -> None:
-    told: list[str] = []
-    assert ArtsSim(users=40, items=50).load(None, users=30, notify=told.append).n_users == 30
-    assert told == ["the first 30 of 40 simulated users; --users all takes all"]
+def test_users_left_out_are_reported() -> None:
+    notices: list[str] = []
+    assert ArtsSim(users=40, items=50).load(None, users=30, notify=notices.append).n_users == 30
+    assert notices == ["the first 30 of 40 simulated users; --users all takes all"]

@@ -1,249 +1,84 @@
-"""The batched searches against the plain reference, on random tables, hand-made ties, and lifted catalogues."""
+"""The base class: a subclass sets its policies by name or by a property."""
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, assume, given, settings
-from hypothesis import strategies as st
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from mindrec_bench.core.code_space import MASK
-from mindrec_bench.core.dataset import Histories
-from mindrec_bench.core.lifting import adapt
-from mindrec_bench.core.protocols import Ranking
-from mindrec_bench.testing import Case, TabularDenoiser, catalogue_model, random_space
+from mindrec_bench.testing import DecodingProblem, TabularDenoiser, check_decoder, random_space
 from mindrec_decoders.bs import BeamSearch
 from mindrec_decoders.dbs_dedup import DbsDedup
-from mindrec_decoders.dbs_penalty import DbsPenalty
+from mindrec_decoders.search.diffusion_search import DiffusionSearch
+from mindrec_decoders.search.expansion import EXPANSIONS, left_to_right
+from mindrec_decoders.search.pruning import PRUNING_RULES, dedup
 
-from ..reference import Beam, NearTieError, search
-
-DECODERS = {
-    "standard": BeamSearch,
-    "distinct": DbsDedup,
-    "penalised": DbsPenalty,
-    "distinct_sids": lambda **options: DbsPenalty(variant="released", **options),
-}
-RULES = pytest.mark.parametrize("rule", DECODERS)
-MANY = settings(
-    derandomize=True,
-    max_examples=150,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+SIZES = (3, 2, 4)
+CASE = DecodingProblem(
+    "tables", random_space(SIZES, 6, seed=1), TabularDenoiser.random(SIZES, users=3, seed=2), "denoiser"
 )
 
 
-def answers(case: Case, user: int):
-    """The case's model as the reference wants it, each answer asked for alone."""
-    model = adapt(case.model, case.capability, "denoiser", case.space)
-    histories = Histories(np.array([[-1]]), np.array([user]))
-    context = model.begin(histories, tuple(range(case.space.n_slots)))
+@dataclass(frozen=True)
+class ByName(DiffusionSearch):
+    """Left to right, without repeats."""
 
-    def log_probs(codes: tuple[int, ...], slot: int) -> list[float]:
-        values = context.log_probs(torch.tensor([[codes]]), (slot,))[0, 0, 0].tolist()
-        return values[: case.space.sizes[slot]]
-
-    return log_probs
+    expansion = "left-to-right"
+    pruning = "dedup"
 
 
-def expected(case: Case, user: int, **options) -> list[Beam]:
-    start = (MASK,) * case.space.n_slots if case.start is None else tuple(case.start[user].tolist())
-    return search(answers(case, user), start, case.space.n_categories, user=user, **options)
+@dataclass(frozen=True)
+class ByProperty(DiffusionSearch):
+    """The same by policies of its own."""
+
+    @property
+    def expansion(self):
+        return left_to_right
+
+    @property
+    def pruning(self):
+        return lambda candidates, *, beam, n_categories: dedup(candidates, beam=beam, n_categories=n_categories)
 
 
-def compare(ranking: Ranking, row: int, wanted: list[Beam]) -> None:
-    assert ranking.lengths[row] == len(wanted)
-    assert [tuple(codes) for codes in ranking.codes[row, : len(wanted)].tolist()] == [codes for codes, _ in wanted]
-    assert ranking.scores[row, : len(wanted)].tolist() == pytest.approx([score for _, score in wanted], abs=1e-6)
-    assert (ranking.codes[row, len(wanted) :] == MASK).all()
-    assert (ranking.scores[row, len(wanted) :] == -math.inf).all()
+def decode(decoder):
+    return CASE.decode(decoder, np.arange(3), beam=4)
 
 
-@st.composite
-def shapes(draw) -> tuple[int, tuple[int, ...]]:
-    n_categories = draw(st.sampled_from([0, 2, 3]))
-    n_sids = draw(st.integers(1, 4))
-    top = 3 if n_categories else 4
-    sizes = draw(st.lists(st.integers(1, top), min_size=n_categories + n_sids, max_size=n_categories + n_sids))
-    return n_categories, tuple(sizes)
+def assert_same(one, other):
+    assert torch.equal(one.codes, other.codes)
+    assert torch.equal(one.scores, other.scores)
 
 
-def given_categories(case: Case, users: int) -> Case:
-    start = np.full((users, case.space.n_slots), MASK)
-    start[:, : case.space.n_categories] = case.space.item_codes[:users, : case.space.n_categories]
-    return Case(case.name, case.space, case.model, case.capability, start)
+def test_the_default_is_plain_beam_search():
+    assert_same(decode(DiffusionSearch()), decode(BeamSearch()))
 
 
-@RULES
-@MANY
-@given(
-    shape=shapes(),
-    seed=st.integers(0, 2**32 - 1),
-    beam=st.sampled_from([1, 2, 3, 10]),
-    impossible=st.sampled_from([0.0, 0.4]),
-    normalise=st.sampled_from(["vocabulary", "slot"]),
-    propose=st.sampled_from(["top", "top", "sample"]),
-    with_given=st.booleans(),
-)
-def test_random_tables(rule, shape, seed, beam, impossible, normalise, propose, with_given):
-    n_categories, sizes = shape
-    users = 3
-    model = TabularDenoiser.random(sizes, users=users, seed=seed, impossible=impossible)
-    case = Case("tables", random_space(sizes, 5, n_categories=n_categories, seed=seed), model, "denoiser")
-    if with_given:
-        case = given_categories(case, users)
-    options = {"normalise": normalise, "propose": propose}
-    try:
-        wanted = [expected(case, user, beam=beam, rule=rule, seed=seed, **options) for user in range(users)]
-    except NearTieError:
-        assume(False)
-    ranking = case.decode(DECODERS[rule](**options), np.arange(users), beam=beam, seed=seed)
-    for user in range(users):
-        compare(ranking, user, wanted[user])
+def test_a_property_works_like_a_name():
+    assert_same(decode(ByName()), decode(ByProperty()))
+    assert not torch.equal(decode(ByName()).scores, decode(DbsDedup()).scores)
+    check_decoder(ByName())
 
 
-@RULES
-@settings(MANY, max_examples=60)
-@given(
-    shape=shapes(),
-    seed=st.integers(0, 2**32 - 1),
-    beam=st.sampled_from([1, 3, 10, 40]),
-    with_given=st.booleans(),
-)
-def test_lifted_catalogues(rule, shape, seed, beam, with_given):
-    """Consistent conditionals: one sequence has the same score in every order, so ties between orders decide."""
-    n_categories, sizes = shape
-    probs = np.random.default_rng(seed).exponential(size=(2, 8)) ** 3
-    space = random_space(sizes, 8, n_categories=n_categories, seed=seed)
-    case = Case("catalogue", space, catalogue_model(probs), "items")
-    if with_given:
-        case = given_categories(case, 2)
-    try:
-        wanted = [expected(case, user, beam=beam, rule=rule) for user in range(2)]
-    except NearTieError:
-        assume(False)
-    ranking = case.decode(DECODERS[rule](), np.arange(2), beam=beam)
-    for user in range(2):
-        compare(ranking, user, wanted[user])
+def test_policies_are_no_options():
+    assert [field.name for field in fields(ByName)] == ["normalise", "propose"]
+    assert repr(ByName()).endswith("ByName(normalise='vocabulary', propose='top')")
 
 
-def uniform(sizes: tuple[int, ...], n_categories: int, users: int = 5) -> Case:
-    """All codes of a slot have probability 1/4 in every state."""
-    model = TabularDenoiser.random(sizes, users=users)
-    table = torch.where(model.table > -math.inf, math.log(0.25), -math.inf)
-    return Case("ties", random_space(sizes, 4, n_categories=n_categories), TabularDenoiser(table, sizes), "denoiser")
+@pytest.mark.parametrize("name", EXPANSIONS)
+def test_every_expansion_has_a_name_that_works(name):
+    decoder = type("Named", (DiffusionSearch,), {"expansion": name})()
+    assert decode(decoder).lengths.tolist() == [4, 4, 4]
 
 
-QUARTER, PENALTY = math.log(0.25), math.log(1 - math.log(1.5))
+@pytest.mark.parametrize("name", PRUNING_RULES)
+def test_every_pruning_rule_has_a_name_that_works(name):
+    decoder = type("Named", (DiffusionSearch,), {"pruning": name})()
+    assert decode(decoder).lengths.tolist() == [4, 4, 4]
 
 
-@pytest.mark.parametrize(
-    ("rule", "wanted"),
-    [
-        # Step 1 keeps 0-, 1- and -0. Their children 00, 01, 10, 11, 00, 10 tie: lower parent first, then lower code.
-        ("standard", [((0, 0), 2 * QUARTER), ((0, 1), 2 * QUARTER), ((1, 0), 2 * QUARTER)]),
-        ("distinct", [((0, 0), 2 * QUARTER), ((0, 1), 2 * QUARTER), ((1, 0), 2 * QUARTER)]),
-        ("distinct_sids", [((0, 0), 2 * QUARTER), ((0, 1), 2 * QUARTER), ((1, 0), 2 * QUARTER)]),
-        # 00 pays nothing; 01, 10 share a slot with it and pay; 11 would pay as much, and 00, 10 out of -0 more.
-        ("penalised", [((0, 0), 2 * QUARTER), ((0, 1), 2 * QUARTER + PENALTY), ((1, 0), 2 * QUARTER + PENALTY)]),
-    ],
-)
-def test_ties_by_hand(rule, wanted):
-    ranking = uniform((2, 2), 0).decode(DECODERS[rule](), np.arange(5), beam=3)
-    for row in range(5):
-        compare(ranking, row, wanted)
-
-
-def test_repeats_by_hand():
-    """0-, 1-, -0 and -1 all stay after step 1, and `standard` reaches each sequence twice: from 0- and 1- first."""
-    ranking = uniform((2, 2), 0).decode(BeamSearch(), np.array([0]), beam=8)
-    codes = [(0, 0), (0, 1), (1, 0), (1, 1), (0, 0), (1, 0), (0, 1), (1, 1)]
-    compare(ranking, 0, [(code, 2 * QUARTER) for code in codes])
-    deduplicated = uniform((2, 2), 0).decode(DbsDedup(), np.array([0]), beam=8)
-    compare(deduplicated, 0, [(code, 2 * QUARTER) for code in codes[:4]])
-
-
-@RULES
-@pytest.mark.parametrize("n_categories", [0, 2])
-@pytest.mark.parametrize("beam", [1, 2, 3, 10])
-def test_ties_against_the_reference(rule, n_categories, beam):
-    case = uniform((2, 3, 2, 4), n_categories)
-    wanted = expected(case, 0, beam=beam, rule=rule)
-    for users in (np.arange(5), np.array([4]), np.array([2, 0])):
-        ranking = case.decode(DECODERS[rule](), users, beam=beam)
-        for row in range(len(users)):
-            compare(ranking, row, wanted)
-
-
-def test_released_keeps_a_sid_once_where_categories_differ():
-    case = uniform((2, 2), 1)
-    released = case.decode(DbsPenalty(variant="released"), np.array([0]), beam=4)
-    compare(released, 0, [((0, 0), 2 * QUARTER), ((0, 1), 2 * QUARTER)])
-    deduplicated = case.decode(DbsDedup(), np.array([0]), beam=4)
-    compare(deduplicated, 0, [((c, s), 2 * QUARTER) for c in (0, 1) for s in (0, 1)])
-
-
-def test_a_beam_as_wide_as_the_tree_finds_the_best_items():
-    space = random_space((3, 3, 3), 9, seed=5)
-    probs = np.random.default_rng(6).exponential(size=(1, 9))
-    ranking = Case("catalogue", space, catalogue_model(probs), "items").decode(DbsDedup(), np.array([0]), beam=30)
-    mass: dict[tuple[int, ...], float] = {}
-    for codes, p in zip(space.item_codes.tolist(), (probs / probs.sum())[0], strict=True):
-        mass[tuple(codes)] = mass.get(tuple(codes), 0.0) + p
-    wanted = sorted(mass.items(), key=lambda entry: -entry[1])
-    compare(ranking, 0, [(codes, math.log(p)) for codes, p in wanted])
-
-
-def test_users_with_different_slots_revealed_are_refused():
-    case = uniform((2, 2), 1)
-    start = np.array([[0, MASK], [MASK, MASK]])
-    with pytest.raises(ValueError, match="same slots revealed"):
-        Case("mixed", case.space, case.model, "denoiser", start).decode(BeamSearch(), np.arange(2), beam=2)
-
-
-def test_nothing_to_fill():
-    case = uniform((2, 2), 1)
-    start = np.array([[1, 0]])
-    full = Case("full", case.space, case.model, "denoiser", start)
-    compare(full.decode(BeamSearch(), np.array([0]), beam=2), 0, [((1, 0), 0.0)])
-
-
-@RULES
-def test_no_host_device_copy_inside_a_step(rule):
-    """Reading a value, or asking where something is true, would make the host wait for the device in every step."""
-    waiting: list[str] = []
-
-    class Watch(TorchDispatchMode):
-        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-            if func.overloadpacket in (
-                torch.ops.aten._local_scalar_dense,
-                torch.ops.aten.nonzero,
-                torch.ops.aten.equal,
-            ):
-                waiting.append(str(func))
-            return func(*args, **(kwargs or {}))
-
-    class Context:
-        def log_probs(self, revealed, slots):
-            nonlocal started
-            started = started or len(waiting)
-            return context.log_probs(revealed, slots)
-
-    started = 0
-    case = uniform((2, 3, 2, 4), 2)
-    context = case.model.begin(Histories(np.full((2, 1), -1), np.arange(2)), (0, 1, 2, 3))
-    with Watch():
-        DECODERS[rule](propose="sample", normalise="slot").decode(Context(), case.canvas(np.arange(2)), beam=3)
-    assert started > 0, "the watch should see the look at canvas.start"
-    assert waiting[started:] == []
-
-
-def test_nan_is_no_result():
-    case = uniform((2, 2), 0)
-    case.model.table[1] = math.nan
-    ranking = case.decode(DbsPenalty(), np.arange(2), beam=3)
-    assert ranking.lengths.tolist() == [3, 0]
+def test_an_unknown_name_is_an_error():
+    decoder = type("Named", (DiffusionSearch,), {"pruning": "none"})()
+    with pytest.raises(KeyError, match="none"):
+        decode(decoder)

@@ -1,12 +1,12 @@
-"""Audit findings as text."""
+"""Audit findings as text and as JSON."""
 
 from __future__ import annotations
 
 import json
 
-from mindrec_bench.report.audit.audit_text import CHECKS, as_objects, to_text
+from mindrec_bench.report.audit.audit_text import CHECK_TITLES, to_dicts, to_text
 from mindrec_bench.report.audit.checks import Finding
-from mindrec_bench.report.audit.published import audit_paper
+from mindrec_bench.report.audit.published_tables import audit_paper
 
 FINDINGS = [
     Finding("counts", "Table 9, arts, a", "HR@1 0.0280 is whole."),
@@ -25,13 +25,13 @@ def test_problems_are_listed_and_passes_counted() -> None:
         "  Table 9, arts",
         "    p >= 0.5.",
     ]
-    assert "    HR@1 0.0280 is whole." in to_text(FINDINGS, everything=True).splitlines()
+    assert "    HR@1 0.0280 is whole." in to_text(FINDINGS, show_all=True).splitlines()
 
 
-def test_every_kind_of_the_papers_findings_is_shown() -> None:
+def test_every_kind_of_finding_about_the_paper_is_shown() -> None:
     findings = audit_paper()
-    assert {finding.id for finding in findings} == set(CHECKS)
+    assert {finding.id for finding in findings} == set(CHECK_TITLES)
     text = to_text(findings)
-    assert all(title in text for title in CHECKS.values())
+    assert all(title in text for title in CHECK_TITLES.values())
     assert "0.00505" in text
-    assert len(json.dumps(as_objects(findings))) > 1_000
+    assert len(json.dumps(to_dicts(findings))) > 1_000

@@ -1,4 +1,4 @@
-"""From stored runs to a table's data."""
+"""Stored runs fill the cells, the caption and the footnotes of a table."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from mindrec_bench.report.table_spec import TableSpec
-from mindrec_bench.report.table_spec_io import load_table, parse_table
+from mindrec_bench.report.table_spec_io import load_table_spec, parse_table_spec
 from mindrec_bench.report.tables.build import build_table
-from mindrec_bench.report.tables.caption import caption, footnotes
+from mindrec_bench.report.tables.caption import caption
+from mindrec_bench.report.tables.footnotes import footnotes
 from mindrec_bench.report.tables.run_data import load_systems
 from mindrec_bench.stats.comparison import compare
 
@@ -51,7 +52,7 @@ absent = "their code is not public"
 
 @pytest.fixture
 def spec() -> TableSpec:
-    return parse_table(TEXT, "mine", "mine.toml")
+    return parse_table_spec(TEXT, "mine", "mine.toml")
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def test_cells_hold_values_published_values_and_comparisons(spec: TableSpec, run
     assert reference.cells[0].difference == pytest.approx(runs[0]["metrics"]["hr@1"] - 0.1)
     assert (reference.cells[1].published, reference.cells[1].difference) == (None, None)
     assert all(cell.comparison is None for cell in reference.cells)
-    systems = load_systems([(run["run"], [run]) for run in runs], lists=True)
+    systems = load_systems([(run["run"], [run]) for run in runs], with_rankings=True)
     expected = compare(systems[0], systems[1:], spec.metrics, resamples=500, seed=3)
     assert [cell.comparison for cell in dedup.cells[:4]] == list(expected[0].values())
     assert dedup.cells[4].comparison is None  # shares of a run are shown, not tested
@@ -82,15 +83,15 @@ def test_cells_hold_values_published_values_and_comparisons(spec: TableSpec, run
     }
     assert (elsewhere.missing, elsewhere.reasons) == ({}, {"arts": "their code is not public"})
     assert table.users == {"arts": 60}
-    assert table.bounds["arts"].codes == 24
-    assert set(table.bounds["arts"].tokens.values()) == {table.bounds["arts"].full} == {60 * 10 * 4}
+    assert table.ttr_bounds["arts"].n_codes == 24
+    assert set(table.ttr_bounds["arts"].tokens.values()) == {table.ttr_bounds["arts"].full_tokens} == {60 * 10 * 4}
     assert same.cells[0].comparison == dedup.cells[0].comparison
 
 
-def test_ties_share_their_place_and_fewer_duplicates_are_better(spec: TableSpec, runs: list[dict[str, Any]]) -> None:
+def test_ties_share_a_rank_and_fewer_duplicates_are_better(spec: TableSpec, runs: list[dict[str, Any]]) -> None:
     table = build_table(spec, runs, resamples=100)
-    places = [[row.cells[column].place for row in table.rows] for column in (1, 4)]
-    assert places == [[2, 1, 1, 0, 0], [1, 2, 2, 0, 0]]
+    ranks = [[row.cells[column].rank for row in table.rows] for column in (1, 4)]
+    assert ranks == [[2, 1, 1, 0, 0], [1, 2, 2, 0, 0]]
 
 
 def test_search_error_is_a_column_where_it_is_known(store_run: Store) -> None:
@@ -100,14 +101,14 @@ def test_search_error_is_a_column_where_it_is_known(store_run: Store) -> None:
     runs = [store_run("markov", "bs"), store_run("markov", "dbs-dedup"), store_run("pop", "dbs-dedup")]
     runs[0]["search_error"] = {"exact@10": 0.25, "lost@10": 0.5}
     runs[1]["search_error"] = {"exact@10": 0.75, "lost@10": 0.125}
-    table = build_table(parse_table(text, "mine", "mine.toml"), runs, resamples=100)
+    table = build_table(parse_table_spec(text, "mine", "mine.toml"), runs, resamples=100)
     values = [[cell.value for cell in row.cells] for row in table.rows]
     assert values == [[0.25, 0.5], [0.75, 0.125], [None, None], [None, None], [None, None]]
-    assert [[cell.place for cell in row.cells] for row in table.rows[:3]] == [[2, 2], [1, 1], [0, 0]]
+    assert [[cell.rank for cell in row.cells] for row in table.rows[:3]] == [[2, 2], [1, 1], [0, 0]]
 
 
 def test_a_lone_value_is_not_the_best(spec: TableSpec, runs: list[dict[str, Any]]) -> None:
-    assert {cell.place for cell in build_table(spec, runs[:1]).rows[0].cells} == {0}
+    assert {cell.rank for cell in build_table(spec, runs[:1]).rows[0].cells} == {0}
 
 
 def test_without_its_reference_a_table_is_not_tested(spec: TableSpec, runs: list[dict[str, Any]]) -> None:
@@ -117,17 +118,17 @@ def test_without_its_reference_a_table_is_not_tested(spec: TableSpec, runs: list
     assert caption(table).endswith("Not tested on arts: no run of the reference there.")
 
 
-def test_where_a_reference_has_no_run_the_next_one_stands_in(spec: TableSpec, runs: list[dict[str, Any]]) -> None:
+def test_where_a_reference_has_no_run_the_next_one_is_used(spec: TableSpec, runs: list[dict[str, Any]]) -> None:
     table = build_table(replace(spec, reference=("elsewhere", "dedup", "bs")), runs, resamples=300)
     assert table.references == {"arts": "dedup"}
     tested = [row.label for row in table.rows if row.cells[0].comparison]
     assert tested == ["bs", "same as dedup"]
     assert "* differs from 'dedup' at 0.05" in caption(table)
-    unlike = replace(table, references={"arts": "dedup", "games": "bs"})
-    assert "* differs from 'dedup' (arts), 'bs' (games) at 0.05" in caption(unlike)
+    differing = replace(table, references={"arts": "dedup", "games": "bs"})
+    assert "* differs from 'dedup' (arts), 'bs' (games) at 0.05" in caption(differing)
 
 
-def test_intervals_on_request(spec: TableSpec, runs: list[dict[str, Any]]) -> None:
+def test_intervals_are_computed_on_request(spec: TableSpec, runs: list[dict[str, Any]]) -> None:
     plain, with_intervals = (build_table(spec, runs, with_intervals=flag, resamples=300) for flag in (False, True))
     assert all(cell.interval is None for row in plain.rows for cell in row.cells)
     hr, ndcg, entropy, ttr, _ = with_intervals.rows[1].cells
@@ -136,7 +137,7 @@ def test_intervals_on_request(spec: TableSpec, runs: list[dict[str, Any]]) -> No
     assert ttr.interval is None
 
 
-def test_the_caption_says_what_was_measured_and_how(spec: TableSpec, runs: list[dict[str, Any]]) -> None:
+def test_the_caption_states_what_was_measured_and_how(spec: TableSpec, runs: list[dict[str, Any]]) -> None:
     text = caption(build_table(spec, runs, resamples=500))
     assert "Measured on 60 users of arts; seed 42; beam 10." in text
     assert (
@@ -156,7 +157,7 @@ def test_footnotes_are_computed(spec: TableSpec, runs: list[dict[str, Any]]) -> 
 
 
 def test_under_trained_rows_are_named(store_run: Store) -> None:
-    spec = parse_table(TEXT.replace('"markov"', '"llada"'), "mine", "mine.toml")
+    spec = parse_table_spec(TEXT.replace('"markov"', '"llada"'), "mine", "mine.toml")
     run = store_run("llada", "bs", size="small", under_trained=True)
     table = build_table(spec, [run])
     assert any("Under-trained" in note and note.endswith(": bs.") for note in footnotes(table))
@@ -164,14 +165,14 @@ def test_under_trained_rows_are_named(store_run: Store) -> None:
     assert "size small" in caption(table)
 
 
-def test_a_time_limit_of_the_training_is_told(store_run: Store) -> None:
-    spec = parse_table(TEXT.replace('"markov"', '"llada"'), "mine", "mine.toml")
+def test_a_time_limit_of_the_training_is_stated(store_run: Store) -> None:
+    spec = parse_table_spec(TEXT.replace('"markov"', '"llada"'), "mine", "mine.toml")
     table = build_table(spec, [store_run("llada", "bs", size="small", max_minutes=40.0)])
     assert "Epochs trained: 2.5 on arts (at most 40 minutes): 'bs'." in footnotes(table)
 
 
-def test_several_seeds(store_run: Store) -> None:
-    spec = parse_table(TEXT.replace("reference", "seeds = [0, 1]\nreference"), "mine", "mine.toml")
+def test_several_seeds_are_averaged(store_run: Store) -> None:
+    spec = parse_table_spec(TEXT.replace("reference", "seeds = [0, 1]\nreference"), "mine", "mine.toml")
     runs = [store_run("markov", decoder, seed=seed) for decoder in ("bs", "dbs-dedup") for seed in (0, 1)]
     table = build_table(spec, runs, resamples=200)
     assert "mean of seeds 0, 1" in caption(table)
@@ -179,7 +180,7 @@ def test_several_seeds(store_run: Store) -> None:
     assert any("(60 users, 10 results of 4 codes, the lists of 2 seeds pooled)" in note for note in footnotes(table))
 
 
-def test_short_lists_are_said_not_to_compare(spec: TableSpec, store_run: Store) -> None:
+def test_short_lists_are_said_not_to_be_comparable(spec: TableSpec, store_run: Store) -> None:
     runs = [store_run("markov", "bs"), store_run("markov", "dbs-dedup", results=5)]
     notes = footnotes(build_table(spec, runs, resamples=100))
     assert (
@@ -189,21 +190,23 @@ def test_short_lists_are_said_not_to_compare(spec: TableSpec, store_run: Store) 
 
 
 def test_table_1_without_any_run() -> None:
-    table = build_table(load_table("table1"), [])
+    table = build_table(load_table_spec("table1"), [])
     assert [cell.difference for cell in table.rows[0].cells[:2]] == [1, 1]
     assert [cell.difference for cell in table.rows[1].cells] == [0] * 9
 
 
 @pytest.mark.parametrize("name", ["table2", "table3", "table4", "table5", "table6", "fig3", "fig4", "fig5"])
 def test_the_papers_tables_without_any_run(name: str) -> None:
-    table = build_table(load_table(name), [])
+    table = build_table(load_table_spec(name), [])
     assert "No runs are stored yet" in caption(table)
     for row in table.rows:
         assert set(row.missing) | set(row.reasons) == set(table.spec.data)
 
 
-def test_what_arithmetic_says_stands_under_the_papers_tables() -> None:
-    notes = {name: footnotes(build_table(load_table(name), [])) for name in ("table2", "table3", "table4", "table6")}
+def test_findings_of_the_audit_are_footnotes_of_the_papers_tables() -> None:
+    notes = {
+        name: footnotes(build_table(load_table_spec(name), [])) for name in ("table2", "table3", "table4", "table6")
+    }
     assert any(note.startswith("The claimed 9.5% average improvement") for note in notes["table2"])
     assert any(note.startswith("'LETTER-LLaDA' of Table 2 and 'Training w/o category'") for note in notes["table2"])
     assert any("0.0048 of Inference w/o category fits all users" in note for note in notes["table3"])

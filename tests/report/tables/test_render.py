@@ -1,4 +1,4 @@
-"""Golden tables: fixed data in, every format out, compared as text."""
+"""Golden tables: the same data in every format, compared as text."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from typing import Any
 
 import pytest
 
-from mindrec_bench.report.table_spec_io import load_table, parse_table
+from mindrec_bench.errors import MrbenchError
+from mindrec_bench.report.table_spec_io import load_table_spec, parse_table_spec
 from mindrec_bench.report.tables.build import build_table
 from mindrec_bench.report.tables.csv_json import to_csv, to_json
 from mindrec_bench.report.tables.html import to_html
 from mindrec_bench.report.tables.latex import escape, to_latex
-from mindrec_bench.report.tables.markdown import to_github
-from mindrec_bench.report.tables.table import Cell, Row, Table, TtrBound
+from mindrec_bench.report.tables.markdown import to_markdown
+from mindrec_bench.report.tables.render import FILE_ENDINGS, TableFormat, render_tables, save_tables
+from mindrec_bench.report.tables.table import Table, TableCell, TableRow, TtrBound
 from mindrec_bench.report.tables.terminal import to_text
 from mindrec_bench.stats.comparison import Comparison
 
@@ -49,22 +51,34 @@ decoder = "dbs-dedup"
 
 @pytest.fixture
 def table() -> Table:
-    spec = parse_table(TEXT, "mine", "mine.toml")
+    spec = parse_table_spec(TEXT, "mine", "mine.toml")
     worse = Comparison("hr@1", "mcnemar", -0.0086, -0.013, -0.004, 0.0002, 0.0004, 0.0066, -0.05, 10, 53, 4937)
     close = Comparison("entropy", "swap", 0.012, -0.01, 0.03, 0.3, 0.3, 0.021)
     rows = (
-        Row(
+        TableRow(
             "ours <1>",
-            (Cell(0.0268, "0.0280", (0.0224, 0.0314), None, 1), Cell(8.75, "8.738", None, None, 2), Cell(0.00505)),
+            (
+                TableCell(0.0268, "0.0280", (0.0224, 0.0314), None, 1),
+                TableCell(8.75, "8.738", None, None, 2),
+                TableCell(0.00505),
+            ),
             runs={"arts": ("abc",)},
         ),
-        Row(
+        TableRow(
             "theirs",
-            (Cell(0.0182, None, (0.0146, 0.022), worse, 2), Cell(8.762, None, None, close, 1), Cell(0.00505)),
+            (
+                TableCell(0.0182, None, (0.0146, 0.022), worse, 2),
+                TableCell(8.762, None, None, close, 1),
+                TableCell(0.00505),
+            ),
             runs={"arts": ("def",)},
         ),
-        Row("missing", (Cell(), Cell(), Cell()), missing={"arts": ("mrbench run --decoder dbs-dedup",)}),
-    )  # fmt: skip
+        TableRow(
+            "missing",
+            (TableCell(), TableCell(), TableCell()),
+            missing={"arts": ("mrbench run --decoder dbs-dedup",)},
+        ),
+    )
     bounds = {"arts": TtrBound(1010, 200_000, {"ours <1>": 200_000, "theirs": 200_000})}
     return Table(
         spec,
@@ -79,7 +93,7 @@ def table() -> Table:
 
 
 def test_github(table: Table) -> None:
-    assert to_github(table).splitlines()[2:] == [
+    assert to_markdown(table).splitlines()[2:] == [
         "| | HR@1↑ | Entropy↑ | TTR↑ |",
         "| --- | ---: | ---: | ---: |",
         r"| ours \<1\> | **0.0268** | <u>8.750</u> | 0.00505 |",
@@ -144,7 +158,7 @@ def test_html_is_balanced(table: Table) -> None:
         def handle_endtag(self, tag: str) -> None:
             assert open_tags.pop() == tag
 
-    Checker().feed(to_html([table, build_table(load_table("table2"), [])]))
+    Checker().feed(to_html([table, build_table(load_table_spec("table2"), [])]))
     assert open_tags == []
 
 
@@ -170,7 +184,7 @@ def test_text_for_a_terminal_has_bold_and_underlined_values(table: Table) -> Non
 
 
 def test_intervals(table: Table) -> None:
-    assert "| **0.0268 [0.0224, 0.0314]** |" in to_github(table, with_intervals=True)
+    assert "| **0.0268 [0.0224, 0.0314]** |" in to_markdown(table, with_intervals=True)
 
 
 def test_csv(table: Table) -> None:
@@ -188,15 +202,15 @@ def test_csv(table: Table) -> None:
 
 
 def test_json(table: Table) -> None:
-    found = json.loads(to_json(table))
-    cell = found["rows"][1]["cells"][0]
+    content = json.loads(to_json(table))
+    cell = content["rows"][1]["cells"][0]
     assert (cell["value"], cell["place"], cell["significant"]) == (0.0182, 2, True)
     assert cell["comparison"]["detectable"] == 0.0066
-    assert found["rows"][2]["missing"] == {"arts": ["mrbench run --decoder dbs-dedup"]}
+    assert content["rows"][2]["missing"] == {"arts": ["mrbench run --decoder dbs-dedup"]}
 
 
 def test_counts_have_thousands_and_show_differences_only() -> None:
-    lines = to_github(build_table(load_table("table1"), [])).splitlines()
+    lines = to_markdown(build_table(load_table_spec("table1"), [])).splitlines()
     line = next(line for line in lines if line.startswith("| *published*"))
     assert "| 24,771 (+1) | 9,921 (+1) | 206,153 |" in line
     assert "| 204,439 (-153,893) |" in line
@@ -208,18 +222,45 @@ def test_latex_escapes_everything() -> None:
     )
 
 
-@pytest.mark.parametrize("render", [to_github, to_latex, to_text, to_csv, to_json, lambda table: to_html([table])])
+@pytest.mark.parametrize("render", [to_markdown, to_latex, to_text, to_csv, to_json, lambda table: to_html([table])])
 def test_the_same_runs_give_the_same_bytes(store_run: Callable[..., Any], render: Callable[[Table], str]) -> None:
-    spec = parse_table(TEXT, "mine", "mine.toml")
+    spec = parse_table_spec(TEXT, "mine", "mine.toml")
     runs = [store_run("markov", "bs"), store_run("pop", "bs", noise=1)]
     first, second = (render(build_table(spec, order, resamples=300)) for order in (runs, runs[::-1]))
     assert first == second
 
 
+@pytest.mark.parametrize("table_format", FILE_ENDINGS)
+def test_files_hold_the_text_of_their_table(table: Table, tmp_path: Path, table_format: TableFormat) -> None:
+    other = build_table(load_table_spec("table1"), [])
+    paths = save_tables([table, other], tmp_path / "out", table_format)
+    assert [path.name for path in paths] == [f"{name}.{FILE_ENDINGS[table_format]}" for name in ("mine", "table1")]
+    for one, path in zip((table, other), paths, strict=True):
+        assert path.read_text(encoding="utf-8") == render_tables([one], table_format)
+
+
+@pytest.mark.parametrize("table_format", ["text", "github", "latex", "csv"])
+def test_several_tables_are_joined_by_an_empty_line(table: Table, table_format: TableFormat) -> None:
+    single = render_tables([table], table_format)
+    assert render_tables([table, table], table_format) == f"{single}\n{single}".replace("\n\n\n", "\n\n")
+
+
+def test_several_tables_are_one_json_list_and_one_page(table: Table) -> None:
+    assert [content["name"] for content in json.loads(render_tables([table, table], "json"))] == ["mine", "mine"]
+    page = render_tables([table, table], "html")
+    assert (page.count("<figure"), page.count("<html")) == (2, 1)
+
+
+def test_a_folder_that_can_not_be_written(table: Table, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(MrbenchError, match="can be written with --out"):
+        save_tables([table], tmp_path / "file", "csv")
+
+
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no TeX: install Debian's texlive-latex-recommended")
 @pytest.mark.parametrize("packages", [("booktabs",), ("booktabs", "graphicx")], ids="+".join)
 def test_latex_compiles(table: Table, tmp_path: Path, packages: tuple[str, ...]) -> None:
-    tables = [table, *(build_table(load_table(name), []) for name in ("table1", "table2", "table6"))]
+    tables = [table, *(build_table(load_table_spec(name), []) for name in ("table1", "table2", "table6"))]
     body = "\n".join(to_latex(one) for one in tables)
     uses = "\n".join(f"\\usepackage{{{package}}}" for package in packages)
     head = f"\\documentclass{{article}}\n{uses}\n\\begin{{document}}\n"

@@ -1,4 +1,4 @@
-"""Stored runs read back as systems."""
+"""Stored runs are read as systems to compare."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from mindrec_bench.stats.diversity_tests import diversity
 Store = Callable[..., dict[str, Any]]
 
 
-def test_one_run_gives_its_own_metrics_back(store_run: Store) -> None:
+def test_one_run_gives_its_own_metrics(store_run: Store) -> None:
     runs = [store_run("markov", "bs"), store_run("markov", "dbs-dedup", noise=1, hit=0.6)]
-    for run, system in zip(runs, load_systems([(run["run"], [run]) for run in runs], lists=True), strict=True):
+    for run, system in zip(runs, load_systems([(run["run"], [run]) for run in runs], with_rankings=True), strict=True):
         for metric in ("hr@1", "hr@10", "ndcg@3"):
             assert system.values[metric].mean() == pytest.approx(run["metrics"][metric])
         expected = [run["metrics"]["entropy"], run["metrics"]["ttr"]]
         assert diversity(system.counts) == pytest.approx(expected)
 
 
-def test_seeds_are_averaged_for_each_user_and_their_lists_pooled(store_run: Store) -> None:
+def test_seeds_are_averaged_for_each_user_and_their_lists_are_pooled(store_run: Store) -> None:
     runs = [store_run("markov", "bs", seed=seed) for seed in (0, 1, 2)]
-    (together,) = load_systems([("x", runs)], lists=True)
-    alone = [load_systems([("x", [run])], lists=True)[0] for run in runs]
-    assert together.seeds == 3
-    assert together.values["ndcg@5"] == pytest.approx(np.mean([one.values["ndcg@5"] for one in alone], axis=0))
-    assert together.counts.sum() == sum(one.counts.sum() for one in alone) == 3 * 60 * 10 * 4
+    (pooled,) = load_systems([("x", runs)], with_rankings=True)
+    single = [load_systems([("x", [run])], with_rankings=True)[0] for run in runs]
+    assert pooled.seeds == 3
+    assert pooled.values["ndcg@5"] == pytest.approx(np.mean([one.values["ndcg@5"] for one in single], axis=0))
+    assert pooled.counts.sum() == sum(one.counts.sum() for one in single) == 3 * 60 * 10 * 4
 
 
 def test_category_codes_are_left_out(store_run: Store) -> None:
     run = store_run("markov", "bs")
     longer = {**run, "slots": {**run["slots"], "sid": 2}}
-    (system,) = load_systems([("x", [longer])], lists=True)
+    (system,) = load_systems([("x", [longer])], with_rankings=True)
     assert system.counts.sum() == 60 * 10 * 2
 
 
@@ -50,11 +50,11 @@ def test_runs_over_other_data_or_users_are_refused(store_run: Store, changes: di
     with pytest.raises(
         UsageError, match=rf"runs {runs[0]['run']} \(arts, 60 users\) and .* can't be compared: .*{what}"
     ):
-        load_systems([(run["run"], [run]) for run in runs], lists=False)
+        load_systems([(run["run"], [run]) for run in runs], with_rankings=False)
 
 
-def test_a_damaged_file_is_named_with_the_command_that_makes_it_anew(store_run: Store) -> None:
+def test_a_damaged_file_is_named_with_the_command_that_makes_it_again(store_run: Store) -> None:
     run = store_run("markov", "bs")
     (Path(run["path"]) / "metrics.parquet").write_bytes(b"broken")
     with pytest.raises(DataError, match=r"metrics\.parquet can't be read .* repeat its command: mrbench run"):
-        load_systems([("x", [run])], lists=False)
+        load_systems([("x", [run])], with_rankings=False)

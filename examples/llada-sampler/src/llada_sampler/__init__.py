@@ -1,11 +1,11 @@
 """`llada-sampler`: LLaDA's own way to fill masked slots (paper section 2.3), as a decoder for mindrec-bench.
 
-A sample starts masked. At each step a code is drawn for every masked slot; the n draws that the model is most confident
-of stay, and the others are masked again (low-confidence remasking). The category slots are filled first, then the
-semantic-ID (SID) slots, as two blocks. Samples know nothing of each other, so they repeat: the distinct ones are ranked
+A sample starts fully masked. At each step a code is drawn for every masked slot; the n draws that the model is most
+confident of are kept, and the others are masked again (low-confidence remasking). The category slots are filled first,
+then the semantic-ID (SID) slots, as two blocks. Samples are independent, so they repeat: the distinct ones are ranked
 by the sum of the log-probabilities with which their codes were revealed, and there may be fewer of them than asked for.
 
-Forward passes: one for n slots of a block, all samples together. Try
+Forward passes: one per n slots of a block, for all samples together. Example:
 `mrbench run --model markov --decoder llada-sampler`.
 """
 
@@ -19,12 +19,12 @@ from mindrec_bench.core.protocols import Canvas, Capability, DenoiserContext, Ra
 
 @dataclass(frozen=True)
 class LladaSampler:
-    """LLaDA's sampler: at each step the n draws it is most confident of stay, the others are masked again.
+    """LLaDA's sampler: each step keeps the n draws that the model is most confident of and masks the others again.
 
     Attributes:
-        n: slots revealed a step, 1 or more; the last step of a block takes what is left.
-        temperature: codes are drawn from p^(1 / temperature); 0 takes the likeliest, so that all samples are one.
-        samples: sequences drawn a user, 1 or more; none: as many as the beam.
+        n: slots revealed per step, 1 or more; the last step of a block fills the remaining slots.
+        temperature: codes are drawn from p^(1 / temperature); 0 takes the most likely, which makes all samples equal.
+        samples: sequences drawn per user, 1 or more; none: as many as the beam.
     """
 
     needs: ClassVar[Capability] = "denoiser"
@@ -42,12 +42,12 @@ class LladaSampler:
             raise ValueError(f"samples is {self.samples}; it must be 1 or more, or none for as many as the beam")
 
     def decode(self, context: DenoiserContext, canvas: Canvas, *, beam: int) -> Ranking:
-        """Draw the samples of every user, and return the `beam` best distinct ones, best first.
+        """Draw the samples of every user and return the `beam` best distinct ones, best first.
 
         Raises:
             ValueError: the users of the batch have different slots revealed.
         """
-        from .sampling import distinct_best, sample
+        from .sampling import best_distinct, draw_samples
 
-        codes, scores = sample(context, canvas, n=self.n, temperature=self.temperature, samples=self.samples or beam)
-        return distinct_best(codes, scores, beam=beam)
+        samples = draw_samples(context, canvas, n=self.n, temperature=self.temperature, n_samples=self.samples or beam)
+        return best_distinct(samples, beam=beam)

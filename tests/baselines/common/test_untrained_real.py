@@ -1,0 +1,70 @@
+"""`markov` and `pop` on real data: known hit rates of exact rankings, where a hit is the target item itself."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mindrec_baselines.common.untrained import UntrainedBackbone
+from mindrec_baselines.markov import Markov
+from mindrec_baselines.pop import Pop
+from mindrec_bench.core.backbone import Task
+from mindrec_bench.core.dataset import Dataset
+from mindrec_bench.core.lifting import ExcludeHistory
+from mindrec_bench.data.sources import Arts, Games, Instruments
+
+SOURCES = {"Arts": Arts(), "Games": Games(), "Instruments": Instruments()}
+
+
+@cache
+def read_dataset(name: str, root: Path) -> Dataset:
+    return SOURCES[name].load(root, users=5000, notify=pytest.fail)
+
+
+def hit_rates(data: Dataset, backbone: UntrainedBackbone, *, exclude_history: bool) -> dict[int, float]:
+    task = Task(data, data.space(categories=False))
+    model = backbone.load(task, Path("unused"))
+    test = data.test()
+    ranks = []
+    for start in range(0, len(test), 500):
+        batch = slice(start, start + 500)
+        context = (ExcludeHistory(model) if exclude_history else model).begin(test.histories[batch], ())
+        scores, targets = context.log_probs().numpy().round(9), test.targets[batch, None]
+        target_scores = np.take_along_axis(scores, targets, axis=1)
+        ties = scores == target_scores
+        better = (scores > target_scores) | (ties & (np.arange(data.n_items) < targets))
+        ranks.append(np.where(np.isfinite(target_scores[:, 0]), better.sum(axis=1), data.n_items))
+    all_ranks = np.concatenate(ranks)
+    return {k: round(float((all_ranks < k).mean()), 4) for k in (1, 3, 5, 10)}
+
+
+@pytest.mark.parametrize(
+    ("name", "exclude_history", "expected"),
+    [
+        ("Arts", False, (0.0304, 0.0420, 0.0458, 0.0560)),
+        ("Arts", True, (0.0352, 0.0440, 0.0484, 0.0582)),
+        ("Games", False, (0.0126, 0.0230, 0.0316, 0.0488)),
+        ("Games", True, (0.0144, 0.0252, 0.0346, 0.0512)),
+        ("Instruments", False, (0.0410, 0.0532, 0.0606, 0.0706)),
+        ("Instruments", True, (0.0482, 0.0582, 0.0626, 0.0730)),
+    ],
+)
+def test_markov(real_data: Path, name: str, exclude_history: bool, expected: tuple[float, ...]) -> None:
+    rates = hit_rates(read_dataset(name, real_data), Markov(), exclude_history=exclude_history)
+    assert rates == dict(zip((1, 3, 5, 10), expected, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Arts", {1: 0.0022, 3: 0.0048, 10: 0.0128}),
+        ("Games", {1: 0.0002, 3: 0.0032, 10: 0.0128}),
+        ("Instruments", {1: 0.0054, 3: 0.0118, 10: 0.0364}),
+    ],
+)
+def test_pop(real_data: Path, name: str, expected: dict[int, float]) -> None:
+    rates = hit_rates(read_dataset(name, real_data), Pop(), exclude_history=False)
+    assert {k: rates[k] for k in expected} == expected

@@ -1,0 +1,51 @@
+"""Progress of a training: fractions, time, checkpoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mindrec_baselines.training.progress import TrainingProgress
+from mindrec_bench.io.atomic import write_json
+
+
+def new_progress(folder: Path, max_steps: int, minutes: float | None = None) -> TrainingProgress:
+    return TrainingProgress(
+        folder, max_steps=max_steps, patience=1, decay=0.1, minutes=minutes, quiet=True, notify=pytest.fail
+    )
+
+
+def test_time_before_an_interruption_counts(chain, tmp_path: Path) -> None:
+    progress = new_progress(tmp_path, max_steps=10, minutes=1)
+    checkpoint = tmp_path / "checkpoint-10"
+    checkpoint.mkdir()
+    write_json(
+        checkpoint / "progress.json",
+        {"step": 3, "epoch": 0.3, "losses": [], "finished": False, "plateau": None, "seconds": 45.0},
+    )
+    (tmp_path / "checkpoint-9").mkdir()
+    (tmp_path / "checkpoint-9" / "progress.json").write_text("{}")
+    assert progress.resume() == checkpoint
+    assert progress.seconds == pytest.approx(45, abs=1)
+    assert progress.fraction_done(3) == pytest.approx(0.75, abs=0.02), "a larger fraction of the time than of the steps"
+
+
+def test_a_checkpoint_of_another_version_is_ignored_with_a_notice(tmp_path: Path) -> None:
+    notices: list[str] = []
+    progress = new_progress(tmp_path, max_steps=10)
+    progress.notify = notices.append
+    (tmp_path / "checkpoint-3").mkdir()
+    (tmp_path / "checkpoint-3" / "progress.json").write_text('{"step": 3, "seconds": 45.0}')
+    assert progress.resume() is None
+    assert progress.step == 0
+    assert notices == [f"{tmp_path / 'checkpoint-3'} was written by another version; training starts again"]
+
+
+def test_early_stopping_leaves_the_decay(tmp_path: Path) -> None:
+    progress = new_progress(tmp_path, max_steps=1000)
+    assert [progress.fraction_done(step) for step in (0, 90, 500, 1000)] == pytest.approx([0, 0.09, 0.5, 1])
+    progress.plateau_step = 90
+    assert [progress.fraction_done(step) for step in (90, 95, 100, 101)] == pytest.approx([0.9, 0.95, 1, 1])
+    progress.plateau_step = 950
+    assert progress.fraction_done(950) == pytest.approx(0.95), "the decay had begun already"

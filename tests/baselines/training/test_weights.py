@@ -1,0 +1,55 @@
+"""Fitted networks on disk."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+from mindrec_baselines.training import weights
+from mindrec_bench.core.backbone import FitReport
+
+from ..causal import task
+
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+import torch
+from mindrec_baselines.training import weights
+from mindrec_bench.errors import MrbenchError
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))  # files can't grow beyond this, as on a full disk
+for write in (torch.save, lambda tensors, path: weights.write_tensors(path, tensors)):
+    try:
+        with weights.explain_write_errors(Path("model")):
+            write({"w": torch.zeros(100_000)}, Path(sys.argv[1], "weights.x"))
+    except MrbenchError as error:
+        print(error)
+"""
+
+
+def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", FULL_DISK, tmp_path], capture_output=True, text=True, timeout=60)
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2, done.stderr
+    assert lines[0].startswith("can't write model (")
+    assert lines[0].endswith("; free some space or choose another folder with --runs-dir, then repeat the command")
+    assert lines[1].startswith("can't write model: File too large; choose a folder")
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_a_report_survives_the_round_trip(chain, tmp_path: Path) -> None:
+    report = FitReport(1.5, 3, 10, 2.0, (1.0, 0.5), True, "bf16")
+    assert weights.completed_report(tmp_path) is None
+    weights.save_model(tmp_path, task(chain()), {"w": torch.zeros(2)}, report)
+    assert weights.completed_report(tmp_path) == report
+    content = json.loads((tmp_path / "model.json").read_text())
+    assert content["slots"] == [4, 3, 2, 5]
+    del content["report"]["precision"]
+    (tmp_path / "model.json").write_text(json.dumps(content))
+    assert weights.completed_report(tmp_path) == dataclasses.replace(report, precision=""), (
+        "written before precision was reported"
+    )

@@ -1,0 +1,91 @@
+"""TOML sections against the fields of a dataclass."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pytest
+
+from mindrec_bench.errors import UsageError
+from mindrec_bench.io.schema import parse_toml, read_toml_text, require_choice, validate_keys
+
+
+@dataclass
+class Section:
+    title: str
+    kind: Literal["table", "figure"] | None = None
+    beam: int | None = None
+    minutes: float = 0.5
+    quiet: bool = False
+    seeds: tuple[int, ...] = (42,)
+    names: tuple[str, ...] | None = None
+    published: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    computed: int = 0
+
+
+def validate(toml: str, **options) -> dict:
+    return validate_keys(parse_toml(toml, "x.toml"), Section, "x.toml", hidden=("computed",), **options)
+
+
+def test_values_of_every_type():
+    values = validate(
+        'title = "t"\nkind = "figure"\nbeam = 3\nminutes = 2\nquiet = true\nseeds = [1, 2]\nnames = ["a"]\n'
+        'published.arts = ["0.1", "0.2"]\n'
+    )
+    assert values == {
+        "title": "t", "kind": "figure", "beam": 3, "minutes": 2, "quiet": True, "seeds": (1, 2), "names": ("a",),
+        "published": {"arts": ("0.1", "0.2")},
+    }  # fmt: skip
+    assert Section(**values).beam == 3
+    assert validate('title = "t"') == {"title": "t"}
+
+
+def test_a_number_that_may_be_text():
+    assert validate('title = "t"\nbeam = "all"', or_text=("beam",))["beam"] == "all"
+
+
+@pytest.mark.parametrize(
+    ("toml", "message"),
+    [
+        ('title = "t"\nbeams = 3', "unknown key 'beams' in x.toml (did you mean 'beam'?); allowed: title, kind, beam"),
+        ('title = "t"\ncomputed = 3', "unknown key 'computed' in x.toml"),
+        ("title = 3", "'title' in x.toml is 3; it must be of type str"),
+        ('title = "t"\nkind = 1', "'kind' in x.toml is 1; it must be of type str"),
+        ('title = "t"\nbeam = true', "'beam' in x.toml is True; it must be of type int"),
+        ('title = "t"\nminutes = "1"', "'minutes' in x.toml is '1'; it must be of type int or float"),
+        ('title = "t"\nquiet = 1', "'quiet' in x.toml is 1; it must be of type bool"),
+        ('title = "t"\nseeds = 1', "'seeds' in x.toml is 1; it must be of type list"),
+        ('title = "t"\nseeds = [true]', "'seeds' in x.toml is [True]; its entries must be of type int"),
+        ('title = "t"\nnames = [1]', "'names' in x.toml is [1]; its entries must be of type str"),
+        ('title = "t"\npublished = ["1"]', "'published' in x.toml is ['1']; it must be of type dict"),
+        ("beam = 3", "x.toml has no key 'title'; write title = ..."),
+        ("title =", "x.toml is not valid TOML: "),
+    ],
+)
+def test_wrong_sections_are_refused(toml, message):
+    with pytest.raises(UsageError, match=f"^{re.escape(message)}"):
+        validate(toml)
+
+
+def test_the_types_of_a_number_that_may_be_text():
+    with pytest.raises(UsageError, match=r"'beam' in x\.toml is 1\.5; it must be of type int or str$"):
+        validate('title = "t"\nbeam = 1.5', or_text=("beam",))
+
+
+def test_an_unknown_choice_is_refused():
+    require_choice("table", ["table", "figure"], "kind", "x.toml")
+    with pytest.raises(
+        UsageError, match=r"^unknown kind 'tabel' in x.toml \(did you mean 'table'\?\); known: table, f"
+    ):
+        require_choice("tabel", ["table", "figure"], "kind", "x.toml")
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    with pytest.raises(UsageError, match=r"the sweep .*absent.toml can't be read \(No such file"):
+        read_toml_text(tmp_path / "absent.toml", "the sweep")
+    (tmp_path / "latin.toml").write_bytes(b'title = "\xe9"')
+    with pytest.raises(UsageError, match=r"the sweep .*latin.toml is not valid TOML, which is UTF-8"):
+        read_toml_text(tmp_path / "latin.toml", "the sweep")

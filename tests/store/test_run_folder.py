@@ -1,0 +1,189 @@
+"""The folder of a run: written shard by shard, resumed, finished, damaged."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from mindrec_bench.errors import MrbenchError
+from mindrec_bench.io import atomic
+from mindrec_bench.store.rankings import padded_codes, rankings_table
+from mindrec_bench.store.run_folder import RunFolder
+from mindrec_bench.store.run_spec import RunSpec
+from mindrec_bench.store.runs import find_runs
+from mindrec_bench.store.shards import ShardMeta
+
+USERS = np.arange(10, 22)
+USERS_PER_SHARD = 5
+"""The last shard has fewer."""
+
+
+def make_folder(root, spec):
+    return RunFolder(spec, root, [].append)
+
+
+def codes_of(users):
+    """Codes that depend on the user only. Shape: (U, 2, 4)"""
+    return (users[:, None, None] * np.array([[[1, 2, 3, 4], [5, 6, 7, 8]]])) % 97
+
+
+SHARDS = [USERS[start : start + USERS_PER_SHARD] for start in range(0, len(USERS), USERS_PER_SHARD)]
+"""The users of each shard."""
+
+
+def write_shard(run, index, seconds=0.1):
+    users = SHARDS[index]
+    scores = -np.arange(2.0) - users[:, None]
+    table = rankings_table(users, codes_of(users), scores, np.full(len(users), 2))
+    return run.write_shard(index, table, ShardMeta("cpu", 5, len(users), (seconds,), 4))
+
+
+def compute(run):
+    """Compute a run as the coordinator does; returns the summary, and the shards that had to be computed."""
+    run.start()
+    done = {shard.index: shard for shard in run.load_shards(device="cpu", batch_size=5)}
+    new = [index for index in range(len(SHARDS)) if index not in done]
+    shards = [done.get(index) or write_shard(run, index) for index in range(len(SHARDS))]
+    columns = {"hit_rank": np.zeros(len(USERS), dtype=np.int32), "hr@1": np.zeros(len(USERS))}
+    return run.finish(shards, USERS, columns, {"metrics": {"hr@1": 0.0}}), new
+
+
+@pytest.fixture
+def run(tmp_path, run_spec):
+    return make_folder(tmp_path, run_spec)
+
+
+def test_finished_run(run, run_spec):
+    assert run.load_summary() is None
+    summary, new = compute(run)
+    assert new == [0, 1, 2]
+    assert sorted(path.name for path in run.path.iterdir()) == [
+        "metrics.parquet", "rankings.parquet", "spec.json", "summary.json",
+    ]  # fmt: skip
+    assert run.load_summary() == summary
+    assert (summary["run"], summary["path"]) == (run_spec.id, str(run.path))
+    assert summary["metrics"] == {"hr@1": 0.0}
+    assert RunSpec.from_dict(summary["spec"]) == run_spec
+    assert json.loads((run.path / "spec.json").read_text())["id"] == run_spec.id
+    rankings = pq.read_table(run.path / "rankings.parquet", partitioning=None)
+    assert (padded_codes(rankings, USERS, 2, 4) == codes_of(USERS)).all()
+    metrics = pq.read_table(run.path / "metrics.parquet", partitioning=None)
+    assert metrics["user"].to_pylist() == USERS.tolist()
+    assert metrics.column_names == ["user", "hit_rank", "hr@1"]
+
+
+def test_killed_run_continues_to_the_same_bytes(run, tmp_path, run_spec):
+    run.start()
+    write_shard(run, 1, seconds=0.2)
+    _, new = compute(run)
+    assert new == [0, 2]
+    uninterrupted = make_folder(tmp_path / "other", run_spec)
+    compute(uninterrupted)
+    for name in ("rankings.parquet", "metrics.parquet", "summary.json"):
+        assert (run.path / name).read_bytes() == (uninterrupted.path / name).read_bytes(), name
+
+
+def test_only_the_damaged_shard_is_computed_again(run):
+    run.start()
+    paths = [write_shard(run, index).path for index in range(3)]
+    paths[2].write_bytes(paths[2].read_bytes()[:-1])
+    _, new = compute(run)
+    assert new == [2]
+
+
+@pytest.mark.parametrize("name", ["rankings.parquet", "metrics.parquet"])
+def test_damaged_file_of_a_finished_run_is_named_and_the_run_computed_again(tmp_path, run_spec, name):
+    notices = []
+    run = RunFolder(run_spec, tmp_path, notices.append)
+    compute(run)
+    content = bytearray((run.path / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (run.path / name).write_bytes(content)
+    assert run.load_summary() is None
+    assert len(notices) == 1
+    assert str(run.path / name) in notices[0]
+    run.start()
+    assert list(find_runs(tmp_path, pytest.fail)) == [], "not listed while it is computed again"
+    _, new = compute(run)
+    assert new == [0, 1, 2]
+    assert run.load_summary() is not None
+
+
+@pytest.mark.parametrize("kept", [[0, 1], [1, 2], [0, 0, 2], []], ids=str)
+def test_missing_shards_never_make_a_finished_run(run, kept):
+    run.start()
+    shards = [write_shard(run, index) for index in kept]
+    with pytest.raises(MrbenchError, match="do not make up its 12 users"):
+        run.finish(shards, USERS, {}, {})
+    assert run.load_summary() is None
+
+
+class FullDisk:
+    """Opens files as usual, but none whose name holds `name` can be written to."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __call__(self, path, mode):
+        return open("/dev/full" if self.name in path.name else path, mode, buffering=0)
+
+
+@pytest.mark.parametrize("name", ["00002-", "rankings", "metrics", "summary"])
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_full_disk_leaves_whole_shards_and_the_run_continues(run, monkeypatch, name):
+    with monkeypatch.context() as patch:
+        patch.setattr(atomic, "open", FullDisk(name), raising=False)
+        patch.setattr(atomic.os, "fsync", lambda descriptor: None)
+        with pytest.raises(MrbenchError, match="disk is full"):
+            compute(run)
+    assert list(run.path.rglob("*.tmp")) == []
+    assert run.load_summary() is None
+    _, new = compute(run)
+    assert new == ([2] if name == "00002-" else [])
+    assert run.load_summary() is not None
+
+
+def test_a_run_root_that_is_a_file(tmp_path, run_spec):
+    (tmp_path / "runs").write_text("")
+    run = make_folder(tmp_path / "runs", run_spec)
+    with pytest.raises(MrbenchError, match=r"can't write .*--runs-dir"), run.lock(wait=False):
+        pass
+    with pytest.raises(MrbenchError, match=r"can't write .*--runs-dir"):
+        run.start()
+
+
+def test_unwritable_root(run, monkeypatch):
+    def refuse(*arguments, **options):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.mkdir", refuse)
+    with pytest.raises(MrbenchError, match=r"can't write .*Permission denied"):
+        run.start()
+    assert not run.path.exists()
+
+
+def test_second_holder_is_refused(run):
+    with (
+        run.lock(wait=False),
+        pytest.raises(MrbenchError, match=f"is being computed by process {os.getpid()} on"),
+        run.lock(wait=False),
+    ):
+        pass
+
+
+def test_discard_deletes_a_run(run):
+    compute(run)
+    run.discard()
+    assert run.load_summary() is None
+    assert not run.path.exists()
+    run.discard()
+
+
+def test_path(run_spec):
+    assert RunFolder(run_spec, Path("runs"), print).path == Path("runs", "Arts", "llada", "dbs-penalty", run_spec.id)
