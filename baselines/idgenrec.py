@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from mindrec_bench.core.backbone import FitReport, Task
 from mindrec_bench.core.protocols import Capability
 from mindrec_bench.errors import DataError, UsageError
+from mindrec_bench.plugins.options import option
 
 from .t5.sizes import T5_SIZES
 from .textual_ids.sizes import T5_SMALL, TEXT_SIZE_DEFAULTS
@@ -42,31 +43,33 @@ TOKENIZER_FILE, CONFIG_FILE = "tokenizer.json", "t5.json"
 
 @dataclass(frozen=True)
 class IdGenRec(TrainedBackbone):
-    """IDGenRec: one T5 names each item by a short text, another generates the next item's name; needs item texts.
+    """IDGenRec: one T5 names each item by a short text, another generates the next item's name; needs item texts."""
 
-    Attributes:
-        lr: peak learning rate of the recommender and of the keywords; None, here and below, takes the size's default.
-        epochs: passes of the recommender over the training examples in each round.
-        patience: epochs without a better validation loss before the learning rate falls and a phase ends.
-        dropout: dropout rate in every block of T5.
-        rounds: how often generator and recommender take turns.
-        generator_lr: learning rate of the generator in the rounds, as released.
-        generator_epochs: passes of the generator over the training examples in each round.
-        keywords: most words that the generator learns to generate for an item.
-        keyword_epochs: passes over the items before the first round.
-        reach: how many of a history's latest items the generator is trained through in the rounds.
-        checkpoint: a T5 from which both parts start at size t5-small: a folder, or an id on the hub.
-        tagger: a T5 with the same tokens that was trained to tag, from which the generator starts instead of keywords.
-    """
-
-    rounds: int = 3
-    generator_lr: float = 1e-8
-    generator_epochs: int = 1
-    keywords: int = 4
-    keyword_epochs: int | None = None
-    reach: int | None = None
-    checkpoint: str | None = None
-    tagger: str | None = None
+    lr: float | None = option(
+        None,
+        help="peak learning rate of the recommender and of the keywords; None, here and below, takes the size's "
+        "default.",
+    )
+    epochs: int | None = option(None, help="passes of the recommender over the training examples in each round.")
+    patience: int = option(
+        5, help="epochs without a better validation loss before the learning rate falls and a phase ends."
+    )
+    dropout: float | None = option(None, help="dropout rate in every block of T5.")
+    rounds: int = option(3, help="how often generator and recommender take turns.")
+    generator_lr: float = option(1e-8, help="learning rate of the generator in the rounds, as released.")
+    generator_epochs: int = option(1, help="passes of the generator over the training examples in each round.")
+    keywords: int = option(4, help="most words that the generator learns to generate for an item.")
+    keyword_epochs: int | None = option(None, help="passes over the items before the first round.")
+    reach: int | None = option(
+        None, help="how many of a history's latest items the generator is trained through in the rounds."
+    )
+    checkpoint: str | None = option(
+        None, help="a T5 from which both parts start at size t5-small: a folder, or an id on the hub."
+    )
+    tagger: str | None = option(
+        None,
+        help="a T5 with the same tokens that was trained to tag, from which the generator starts instead of keywords.",
+    )
 
     capability: ClassVar[Capability] = "causal"
     sizes: ClassVar[tuple[str, ...]] = ("tiny", "small", T5_SMALL)
@@ -114,7 +117,7 @@ class IdGenRec(TrainedBackbone):
 
         self._check_size(size)
         names = {"checkpoint": self.with_size_defaults(size).checkpoint, "tagger": self.tagger}
-        return {option: fingerprint(HUB_RENAMES.get(name, name)) for option, name in names.items() if name is not None}
+        return {role: fingerprint(HUB_RENAMES.get(name, name)) for role, name in names.items() if name is not None}
 
     def _check_size(self, size: str) -> None:
         if size != T5_SMALL and (self.checkpoint or self.tagger):

@@ -18,6 +18,7 @@ import numpy as np
 
 from mindrec_bench.core.backbone import Task
 from mindrec_bench.core.code_space import Int
+from mindrec_bench.plugins.options import option
 
 from .common.untrained import (
     Float,
@@ -36,17 +37,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ItemKnn(UntrainedBackbone):
-    """Nearest items by the cosine of their users, summed over the history, mixed with popularity.
+    """Nearest items by the cosine of their users, summed over the history, mixed with popularity."""
 
-    Attributes:
-        k: how many neighbours an item keeps; None for all.
-        shrink: added to the denominator of the cosine, so that similarities based on few users count less; 0 or more.
-        mix: weight of popularity, 0 to 1.
-    """
-
-    k: int | None = 20
-    shrink: float = 30.0
-    mix: float = 0.1
+    k: int | None = option(20, help="how many neighbours an item keeps; None for all.")
+    shrink: float = option(
+        30.0,
+        help="added to the denominator of the cosine, so that similarities based on few users count less; 0 or more.",
+    )
+    mix: float = option(0.1, help="weight of popularity, 0 to 1.")
 
     def __post_init__(self) -> None:
         if self.k is not None and self.k < 1:

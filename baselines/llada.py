@@ -7,7 +7,7 @@ mrbench run --model llada --decoder dbs-penalty --data arts --size 8b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -16,7 +16,7 @@ from mindrec_bench.core.code_space import CodeSpace
 from mindrec_bench.core.dataset import Histories
 from mindrec_bench.core.protocols import Capability, Model
 from mindrec_bench.errors import UsageError
-from mindrec_bench.plugins.options import INFERENCE_ONLY, LATER
+from mindrec_bench.plugins.options import option
 
 from .code_lm.sizes import TRANSFORMER_SIZES
 from .llm.pretrained import CHECKPOINT, PretrainedBackbone, lora_defaults
@@ -36,19 +36,21 @@ FROM_SCRATCH = PretrainedBackbone.sizes
 
 @dataclass(frozen=True)
 class MaskedDiffusionOptions:
-    """The options of masked diffusion, in a separate base class so that they are listed before those of training.
+    """The options of masked diffusion, in a separate base class so that they are listed before those of training."""
 
-    Attributes:
-        p_mask: the smallest masking probability in training, 0 < p_mask <= 1.
-        attention: what a history attends to: the slots too (`full`), or itself only (`prefix`), so that it is
-            computed once.
-        refresh: with full attention, compute histories again only at every so many steps, an approximation; 0: at
-            each step.
-    """
-
-    p_mask: float = 0.6
-    attention: Literal["full", "prefix"] = field(default="full", metadata=LATER)
-    refresh: int = field(default=0, metadata=INFERENCE_ONLY)
+    p_mask: float = option(0.6, help="the smallest masking probability in training, 0 < p_mask <= 1.")
+    attention: Literal["full", "prefix"] = option(
+        "full",
+        help="what a history attends to: the slots too (`full`), or itself only (`prefix`), so that it is computed "
+        "once.",
+        later=True,
+    )
+    refresh: int = option(
+        0,
+        help="with full attention, compute histories again only at every so many steps, an approximation; 0: at each "
+        "step.",
+        inference_only=True,
+    )
 
 
 @dataclass(frozen=True)

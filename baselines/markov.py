@@ -16,6 +16,7 @@ import numpy as np
 
 from mindrec_bench.core.backbone import Task
 from mindrec_bench.core.code_space import Int
+from mindrec_bench.plugins.options import option
 
 from .common.untrained import (
     Float,
@@ -29,15 +30,12 @@ from .common.untrained import (
 
 @dataclass(frozen=True)
 class Markov(UntrainedBackbone):
-    """First-order transitions from the latest items, nearer ones weighing more, mixed with popularity.
+    """First-order transitions from the latest items, nearer ones weighing more, mixed with popularity."""
 
-    Attributes:
-        decay: factor on a history item's weight per step of distance, above 0, at most 1 (1: all weigh the same).
-        mix: weight of popularity, 0 to 1.
-    """
-
-    decay: float = 0.8
-    mix: float = 0.1
+    decay: float = option(
+        0.8, help="factor on a history item's weight per step of distance, above 0, at most 1 (1: all weigh the same)."
+    )
+    mix: float = option(0.1, help="weight of popularity, 0 to 1.")
 
     def __post_init__(self) -> None:
         if not 0 < self.decay <= 1:

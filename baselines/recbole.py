@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mindrec_bench.errors import did_you_mean
+from mindrec_bench.plugins.options import option
 
 from .recbole_backend.backbone import NetworkSpec, RecBoleBackbone
 
@@ -26,17 +27,13 @@ The scores of RepeatNet and the two CPR models are probabilities, whose softmax 
 
 @dataclass(frozen=True)
 class RecBole(RecBoleBackbone):
-    """A sequential model of RecBole, by name: GRU4Rec, BERT4Rec, Caser, NARM and others.
+    """A sequential model of RecBole, by name: GRU4Rec, BERT4Rec, Caser, NARM and others."""
 
-    Attributes:
-        model: its name in RecBole.
-    """
-
-    model: str = "GRU4Rec"
-    lr: float = 1e-3
-    epochs: int = 300
-    batch: int = 2048
-    patience: int = 10
+    model: str = option("GRU4Rec", help="its name in RecBole.")
+    lr: float = option(1e-3, help="learning rate of Adam.")
+    epochs: int = option(300, help="at most this many passes over the training examples.")
+    batch: int = option(2048, help="examples per step.")
+    patience: int = option(10, help="epochs without a better validation NDCG@10 before training stops.")
 
     def __post_init__(self) -> None:
         if self.model not in MODELS:

@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from mindrec_bench.plugins.options import option
+
 from .recbole_backend.backbone import NetworkSpec, RecBoleBackbone
 
 LOSS_SETTINGS: dict[str, dict[str, Any]] = {
@@ -24,18 +26,16 @@ LOSS_SETTINGS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class SasRec(RecBoleBackbone):
-    """SASRec through RecBole: BCE with one sampled negative by default, CE and BPR on request.
+    """SASRec through RecBole: BCE with one sampled negative by default, CE and BPR on request."""
 
-    Attributes:
-        loss: `bce` (the paper's), `ce` or `bpr` (RecBole's own).
-        patience: epochs without a better validation NDCG@10 before training stops (20: the paper's; BCE starts slowly).
-    """
-
-    loss: Literal["bce", "ce", "bpr"] = "bce"
-    lr: float = 1e-3
-    epochs: int = 200
-    batch: int = 256
-    patience: int = 20
+    loss: Literal["bce", "ce", "bpr"] = option("bce", help="`bce` (the paper's), `ce` or `bpr` (RecBole's own).")
+    lr: float = option(1e-3, help="learning rate of Adam.")
+    epochs: int = option(200, help="at most this many passes over the training examples.")
+    batch: int = option(256, help="examples per step.")
+    patience: int = option(
+        20,
+        help="epochs without a better validation NDCG@10 before training stops (20: the paper's; BCE starts slowly).",
+    )
 
     def __post_init__(self) -> None:
         if self.loss not in LOSS_SETTINGS:

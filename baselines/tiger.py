@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from mindrec_bench.core.code_space import CodeSpace
 from mindrec_bench.core.protocols import Capability
+from mindrec_bench.plugins.options import option
 
 from .t5.sizes import T5_SIZES
 from .training.code_backbone import CodeBackbone
@@ -22,13 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tiger(CodeBackbone):
-    """TIGER: a T5 that reads the history's codes, one token each, and generates the next item's from left to right.
-
-    Attributes:
-        dropout: dropout rate in every block of T5.
-    """
+    """TIGER: a T5 that reads the history's codes, one token each, and generates the next item's from left to right."""
 
     patience: int = 10
+    dropout: float | None = option(None, help="dropout rate in every block of T5.")
 
     capability: ClassVar[Capability] = "causal"
     cpu_bf16: ClassVar[bool] = True

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from mindrec_bench.core.protocols import Canvas, Capability, DenoiserContext, Ranking
-from mindrec_bench.plugins.options import LATER
+from mindrec_bench.plugins.options import option
 
 from .search.options import Normalise
 
@@ -22,21 +22,25 @@ class Adaptive:
     Forward passes: one per masked slot. `rescore=r` adds one for each set of slots that r reveal orders pass through:
     with L category and M SID slots at most L + r M, and never more than L + 2^M - 1. `reverse=yes` adds one per SID
     slot. Example: `mrbench run --model markov --decoder adaptive`.
-
-    Attributes:
-        order: most certain by the lowest `entropy`, or by the highest top probability (`confidence`).
-        rescore: rank the final beams by the mean log-probability over this many random reveal orders; 0: by the
-            search's own.
-        reverse: rank the final beams by the mean over the search's reveal order and its reverse.
-        normalise: what a slot's probabilities sum to 1 over: the model's whole `vocabulary`, or the `slot`'s own codes.
     """
 
     needs: ClassVar[Capability] = "denoiser"
 
-    order: Literal["entropy", "confidence"] = "entropy"
-    rescore: int = 0
-    normalise: Normalise = "vocabulary"
-    reverse: bool = field(default=False, metadata=LATER)
+    order: Literal["entropy", "confidence"] = option(
+        "entropy", help="most certain by the lowest `entropy`, or by the highest top probability (`confidence`)."
+    )
+    rescore: int = option(
+        0,
+        help="rank the final beams by the mean log-probability over this many random reveal orders; 0: by the "
+        "search's own.",
+    )
+    normalise: Normalise = option(
+        "vocabulary",
+        help="what a slot's probabilities sum to 1 over: the model's whole `vocabulary`, or the `slot`'s own codes.",
+    )
+    reverse: bool = option(
+        False, help="rank the final beams by the mean over the search's reveal order and its reverse.", later=True
+    )
 
     def __post_init__(self) -> None:
         if self.rescore < 0:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from mindrec_bench.core.protocols import Canvas, Capability, CausalContext, Ranking
+from mindrec_bench.plugins.options import option
 
 from .search.options import Normalise
 
@@ -22,14 +23,14 @@ class ArBeam:
     `block-m:m=1,prune=bs`. Given slots are not predicted; their codes are part of the prefix.
 
     Forward passes: one per masked slot. Example: `mrbench run --model markov --decoder ar-beam`.
-
-    Attributes:
-        normalise: what a slot's probabilities sum to 1 over: the model's whole `vocabulary`, or the `slot`'s own codes.
     """
 
     needs: ClassVar[Capability] = "causal"
 
-    normalise: Normalise = "vocabulary"
+    normalise: Normalise = option(
+        "vocabulary",
+        help="what a slot's probabilities sum to 1 over: the model's whole `vocabulary`, or the `slot`'s own codes.",
+    )
 
     def decode(self, context: CausalContext, canvas: Canvas, *, beam: int) -> Ranking:
         """See `Decoder.decode`."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from mindrec_bench.plugins.options import option
+
 from .search.diffusion_search import DiffusionSearch
 from .search.options import PRUNING_OF_DECODER, PruneOption, PruningName
 
@@ -19,14 +21,12 @@ class BlockM(DiffusionSearch):
     Restricts the order of `bs`, `dbs-dedup` and `dbs-penalty` (paper Table 5): m = 1 is left to right, m = 4 any order.
 
     Forward passes: one per masked slot. Example: `mrbench run --model markov --decoder block-m:m=2`.
-
-    Attributes:
-        m: slots per block; the last block may be smaller.
-        prune: the pruning rule after each step, by the name of the decoder that uses it.
     """
 
-    m: Literal[1, 2, 4]
-    prune: PruneOption = "dbs-penalty"
+    m: Literal[1, 2, 4] = option(help="slots per block; the last block may be smaller.")
+    prune: PruneOption = option(
+        "dbs-penalty", help="the pruning rule after each step, by the name of the decoder that uses it."
+    )
 
     @property
     def expansion(self) -> Expansion:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from mindrec_bench.plugins.options import option
+
 from .search.diffusion_search import DiffusionSearch
 from .search.options import PruningName
 
@@ -18,14 +20,13 @@ class DbsPenalty(DiffusionSearch):
     de-duplication of the SIDs (docs/semantics.md, Decoding).
 
     Forward passes: one per masked slot. Example: `mrbench run --model markov --decoder dbs-penalty:variant=released`.
-
-    Attributes:
-        variant: the rule as `printed` in the paper, or as its `released` code computes it.
     """
 
     expansion = "any-order"
 
-    variant: Literal["printed", "released"] = "printed"
+    variant: Literal["printed", "released"] = option(
+        "printed", help="the rule as `printed` in the paper, or as its `released` code computes it."
+    )
 
     @property
     def pruning(self) -> PruningName:

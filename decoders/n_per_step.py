@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from mindrec_bench.plugins.options import option
+
 from .search.diffusion_search import DiffusionSearch
 from .search.options import PRUNING_OF_DECODER, PruneOption, PruningName
 
@@ -21,14 +23,12 @@ class NPerStep(DiffusionSearch):
     n = 1 is the any-order search.
 
     Forward passes: one per n masked SID slots. Example: `mrbench run --model markov --decoder n-per-step:n=2`.
-
-    Attributes:
-        n: slots per step; the last step fills the remaining slots.
-        prune: the pruning rule after each step, by the name of the decoder that uses it.
     """
 
-    n: Literal[1, 2, 3, 4]
-    prune: PruneOption = "dbs-penalty"
+    n: Literal[1, 2, 3, 4] = option(help="slots per step; the last step fills the remaining slots.")
+    prune: PruneOption = option(
+        "dbs-penalty", help="the pruning rule after each step, by the name of the decoder that uses it."
+    )
 
     def __post_init__(self) -> None:
         if self.propose == "sample" and self.n > 1:

@@ -20,6 +20,7 @@ OPEN = {
     "mindrec_bench.core.dataset",
     "mindrec_bench.core.protocols",
     "mindrec_bench.core.random_bits",
+    "mindrec_bench.plugins.options",
     "mindrec_bench.testing",
     "mindrec_decoders.search.expansion",
     "mindrec_decoders.search.pruning",
@@ -27,7 +28,7 @@ OPEN = {
     "mindrec_decoders.search.sampling",
     "mindrec_decoders.search.scores",
 }
-"""What the example imports of ours: the contracts, the test kit, and the pieces that decoders are made of."""
+"""What the example imports of ours: the contracts, `option`, the test kit, and the pieces that decoders are made of."""
 
 
 def python(*words: str, cwd: Path, path: Path | None = None) -> subprocess.CompletedProcess[str]:

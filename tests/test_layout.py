@@ -211,7 +211,9 @@ def test_no_module_imports_itself_in_a_circle():
 
 @pytest.mark.parametrize("kind", ["model", "decoder"])
 def test_a_registered_name_is_the_name_of_its_file(kind):
-    points = {name: point for name, point in registry._entry_points(kind).items() if package_of(point.module) in PLUGINS}
+    points = {
+        name: point for name, point in registry._entry_points(kind).items() if package_of(point.module) in PLUGINS
+    }
     assert len(points) >= 4
     for name, point in points.items():
         assert point.module.partition(".")[2] == re.sub("[-.]", "_", name)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Self
 
 from mindrec_bench.errors import UsageError
-from mindrec_bench.plugins.options import LATER
+from mindrec_bench.plugins.options import option
 
 from ..training.code_backbone import CodeBackbone
 from ..training.size_trainer import SizeTrainer
@@ -30,24 +30,31 @@ def lora_defaults(lr: float) -> SizeDefaults:
 
 @dataclass(frozen=True)
 class PretrainedBackbone(CodeBackbone):
-    """Base class of backbones that have published sizes too.
+    """Base class of backbones that have published sizes too."""
 
-    Attributes:
-        dropout: on the inputs and the last hidden states; at LLM sizes, of LoRA.
-        checkpoint: a folder or a hub id (ORG/NAME, ORG/NAME@REVISION) of published weights; here and below: LLM sizes.
-        template: a text file of prompts, each with {history}, separated by lines ---; the first is used at test.
-        pad: mask the padding on the left of a prompt, or attend to it, as released.
-        train_tokens: train the whole input embedding and output head, or only the rows of the codes.
-        gradient_checkpointing: compute activations twice and store few of them: less memory, more time.
-        load_in_8bit: keep the published weights in 8 bits (needs bitsandbytes and a GPU).
-    """
-
-    checkpoint: str | None = field(default=None, metadata=LATER)
-    template: str | None = field(default=None, metadata=LATER)
-    pad: Literal["mask", "attend"] = field(default="mask", metadata=LATER)
-    train_tokens: Literal["all", "new"] = field(default="all", metadata=LATER)
-    gradient_checkpointing: bool = field(default=False, metadata=LATER)
-    load_in_8bit: bool = field(default=False, metadata=LATER)
+    dropout: float | None = option(None, help="on the inputs and the last hidden states; at LLM sizes, of LoRA.")
+    checkpoint: str | None = option(
+        None,
+        help="a folder or a hub id (ORG/NAME, ORG/NAME@REVISION) of published weights; here and below: LLM sizes.",
+        later=True,
+    )
+    template: str | None = option(
+        None,
+        help="a text file of prompts, each with {history}, separated by lines ---; the first is used at test.",
+        later=True,
+    )
+    pad: Literal["mask", "attend"] = option(
+        "mask", help="mask the padding on the left of a prompt, or attend to it, as released.", later=True
+    )
+    train_tokens: Literal["all", "new"] = option(
+        "all", help="train the whole input embedding and output head, or only the rows of the codes.", later=True
+    )
+    gradient_checkpointing: bool = option(
+        False, help="compute activations twice and store few of them: less memory, more time.", later=True
+    )
+    load_in_8bit: bool = option(
+        False, help="keep the published weights in 8 bits (needs bitsandbytes and a GPU).", later=True
+    )
 
     hub: ClassVar[Mapping[str, str]]
     """Size -> the hub id of its weights."""
@@ -111,7 +118,7 @@ class PretrainedBackbone(CodeBackbone):
         elif size == CHECKPOINT:
             if self.checkpoint is None:
                 raise UsageError(f"size '{CHECKPOINT}' needs weights; name a folder or a hub id with --checkpoint")
-        elif changed := [option.name for option in _LLM_OPTIONS if getattr(self, option.name) != option.default]:
+        elif changed := [field.name for field in _LLM_OPTIONS if getattr(self, field.name) != field.default]:
             raise UsageError(
                 f"option '{changed[0]}' is for published LLMs, and size '{size}' is trained from scratch; leave it "
                 f"out, or choose --size {next(iter(self.hub))} or --checkpoint"

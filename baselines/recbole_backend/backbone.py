@@ -46,14 +46,7 @@ class NetworkSpec:
 
 
 class RecBoleBackbone(Backbone):
-    """Base class of backbones that RecBole trains; a subclass declares the options below as fields.
-
-    Attributes:
-        lr: learning rate of Adam.
-        epochs: at most this many passes over the training examples.
-        batch: examples per step.
-        patience: epochs without a better validation NDCG@10 before training stops.
-    """
+    """Base class of backbones that RecBole trains; a subclass declares the options below as fields."""
 
     lr: float
     epochs: int

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from mindrec_bench.core.backbone import Backbone
+from mindrec_bench.plugins.options import option
 
 from .config import TrainingConfig
 
@@ -24,27 +25,17 @@ class SizeDefaults:
 
 @dataclass(frozen=True)
 class TrainedBackbone(Backbone):
-    """Base class of backbones that are trained with `training.trainer`; it declares their options.
+    """Base class of backbones that are trained with `training.trainer`; it declares their options."""
 
-    The docstring of a registered class describes only the options that differ from those below.
-
-    Attributes:
-        lr: peak learning rate; None, here and below, takes the default of the size.
-        epochs: at most this many passes over the training examples.
-        batch: examples per step.
-        patience: epochs without a better validation loss before the learning rate falls and training ends.
-        dropout: fraction of activations that are set to zero in training.
-        weight_decay: weight decay of AdamW.
-        shuffle: use a new order of examples in each epoch; no: the order of users, as released.
-    """
-
-    lr: float | None = None
-    epochs: int | None = None
-    batch: int | None = None
-    patience: int = 5
-    dropout: float | None = None
-    weight_decay: float | None = None
-    shuffle: bool = True
+    lr: float | None = option(None, help="peak learning rate; None, here and below, takes the default of the size.")
+    epochs: int | None = option(None, help="at most this many passes over the training examples.")
+    batch: int | None = option(None, help="examples per step.")
+    patience: int = option(
+        5, help="epochs without a better validation loss before the learning rate falls and training ends."
+    )
+    dropout: float | None = option(None, help="fraction of activations that are set to zero in training.")
+    weight_decay: float | None = option(None, help="weight decay of AdamW.")
+    shuffle: bool = option(True, help="use a new order of examples in each epoch; no: the order of users, as released.")
 
     data_parallel: ClassVar[bool] = True
     sizes: ClassVar[tuple[str, ...]] = ("tiny", "small")

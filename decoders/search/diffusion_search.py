@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from mindrec_bench.core.protocols import Canvas, Capability, DenoiserContext, Ranking
+from mindrec_bench.plugins.options import option
 
 from .options import ExpansionName, Normalise, Propose, PruningName
 
@@ -20,16 +21,17 @@ class DiffusionSearch:
 
     A subclass sets `expansion` (which slots may be filled next) and `pruning` (which candidates survive a step): each
     is the name of a built-in policy, or a property that returns a policy.
-
-    Attributes:
-        normalise: what a slot's probabilities sum to 1 over: the model's whole `vocabulary`, or the `slot`'s own codes.
-        propose: each beam's proposals are its `top` ones, or a seeded `sample` from each slot's b best.
     """
 
     needs: ClassVar[Capability] = "denoiser"
 
-    normalise: Normalise = "vocabulary"
-    propose: Propose = "top"
+    normalise: Normalise = option(
+        "vocabulary",
+        help="what a slot's probabilities sum to 1 over: the model's whole `vocabulary`, or the `slot`'s own codes.",
+    )
+    propose: Propose = option(
+        "top", help="each beam's proposals are its `top` ones, or a seeded `sample` from each slot's b best."
+    )
 
     @property
     def expansion(self) -> ExpansionName | Expansion:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 
 import numpy as np
-import torch
 
 from ..core.timing import REST, time_sections
-from ..distributed.devices import peak_bytes
+from ..distributed.devices import peak_bytes, reset_peak_memory
 from ..experiment.batch_decoder import Meter
 from .cases import BenchmarkCase
 from .counting import OperationCount, count_operations
@@ -20,8 +18,6 @@ from .plain_decoder import PlainDecoder
 SECTIONS = ("model", "expansion", "pruning", "constraint", "output")
 """Where the time of a batch goes: reading histories and calls of the model; proposing candidates, and all of the search
 that has no section of its own; pruning; the catalogue constraint; rankings to the host and into rows."""
-
-_STATUS_FILE, _RESET_FILE = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 @dataclass(frozen=True)
@@ -108,9 +104,9 @@ def _count_batch(case: BenchmarkCase) -> tuple[int, OperationCount, int]:
     """Forward passes, operations and peak memory of a batch."""
     device = case.batch_decoder.device
     operations = count_operations(lambda: _decode_batch(case))
-    _reset_peak_memory(device)
+    reset_peak_memory(device)
     forward_passes = _decode_batch(case).forward_passes
-    return forward_passes, operations, _peak_memory(device)
+    return forward_passes, operations, peak_bytes(device)
 
 
 def _time_batch(case: BenchmarkCase) -> tuple[float, dict[str, float]]:
@@ -130,21 +126,3 @@ def _median_shares(batches: Sequence[dict[str, float]]) -> dict[str, float]:
     }
     sum_of_medians = sum(shares.values())
     return {section: share / sum_of_medians for section, share in shares.items()}
-
-
-def _reset_peak_memory(device: str) -> None:
-    """Reset the counter of peak memory, where the system can."""
-    if device == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-        return
-    try:
-        _RESET_FILE.write_text("5")
-    except OSError:  # the peak is then that of the process since its start
-        return
-
-
-def _peak_memory(device: str) -> int:
-    if device == "cpu" and _STATUS_FILE.is_file():
-        lines = dict(line.split(":", 1) for line in _STATUS_FILE.read_text().splitlines())
-        return int(lines["VmHWM"].split()[0]) * 1024
-    return peak_bytes(device)

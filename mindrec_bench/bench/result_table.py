@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..report.text_table import format_columns
 from .measure import SECTIONS, BenchmarkResult
 
 _CASE_COLUMNS = ("model", "decoder", "size", "beam", "batch", "history")
@@ -41,16 +42,8 @@ def to_json_row(result: BenchmarkResult, matrix_product_rate: float) -> dict[str
 
 def to_text(rows: Sequence[dict[str, Any]], heading: str) -> str:
     """A table with one line per case, under a heading; `rows` are from `to_json_row`."""
-    header = [*_CASE_COLUMNS, *_TIME_COLUMNS, *_SECTION_COLUMNS, *_COST_COLUMNS]
-    table = [header, *(_cells(row) for row in rows)]
-    widths = [max(len(line[column]) for line in table) for column in range(len(header))]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if column < _N_TEXT_COLUMNS else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in table
-    ]
+    headings = [*_CASE_COLUMNS, *_TIME_COLUMNS, *_SECTION_COLUMNS, *_COST_COLUMNS]
+    lines = format_columns([_cells(row) for row in rows], headings, n_left=_N_TEXT_COLUMNS)
     return "\n".join([heading, "", *lines])
 
 

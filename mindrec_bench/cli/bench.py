@@ -8,26 +8,26 @@ from typing import Any
 
 import click
 
-from .flags import constrain_option, data_dir_option, device_option, json_option, notify_unless, quiet_option
+from ..experiment.config import ExecutionOptions, ExperimentConfig
+from .config_options import config_options
+from .flags import json_option, notify_unless
 
 
 @click.command()
 @click.option("--model", "-m", "models", default=("llada",), show_default=True, multiple=True, help="NAME,NAME,...")
 @click.option("--decoder", "-d", "decoders", default=("dbs-penalty",), show_default=True, multiple=True)
-@click.option("--beam", "beams", default="10", show_default=True, help="Results a user: N,N,...")
+@click.option("--beam", "beams", default="10", show_default=True, help="Results per user: N,N,...")
 @click.option("--batch", "batches", default="128", show_default=True, help="Users decoded together: N,N,...")
 @click.option("--history", "histories", default="10", show_default=True, help="Items of each history: N,N,...")
-@click.option("--size", default="auto", show_default=True, help="Size of the models that have sizes.")
-@click.option("--data", default="arts-sim", show_default=True, help="Its catalogue and codes are used.")
-@click.option("--categories", type=click.Choice(["none", "history", "generate", "given"]), help="As in `mrbench run`.")
-@constrain_option
+@config_options(ExperimentConfig, only=("data", "size", "categories", "constrain", "seed"))
 @click.option("--repeats", type=click.IntRange(min=1), default=5, show_default=True, help="Timed batches of each case.")
-@click.option("--plain", type=click.Path(path_type=Path, exists=True), help="A plain way to divide by: FILE.py.")
-@click.option("--plot", type=click.Path(path_type=Path), help="Draw the parts of each case: FILE.png, .svg or .pdf.")
-@click.option("--seed", type=int, default=42, show_default=True)
-@device_option
-@data_dir_option
-@quiet_option
+@click.option(
+    "--plain",
+    type=click.Path(path_type=Path, exists=True),
+    help="An unoptimised implementation to compare with: FILE.py.",
+)
+@click.option("--plot", type=click.Path(path_type=Path), help="Draw the time of each section: FILE.png, .svg or .pdf.")
+@config_options(ExecutionOptions, only=("device", "data_dir", "quiet"), defaults={"quiet": False})
 @json_option
 def bench(**flags: Any) -> None:
     """Time decoding: every model with every decoder, beam, batch and history length that is named.

@@ -59,13 +59,18 @@ def _normalise(flag: str) -> str:
     return flag.lstrip("-").replace("-", "_")
 
 
-def _convert(key: str, value: Any, option: click.Parameter, path: Path) -> Any:
+def _convert(key: str, value: Any, option: Any, path: Path) -> Any:
     """The value as the option takes it; converted here because click's own message would not name the file."""
     is_flag = getattr(option, "is_flag", False)
-    if is_flag != isinstance(value, bool) or isinstance(value, list | dict):
+    is_list = isinstance(value, list) and option.multiple
+    if is_flag != isinstance(value, bool) or (isinstance(value, list | dict) and not is_list):
         expected = "true or false" if is_flag else "one plain value"
         raise UsageError(f"'{key}' in {path} is {value!r}; it must be {expected}")
+    if is_flag and not option.flag_value:  # --no-...
+        return not value
     try:
+        if option.multiple:
+            return tuple(option.type.convert(entry, option, None) for entry in (value if is_list else [value]))
         return option.type.convert(value, option, None)
     except click.BadParameter as error:
         raise UsageError(f"'{key}' in {path} is {value!r}: {error.message}") from error

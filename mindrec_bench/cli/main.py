@@ -16,6 +16,7 @@ from .data import data
 from .doctor import doctor
 from .export import export
 from .figure import figure
+from .fit import fit
 from .flags import Commands
 from .list import list_
 from .new import new
@@ -45,7 +46,7 @@ def cli() -> None:
     """
 
 
-for command in (run, show, list_, table, figure, compare, audit, score, export, sweep, bench, data, doctor, new):
+for command in (run, fit, show, list_, table, figure, compare, audit, score, export, sweep, bench, data, doctor, new):
     cli.add_command(command)
 
 

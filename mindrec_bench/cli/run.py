@@ -1,114 +1,84 @@
-"""`mrbench run`: train or reuse a model, decode, store and print the result."""
+"""`mrbench run`: train or reuse models, decode, store and print the results."""
 
 from __future__ import annotations
 
 import shlex
+import sys
+from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ..errors import MrbenchError
+from ..experiment.config import ExecutionOptions, ExperimentConfig, make_config
 from .config_file import config_option
-from .flags import (
-    batch_size_option,
-    constrain_option,
-    data_dir_option,
-    device_option,
-    json_option,
-    no_wait_option,
-    notify_unless,
-    print_result,
-    quiet_option,
-    runs_option,
-    users_option,
-)
+from .config_options import config_options, split_options
+from .flags import json_option, notify_unless, print_result
+
+AXES = ("data", "model", "seed", "decoder")
+"""The options that may be given several times; all combinations run, those of one fitted model after each other."""
 
 
 @click.command()
 @config_option
-@click.option("--model", "-m", required=True, help="NAME or NAME:key=value,... (see `mrbench list models NAME`).")
-@click.option("--decoder", "-d", required=True, help="NAME or NAME:key=value,... (see `mrbench list decoders NAME`).")
-@click.option(
-    "--data", default="arts-sim", show_default=True, help="A registered or imported name, or the path of a folder."
-)
-@click.option("--size", default="auto", show_default=True, help="Size of the model, or auto.")
-@click.option("--checkpoint", help="Folder or hub id of published weights to fine-tune, instead of a --size.")
-@click.option(
-    "--categories",
-    type=click.Choice(["none", "history", "generate", "given"]),
-    help="Category slots: unused, in histories only, generated first, or given.  [default: generate if there are any]",
-)
-@constrain_option
-@click.option("--beam", type=int, default=10, show_default=True, help="Results per user.")
-@users_option
-@click.option("--eval-users", type=int, help="Decode only the first N users, for a quick look.")
-@click.option("--seed", type=int, default=42, show_default=True)
-@click.option(
-    "--split",
-    type=click.Choice(["test", "valid"]),
-    default="test",
-    show_default=True,
-    help="Which held-out items are the targets; use valid to choose between models. Tables show test only.",
-)
-@click.option("--exclude-history", is_flag=True, help="Never recommend items of the history (models that score items).")
-@click.option(
-    "--max-minutes",
-    type=float,
-    help="Time limit of the training; how far it gets then depends on the machine.",
-)
-@device_option
-@click.option(
-    "--devices",
-    type=int,
-    help="Processes that train and decode, one GPU each on CUDA.  [default: as many as torchrun started, else 1]",
-)
-@click.option(
-    "--train-devices",
-    type=int,
-    help="Processes that train the model; another number gives another model.  [default: as --devices]",
-)
-@batch_size_option
-@data_dir_option
-@runs_option
+@config_options(ExperimentConfig, multiple=AXES)
+@config_options(ExecutionOptions, defaults={"quiet": False})
 @click.option("--dry-run", is_flag=True, help="Print what would be run, and exit.")
 @click.option(
     "--show-prompt", type=click.IntRange(min=1), help="As --dry-run, and print the prompts of the first N users."
 )
-@click.option("--fresh", is_flag=True, help="Delete this run and its fitted model, and compute them again.")
-@no_wait_option
-@quiet_option
 @json_option
-def run(**flags: Any) -> None:
+def run(dry_run: bool, show_prompt: int | None, as_json: bool, **flags: Any) -> None:
     """Train (or reuse) a model, decode every test user, store and print the result.
 
-    A killed run continues when the same command is given again; a finished one is only printed.
+    \b
+    mrbench run --model llada --decoder dbs-penalty
+    mrbench run -m markov -m pop -d bs -d adaptive --data arts    # four runs
+
+    A killed run continues when the same command is given again; a finished one is only printed. Of several runs, one
+    that fails does not stop the others, and the exit code is the highest.
     """
+    values, execution = split_options(flags, ExecutionOptions)
+    options = ExecutionOptions(**execution, notify=notify_unless(execution["quiet"]))
+    configs = list(_combinations(values))
+    show = _print_plan if dry_run or show_prompt else _print_run
+    if len(configs) == 1:
+        show(configs[0], options, show_prompt, as_json)
+        return
+    exit_code = 0
+    for number, config in enumerate(configs):
+        if number and not as_json:
+            click.echo()
+        try:
+            show(config, options, show_prompt, as_json)
+        except MrbenchError as error:
+            click.echo(f"mrbench: {config.command()}: {error}", err=True)
+            exit_code = max(exit_code, error.exit_code)
+    sys.exit(exit_code)
+
+
+def _combinations(values: dict[str, Any]) -> Iterator[ExperimentConfig]:
+    axes = [dict.fromkeys(values[name]) for name in AXES]
+    for combination in product(*axes):
+        yield make_config({**values, **dict(zip(AXES, combination, strict=True))})
+
+
+def _print_plan(config: ExperimentConfig, options: ExecutionOptions, prompts: int | None, as_json: bool) -> None:
     from ..distributed.torchrun import is_main_process
-    from ..experiment.config import ExecutionOptions, ExperimentConfig
+    from ..experiment.dry_run import dry_run, dry_run_text
+
+    plan = dry_run(config, options, prompts=prompts or 0)
+    if is_main_process():
+        print_result(plan, dry_run_text(plan), as_json)
+
+
+def _print_run(config: ExperimentConfig, options: ExecutionOptions, prompts: int | None, as_json: bool) -> None:
+    from ..distributed.torchrun import is_main_process
     from ..experiment.run import run_experiment
     from ..report.run_text import run_text
 
-    as_json, quiet = flags.pop("as_json"), flags.pop("quiet")
-    show_plan, prompts = flags.pop("dry_run"), flags.pop("show_prompt")
-    options = ExecutionOptions(
-        runs_dir=flags.pop("runs_dir"),
-        data_dir=flags.pop("data_dir"),
-        device=flags.pop("device"),
-        batch_size=flags.pop("batch_size"),
-        devices=flags.pop("devices"),
-        fresh=flags.pop("fresh"),
-        wait=not flags.pop("no_wait"),
-        quiet=quiet,
-        notify=notify_unless(quiet),
-    )
-    config = ExperimentConfig(**flags)
-    if show_plan or prompts:
-        from ..experiment.dry_run import dry_run, dry_run_text
-
-        plan = dry_run(config, options, prompts=prompts or 0)
-        if is_main_process():
-            print_result(plan, dry_run_text(plan), as_json)
-        return
     summary = run_experiment(config, options).summary
     if not is_main_process():
         return

@@ -5,20 +5,24 @@ from __future__ import annotations
 import json
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..distributed.torchrun import process_from_env
 from ..errors import MrbenchError, UsageError
-from .flags import batch_size_option, data_dir_option, device_option, json_option, notify, quiet_option, runs_option
+from ..experiment.config import ExecutionOptions
+from .config_options import config_options
+from .flags import json_option, notify
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from ..experiment.config import ExecutionOptions
     from ..sweep.execute import SweepProgress
     from ..sweep.plan import SweepPlan
+
+
+EXECUTION = ("runs_dir", "data_dir", "device", "batch_size", "quiet")
 
 
 @click.command()
@@ -33,23 +37,15 @@ if TYPE_CHECKING:
 )
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Number of local processes.")
 @click.option("--scheduler", metavar="ADDRESS", help="Address of the Dask cluster, such as tcp://10.0.0.1:8786.")
-@device_option
-@batch_size_option
-@data_dir_option
-@runs_option
-@quiet_option
+@config_options(ExecutionOptions, only=EXECUTION, defaults={"quiet": False})
 @json_option
 def sweep(
     file: Path,
     executor_name: str,
     jobs: int,
     scheduler: str | None,
-    device: str,
-    batch_size: int,
-    data_dir: Path | None,
-    runs_dir: Path,
-    quiet: bool,
     as_json: bool,
+    **execution: Any,
 ) -> None:
     """Run grids of options, choose the best on the validation items, and run these on the test items.
 
@@ -64,7 +60,6 @@ def sweep(
 
     Every run is stored in the run store: stored runs are not computed again, and a sweep that was stopped continues.
     """
-    from ..experiment.config import ExecutionOptions
     from ..sweep.execute import SweepProgress
     from ..sweep.plan import read_sweep
 
@@ -74,11 +69,13 @@ def sweep(
         )
     if (scheduler is None) == (executor_name == "dask"):
         raise UsageError("--executor dask and --scheduler ADDRESS go together; give both, or none")
-    plan, progress = read_sweep(file, data_dir), SweepProgress()
-    execution = ExecutionOptions(runs_dir.absolute(), data_dir and data_dir.absolute(), device, batch_size)
+    plan, progress = read_sweep(file, execution["data_dir"]), SweepProgress()
+    # Workers elsewhere have another current folder.
+    paths = {name: execution[name] and execution[name].absolute() for name in ("runs_dir", "data_dir")}
+    options = ExecutionOptions(**{**execution, **paths, "quiet": True})
     with _open_executor(jobs, scheduler) as executor:
         try:
-            _run(plan, execution, executor, progress, quiet)
+            _run(plan, options, executor, progress, execution["quiet"])
         finally:
             _print_results(plan, progress, as_json)
     n_failed = sum(bool(outcome.error) for outcome in progress.outcomes.values())

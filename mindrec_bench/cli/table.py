@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .flags import Users, notify, runs_option, test_option
+from ..experiment.config import ExecutionOptions
+from .config_options import config_options, split_options
+from .flags import Users, notify, test_option
 
 if TYPE_CHECKING:
     from ..report.tables.table import Table
@@ -44,7 +46,7 @@ def _parse_numbers(context: click.Context, option: click.Parameter, text: str | 
 @click.option("--intervals", is_flag=True, help="Show bootstrap 95% intervals.")
 @test_option
 @click.option("--run-missing", is_flag=True, help="First make the runs that would fill empty cells.")
-@runs_option
+@config_options(ExecutionOptions, only=("runs_dir", "data_dir", "device"))
 def table(
     names: Sequence[str],
     table_format: Any,
@@ -52,8 +54,7 @@ def table(
     intervals: bool,
     test: Any,
     run_missing: bool,
-    runs_dir: Path,
-    **overrides: Any,
+    **flags: Any,
 ) -> None:
     """Show tables from stored runs, with the published values below; a .toml file defines a table of your own.
 
@@ -67,6 +68,8 @@ def table(
     from ..report.tables.render import render_tables, save_tables
     from ..store.runs import find_runs
 
+    overrides, execution = split_options(flags, ExecutionOptions)
+    runs_dir = execution["runs_dir"]
     specs = [override(load_table_spec(name), **overrides) for name in names or installed_tables()]
 
     def build() -> list[Table]:
@@ -75,10 +78,9 @@ def table(
 
     tables = build()
     if run_missing:
-        from ..experiment.config import ExecutionOptions
         from ..report.tables.missing_runs import make_missing_runs
 
-        make_missing_runs(tables, ExecutionOptions(runs_dir=runs_dir, quiet=False, notify=notify))
+        make_missing_runs(tables, ExecutionOptions(**execution, quiet=False, notify=notify))
         tables = build()
     if out is None:
         text = render_tables(tables, table_format, with_intervals=intervals, colour=sys.stdout.isatty())

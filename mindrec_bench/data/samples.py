@@ -1,4 +1,4 @@
-"""The latest items of a few users in codes and words, to show what a dataset holds (`mrbench data show`)."""
+"""The latest items of a few users, to show what a dataset holds (`mrbench data show`)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from ..core.dataset import Dataset
 
 LATEST_ITEMS = 5
 """Items shown of each user."""
-
-TITLE_WIDTH = 72
-"""Characters shown of a title."""
 
 _SPLIT_FROM_END = {1: "test", 2: "validation"}
 """Position from the end of a sequence -> the split of the item."""
@@ -45,31 +42,3 @@ def _item(dataset: Dataset, item: int) -> dict[str, Any]:
         "sid": dataset.sids[item].tolist(),
         "title": (texts.title[item] or texts.categories[item]) if texts else "",
     }
-
-
-def format_samples(samples: list[dict[str, Any]]) -> list[str]:
-    """What `sample_users` returns, as lines of text."""
-    lines = []
-    for sample in samples:
-        rows = [_cells(item) for item in sample["latest"]]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines.append(f"user {sample['user']}, the latest {len(rows)} of {sample['interactions']:,} items")
-        for row in rows:
-            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True) if width)
-            lines.append(f"  {'  '.join(cells)}".rstrip())
-    return lines
-
-
-def _cells(item: dict[str, Any]) -> tuple[str, ...]:
-    title, part = item["title"], item["part"]
-    return (
-        item["item"],
-        _join_codes(item["categories"]),
-        _join_codes(item["sid"]),
-        "" if part == "train" else f"({part})",
-        title if len(title) <= TITLE_WIDTH else f"{title[: TITLE_WIDTH - 3]}...",
-    )
-
-
-def _join_codes(codes: list[int] | None) -> str:
-    return "" if codes is None else "-".join(map(str, codes))

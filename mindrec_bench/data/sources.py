@@ -16,6 +16,7 @@ from ..core.dataset import Dataset
 from ..errors import DataError, UsageError, did_you_mean
 from ..plugins import options, registry
 from ..plugins.description import PluginInfo, describe, options_of
+from ..plugins.options import option
 from . import locate
 from .fetch import fetch
 from .folder import read_folder
@@ -29,11 +30,10 @@ class HubSource(DataSource):
 
     Attributes:
         folder: name of the folder.
-        levels: L, how many category levels.
     """
 
     folder: ClassVar[str]
-    levels: int
+    levels: int = option(help="L, how many category levels.")
 
     def __post_init__(self) -> None:
         _check_levels(self.levels)
@@ -70,16 +70,14 @@ class Instruments(HubSource):
 
 @dataclass(frozen=True)
 class FolderSource(DataSource):
-    """A data folder of the user's own.
+    """A data folder of the user's own."""
 
-    Attributes:
-        path: the folder; its files carry its name.
-        levels: L, how many category levels; None: the paper's number where the folder has the name of one of its
-            datasets, else all levels of `<Name>.category.json`, or 3 from category strings.
-    """
-
-    path: str
-    levels: int | None = None
+    path: str = option(help="the folder; its files carry its name.")
+    levels: int | None = option(
+        None,
+        help="L, how many category levels; None: the paper's number where the folder has the name of one of its "
+        "datasets, else all levels of `<Name>.category.json`, or 3 from category strings.",
+    )
 
     def __post_init__(self) -> None:
         _check_levels(self.levels)
@@ -190,7 +188,7 @@ def describe_data(name: str, data_dir: Path | None) -> PluginInfo:
     registered = registry.names("data")
     folders = locate.user_datasets(data_dir, registered)
     if name in folders:
-        folder_options = tuple(option for option in options_of(FolderSource) if option.name != "path")
+        folder_options = tuple(entry for entry in options_of(FolderSource) if entry.name != "path")
         return PluginInfo(name, locate.describe_folder(folders[name]), "", str(folders[name]), {}, folder_options, ())
     if name not in registered:
         known = [*registered, *folders]

@@ -5,13 +5,18 @@ from __future__ import annotations
 import platform
 import resource
 import sys
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
 
 PACKAGES = ("mindrec-bench", "torch", "transformers", "numpy", "scipy", "scikit-learn", "pyarrow")
 """The packages whose versions are stored with every run."""
+
+
+_STATUS_FILE, _RESET_FILE = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def pick_device(device: str) -> str:
@@ -65,11 +70,25 @@ def package_version(package: str) -> str | None:
         return None
 
 
+def reset_peak_memory(device: str) -> None:
+    """Start counting `peak_bytes` anew, where the system can."""
+    if device == "cuda":
+        import torch
+
+        torch.cuda.reset_peak_memory_stats()
+        return
+    with suppress(OSError):  # the peak is then that of the process since its start
+        _RESET_FILE.write_text("5")
+
+
 def peak_bytes(device: str) -> int:
-    """The most memory this process has used so far: of the GPU on `cuda`, else of the machine."""
+    """The most memory this process has used since `reset_peak_memory`: of the GPU on `cuda`, else of the machine."""
     if device == "cuda":
         import torch
 
         return torch.cuda.max_memory_allocated()
+    if _STATUS_FILE.is_file():
+        status = dict(line.split(":", 1) for line in _STATUS_FILE.read_text().splitlines())
+        return int(status["VmHWM"].split()[0]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

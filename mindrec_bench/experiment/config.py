@@ -1,15 +1,24 @@
-"""What an experiment is (`ExperimentConfig`) and how it is executed (`ExecutionOptions`)."""
+"""What an experiment is (`ExperimentConfig`) and how it is executed (`ExecutionOptions`).
+
+The fields are declared here once, with type, default, check and help. The command line, configuration files, sweeps,
+tables and the command that repeats a run all read them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import shlex
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Annotated, Any, Literal, get_type_hints
+
+from annotated_types import Ge, Gt, Le
 
 from ..core.code_space import Categories
 from ..core.dataset import Split
 from ..core.protocols import Constrain
 from ..distributed.processes import noop
+from ..io.schema import Setting, setting_of, validate_keys
 
 DEFAULT_DATA = "arts-sim"
 DEFAULT_USERS = 5000
@@ -19,42 +28,54 @@ AUTO = "auto"
 MAX_SEED = 2**32 - 1
 """The largest seed that NumPy's legacy generator accepts; transformers seeds that one too."""
 
+Device = Literal["auto", "cpu", "cuda"]
+
 
 @dataclass(frozen=True)
 class ExperimentConfig:
-    """One experiment as the user describes it: a model, a decoder, the data, and their settings.
+    """One experiment as the user describes it: a model, a decoder, the data, and their settings."""
 
-    Attributes:
-        model, decoder, data: `NAME:key=value,...`; data may be a path to a folder.
-        size: a size of the model, or `auto`.
-        checkpoint: the model's option of that name (a folder or a hub id), where it has one.
-        categories: None means `generate` where the data has categories, else `none`.
-        constrain: what may stand in a slot while decoding (docs/semantics.md, Decoding).
-        beam: results per user.
-        users: how many users make up the data; None for all.
-        eval_users: only the first so many users are decoded; None for all.
-        seed: for training, noise and everything else that is random.
-        exclude_history: never recommend items of the history (models that score items).
-        max_minutes: time limit of the training; None for no limit.
-        split: `test`, or `valid` to choose between models without looking at the test items.
-        train_devices: how many processes train the model, where several can; None: as many as decode.
-    """
+    model: Annotated[str, Setting("NAME or NAME:key=value,... (see `mrbench list models NAME`).", flag="-m")]
+    decoder: Annotated[str, Setting("NAME or NAME:key=value,... (see `mrbench list decoders NAME`).", flag="-d")]
+    data: Annotated[str, Setting("A registered or imported name, or the path of a folder.")] = DEFAULT_DATA
+    size: Annotated[str, Setting("Size of the model, or auto.")] = AUTO
+    checkpoint: Annotated[
+        str | None, Setting("Folder or hub id of published weights to fine-tune, instead of a --size.")
+    ] = None
+    categories: Annotated[
+        Categories | None,
+        Setting(
+            "Category slots: unused, in histories only, generated first, or given.",
+            default="generate if there are any",
+        ),
+    ] = None
+    constrain: Annotated[
+        Constrain,
+        Setting("A slot may have any of its codes, or only those that keep a catalogue item reachable."),
+    ] = "slots"
+    beam: Annotated[int, Ge(1), Setting("Results per user.")] = 10
+    users: Annotated[int | None, Ge(1), Setting("How many users make up the data.", none="all")] = DEFAULT_USERS
+    eval_users: Annotated[int | None, Ge(1), Setting("Decode only the first N users, for a quick look.")] = None
+    seed: Annotated[int, Ge(0), Le(MAX_SEED), Setting("Of training, noise and everything else that is random.")] = 42
+    exclude_history: Annotated[bool, Setting("Never recommend items of the history (models that score items).")] = False
+    max_minutes: Annotated[
+        float | None,
+        Gt(0),
+        Setting("Time limit of the training; how far it gets then depends on the machine."),
+    ] = None
+    split: Annotated[
+        Split,
+        Setting("Which held-out items are the targets; use valid to choose between models. Tables show test only."),
+    ] = "test"
+    train_devices: Annotated[
+        int | None,
+        Ge(1),
+        Setting("Processes that train the model; another number gives another model.", default="as --devices"),
+    ] = None
 
-    model: str
-    decoder: str
-    data: str = DEFAULT_DATA
-    size: str = AUTO
-    checkpoint: str | None = None
-    categories: Categories | None = None
-    constrain: Constrain = "slots"
-    beam: int = 10
-    users: int | None = DEFAULT_USERS
-    eval_users: int | None = None
-    seed: int = 42
-    exclude_history: bool = False
-    max_minutes: float | None = None
-    split: Split = "test"
-    train_devices: int | None = None
+    def command(self) -> str:
+        """The shortest command that runs this experiment."""
+        return shlex.join(["mrbench", "run", *to_flags(self, always=("data",))])
 
 
 @dataclass(frozen=True)
@@ -65,24 +86,78 @@ class ExecutionOptions:
     devices, and `devices` chooses the model where the config does not say how many processes train it.
 
     Attributes:
-        runs_dir: the run store.
-        data_dir: where data folders are, or None for the usual places.
-        device: `auto`, `cpu` or `cuda`.
-        batch_size: users decoded together.
-        devices: how many processes decode, and train unless the config gives another number; None: as many as torchrun
-            started, else one.
-        fresh: delete the run and its fitted model first.
         wait: wait while another process computes the same run.
-        quiet: no progress bars.
         notify: gets progress messages, one line each.
     """
 
-    runs_dir: Path = Path("runs")
-    data_dir: Path | None = None
-    device: str = "auto"
-    batch_size: int = 128
-    devices: int | None = None
-    fresh: bool = False
-    wait: bool = True
-    quiet: bool = True
+    runs_dir: Annotated[Path, Setting("The run store.")] = Path("runs")
+    data_dir: Annotated[
+        Path | None,
+        Setting("Where data folders are.", default="$MRBENCH_DATA, else ./data, else the per-user cache"),
+    ] = None
+    device: Annotated[Device, Setting("Where to compute.")] = "auto"
+    batch_size: Annotated[int, Setting("Users decoded together, at most 512.")] = 128
+    devices: Annotated[
+        int | None,
+        Ge(1),
+        Setting(
+            "Processes that train and decode, one GPU each on CUDA.", default="as many as torchrun started, else 1"
+        ),
+    ] = None
+    fresh: Annotated[bool, Setting("Delete this run and its fitted model, and compute them again.")] = False
+    wait: Annotated[bool, Setting("Exit at once if another process computes this run.")] = True
+    quiet: Annotated[bool, Setting("No progress, no notices.", flag="-q")] = True
     notify: Callable[[str], None] = noop
+
+
+def make_config(values: Mapping[str, Any], where: str = "", *, hidden: Collection[str] = ()) -> ExperimentConfig:
+    """An experiment from the values of its fields, checked.
+
+    Args:
+        values: by the names of the fields.
+        where: what messages call their origin, a section of a file; '' names the flags of the command line.
+        hidden: fields that may not be set.
+
+    Raises:
+        UsageError: an unknown field, a wrong value, or no model or decoder.
+    """
+    label = None if where else flag_name
+    where = where or "the configuration"
+    return ExperimentConfig(**validate_keys(values, ExperimentConfig, where, hidden=hidden, label=label))
+
+
+def check_config(config: ExperimentConfig) -> None:
+    """Check a configuration that Python code has made as `make_config` does.
+
+    Raises:
+        UsageError: a value is wrong.
+    """
+    make_config({field.name: getattr(config, field.name) for field in fields(config)})
+
+
+def flag_name(field: str) -> str:
+    """The flag of a field on the command line."""
+    return f"--{field.replace('_', '-')}"
+
+
+def to_flags(config: Any, *, always: tuple[str, ...] = (), hidden: tuple[str, ...] = ()) -> list[str]:
+    """The words of a command line that set the fields of a configuration that differ from their defaults.
+
+    Args:
+        config: a dataclass with annotated fields; a field without a default is always set.
+        always: fields to set even at their defaults.
+        hidden: fields to leave out.
+    """
+    hints = get_type_hints(type(config), include_extras=True)
+    words = []
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if field.name in hidden or (value == field.default and field.name not in always):
+            continue
+        if value is True:
+            words.append(flag_name(field.name))
+        else:
+            none = setting_of(hints[field.name]).none
+            text = f"{value:g}" if isinstance(value, float) else str(none if value is None else value)
+            words += [flag_name(field.name), text]
+    return words

@@ -6,20 +6,19 @@ Everything that can be checked without the data is checked before the data is re
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from ..core.backbone import Backbone, DataSource
 from ..core.code_space import Categories
-from ..core.dataset import Dataset, Split
-from ..core.protocols import Constrain, Decoder
+from ..core.dataset import Dataset
+from ..core.protocols import Decoder
 from ..data.sources import resolve_data
 from ..errors import UsageError, did_you_mean
 from ..plugins import options, registry
 from ..store.run_spec import DataSpec, DecoderSpec, ModelSpec, RunSpec
-from .config import AUTO, MAX_SEED, ExperimentConfig
+from .config import AUTO, ExperimentConfig, check_config
 
 
 @dataclass(frozen=True)
@@ -138,8 +137,7 @@ def resolve_config(config: ExperimentConfig, data_dir: Path | None = None) -> Re
     Raises:
         UsageError: unknown names, options or values, or a model and a decoder that do not fit each other.
     """
-    _check_numbers(config)
-    _check_choices(config)
+    check_config(config)
     model_name, backbone = registry.make("model", config.model)
     backbone = _with_checkpoint(config.checkpoint, model_name, backbone)
     decoder_name, decoder = registry.make("decoder", config.decoder)
@@ -157,32 +155,6 @@ def resolve_config(config: ExperimentConfig, data_dir: Path | None = None) -> Re
         )
     data_name, source = resolve_data(config.data, data_dir)
     return ResolvedExperiment(config, model_name, backbone, decoder_name, decoder, data_name, source)
-
-
-def _check_numbers(config: ExperimentConfig) -> None:
-    counts = {
-        "--beam": config.beam,
-        "--users": config.users,
-        "--eval-users": config.eval_users,
-        "--train-devices": config.train_devices,
-    }
-    for flag, value in counts.items():
-        if value is not None and value < 1:
-            raise UsageError(f"{flag} is {value}; it must be at least 1")
-    if not 0 <= config.seed <= MAX_SEED:
-        raise UsageError(f"--seed is {config.seed}; it must be from 0 to {MAX_SEED}")
-    if config.max_minutes is not None and not 0 < config.max_minutes < math.inf:
-        raise UsageError(f"--max-minutes is {config.max_minutes:g}; it must be a number above 0")
-
-
-def _check_choices(config: ExperimentConfig) -> None:
-    """The command line has checked these already; files and Python code have not."""
-    for name, choices in (("categories", Categories), ("constrain", Constrain), ("split", Split)):
-        value, allowed = getattr(config, name), get_args(choices)
-        if value is not None and value not in allowed:
-            raise UsageError(
-                f"--{name} is {value!r}{did_you_mean(str(value), allowed)}; it must be one of {', '.join(allowed)}"
-            )
 
 
 def _with_checkpoint(checkpoint: str | None, name: str, backbone: Any) -> Any:

@@ -10,20 +10,24 @@ One process coordinates: it holds the locks of the run, and calls the worker fun
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
 
-from ..core.backbone import FitReport
-from ..distributed.devices import check_devices
+from ..core.backbone import Backbone, FitReport
+from ..distributed.devices import check_devices, reset_peak_memory
 from ..distributed.launcher import launch
 from ..distributed.processes import ProcessGroup, ProcessInfo, WorkerContext, noop
 from ..distributed.torchrun import TorchrunGroup, process_from_env
 from ..errors import MrbenchError, UsageError
+from ..plugins import registry
 from ..store.shards import Shard
 from .batch_decoder import USERS_PER_SHARD
-from .config import ExecutionOptions, ExperimentConfig
+from .config import ExecutionOptions, ExperimentConfig, make_config
 from .context import RunContext
+
+T = TypeVar("T")
 
 MAX_BATCH_SIZE = USERS_PER_SHARD
 """Batches do not cross shards."""
@@ -50,6 +54,73 @@ def run_experiment(config: ExperimentConfig, options: ExecutionOptions) -> RunRe
     Raises:
         MrbenchError: see `mindrec_bench.errors` for its kinds.
     """
+    context, result = _coordinate(config, options, lambda coordinator: coordinator.run())
+    if result is not None:
+        return result
+    summary = context.run_folder.load_summary()
+    if summary is None:
+        raise _not_shared(context.run_folder.path)
+    return RunResult(summary)
+
+
+def fit_model(settings: Mapping[str, Any], options: ExecutionOptions) -> dict[str, Any]:
+    """Fit a model, or return what is stored of it.
+
+    Args:
+        settings: fields of `ExperimentConfig` without those of decoding.
+        options: how it is executed.
+
+    Returns:
+        `model`, `data`, `size`, `fit` (its id), `path`, `report` (see `FitReport`), and `fitted`: False where the model
+        was stored already.
+
+    Raises:
+        UsageError: the model has nothing to train, or see `run_experiment`.
+        MrbenchError: see `run_experiment`.
+    """
+    name, backbone = registry.make("model", settings["model"])
+    if not backbone.sizes:
+        raise UsageError(f"model '{name}' has nothing to train; decode with it by mrbench run")
+    # All decoders share the model, so any that works with it will do.
+    decoders = [entry.name for entry in registry.list_entries("decoder")]
+    config = make_config({**settings, "decoder": _first_usable_decoder(backbone, decoders)})
+
+    def fit(coordinator: Coordinator) -> bool:
+        was_done = not options.fresh and coordinator.context.model_folder.is_done()
+        coordinator.fit()
+        return not was_done
+
+    context, fitted = _coordinate(config, options, fit)
+    folder, spec = context.model_folder, context.spec
+    report = folder.load_report()
+    if report is None:
+        raise _not_shared(folder.path)
+    return {
+        "model": context.resolved.model_label,
+        "data": config.data,
+        "size": spec.model.size,
+        "fit": spec.fit_id,
+        "path": str(folder.path),
+        "report": asdict(report),
+        "fitted": bool(fitted),
+    }
+
+
+def _first_usable_decoder(backbone: Backbone, names: Sequence[str]) -> str:
+    for name in names:
+        try:
+            if registry.can_answer(backbone.capability, registry.make("decoder", name)[1].needs):
+                return name
+        except UsageError:  # an option has no default
+            continue
+    raise UsageError(f"no decoder works with a model that answers '{backbone.capability}'")
+
+
+def _coordinate(
+    config: ExperimentConfig, options: ExecutionOptions, action: Callable[[Coordinator], T]
+) -> tuple[RunContext, T | None]:
+    """Do something with the processes of a run; returns the context, and what came of it in the process that leads."""
+    reset_peak_memory("cpu")  # several runs may follow each other in this process
     process = process_from_env()
     config, devices = resolve_processes(config, options, process)
     if process is not None and process.rank > 0:
@@ -57,21 +128,22 @@ def run_experiment(config: ExperimentConfig, options: ExecutionOptions) -> RunRe
     context = RunContext.create(config, options)
     check_gpus(context, devices, process)
     if process is None:
-        return Coordinator(context, LocalGroup(context, devices)).run()
+        return context, action(Coordinator(context, LocalGroup(context, devices)))
     process.select_gpu(context.device)
     group = TorchrunGroup.connect(process, context.worker_functions)
     if process.rank == 0:
-        result = Coordinator(context, group).run()
+        result = action(Coordinator(context, group))
         group.shutdown()
-        return result
+        return context, result
     group.serve()
-    summary = context.run_folder.load_summary()
-    if summary is None:
-        raise MrbenchError(
-            f"process {process.rank} finds no finished run in {context.run_folder.path}; all processes need the same "
-            "--runs-dir, on a file system that they share"
-        )
-    return RunResult(summary)
+    return context, None
+
+
+def _not_shared(path: Path) -> MrbenchError:
+    return MrbenchError(
+        f"this process finds nothing finished in {path}; all processes need the same --runs-dir, on a file system that "
+        "they share"
+    )
 
 
 def resolve_processes(

@@ -5,8 +5,8 @@ Rankings made elsewhere (`interchange.score`) are scored and described by the sa
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from ..metrics.names import SEARCH_METRICS
 from ..store.rankings import padded_codes
 from ..store.run_spec import RunSpec
 from ..store.shards import Shard
-from .config import ExperimentConfig
+from .config import AUTO
 from .resolve import ResolvedExperiment
 
 
@@ -157,18 +157,14 @@ def data_notes(dataset: Dataset, space: CodeSpace) -> list[str]:
 
 
 def run_command(resolved: ResolvedExperiment, spec: RunSpec) -> str:
-    """The shortest command that repeats the run."""
-    config, default = resolved.config, ExperimentConfig("", "")
-    words = ["mrbench", "run", "--model", resolved.model_label, "--decoder", resolved.decoder_label]
-    words += ["--data", config.data]
-    if spec.model.size:
-        words += ["--size", spec.model.size]
-    words += ["--categories", spec.categories]
-    for name in ("constrain", "beam", "users", "eval_users", "seed", "exclude_history", "max_minutes", "split"):
-        value = getattr(config, name)
-        if value != getattr(default, name):
-            flag = f"--{name.replace('_', '-')}"
-            words += [flag] if value is True else [flag, "all" if value is None else str(value)]
-    if spec.train_devices > 1:
-        words += ["--train-devices", str(spec.train_devices)]
-    return shlex.join(words)
+    """The shortest command that repeats the run, with what was resolved in place of `auto` and of defaults."""
+    resolved_config = replace(
+        resolved.config,
+        model=resolved.model_label,
+        decoder=resolved.decoder_label,
+        size=spec.model.size or AUTO,
+        checkpoint=None,  # an option of the model's label
+        categories=spec.categories,
+        train_devices=spec.train_devices if spec.train_devices > 1 else None,
+    )
+    return resolved_config.command()

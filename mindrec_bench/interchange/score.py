@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import shlex
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -17,53 +16,20 @@ from ..core.code_space import Int
 from ..core.dataset import Dataset, Examples
 from ..data.sources import resolve_data
 from ..errors import DataError, UsageError
-from ..experiment.config import DEFAULT_DATA, DEFAULT_USERS, MAX_SEED
+from ..experiment.config import flag_name
 from ..experiment.resolve import effective_eval_users
 from ..experiment.summary import data_notes, score_shards, spec_summary
 from ..io.hashing import sha256
+from ..io.schema import validate_keys
 from ..plugins import registry
 from ..store.rankings import rankings_table
 from ..store.run_folder import RunFolder
 from ..store.run_spec import EXTERNAL, DataSpec, DecoderSpec, ModelSpec, RunSpec
 from ..store.shards import ShardMeta
+from .external_rankings import ExternalRankings
 from .ranking_file import RankingFile, read_rankings
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-
-
-@dataclass(frozen=True)
-class ExternalRankings:
-    """A file of rankings, and what it ranks for.
-
-    Attributes:
-        file: Parquet or CSV, as described in `ranking_file`.
-        name: the system that made the rankings; stored as the name of the model.
-        data: the data set, as in `mrbench run`.
-        users: how many users make up the data; None for all.
-        eval_users: the file ranks only for the first `eval_users` users; None for all.
-        beam: requested results per user; None takes the length of the longest list.
-        seed: that the rankings were made with; tables average over seeds.
-        allow_missing: count users without rows as misses instead of refusing the file.
-    """
-
-    file: Path
-    name: str
-    data: str = DEFAULT_DATA
-    users: int | None = DEFAULT_USERS
-    eval_users: int | None = None
-    beam: int | None = None
-    seed: int = 42
-    allow_missing: bool = False
-
-    def command(self) -> str:
-        """The shortest command that scores these rankings."""
-        words = ["mrbench", "score", str(self.file), "--name", self.name, "--data", self.data]
-        for field in ("users", "eval_users", "beam", "seed", "allow_missing"):
-            value = getattr(self, field)
-            if value != getattr(ExternalRankings, field):
-                flag = f"--{field.replace('_', '-')}"
-                words += [flag] if value is True else [flag, "all" if value is None else str(value)]
-        return shlex.join(words)
 
 
 def score_file(
@@ -122,11 +88,8 @@ def _check(external: ExternalRankings) -> None:
         raise UsageError(f"--name is '{external.name}'; it may contain letters, digits, '.', '_' and '-' only")
     if external.name in registry.names("model"):
         raise UsageError(f"--name is '{external.name}', a model that mrbench runs itself; choose another name")
-    for flag, value in (("--users", external.users), ("--eval-users", external.eval_users), ("--beam", external.beam)):
-        if value is not None and value < 1:
-            raise UsageError(f"{flag} is {value}; it must be at least 1")
-    if not 0 <= external.seed <= MAX_SEED:
-        raise UsageError(f"--seed is {external.seed}; it must be from 0 to {MAX_SEED}")
+    values = {field.name: getattr(external, field.name) for field in fields(external) if field.name != "file"}
+    validate_keys(values, ExternalRankings, "the rankings", hidden=("file",), label=flag_name)
 
 
 def _run_spec(external: ExternalRankings, dataset: Dataset, rankings: RankingFile) -> RunSpec:

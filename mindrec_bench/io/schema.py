@@ -1,15 +1,36 @@
-"""TOML files, and the check of their values against the fields of a dataclass."""
+"""TOML files, and the check of values against the annotated fields of a dataclass."""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import MISSING, fields
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import MISSING, dataclass, fields
+from functools import cache
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from ..errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:  # imported where values are checked: listings and help start without it
+    from pydantic import TypeAdapter
+    from pydantic_core import ErrorDetails
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the field of a configuration says about itself, as `Annotated` metadata.
+
+    Attributes:
+        help: one sentence or two, for the command line.
+        none: how None is written (`all`), where it can be.
+        flag: a short flag of the command line.
+        default: what the help says about a default of None.
+    """
+
+    help: str = ""
+    none: str = ""
+    flag: str = ""
+    default: str = ""
 
 
 def read_toml_text(path: Path, what: str) -> str:
@@ -43,59 +64,122 @@ def parse_toml(text: str, where: str) -> dict[str, Any]:
 
 
 def validate_keys(
-    raw: Mapping[str, Any], cls: type, where: str, *, hidden: Collection[str] = (), or_text: Collection[str] = ()
+    raw: Mapping[str, Any],
+    cls: type,
+    where: str,
+    *,
+    hidden: Collection[str] = (),
+    partial: bool = False,
+    others: Collection[str] = (),
+    label: Callable[[str], str] | None = None,
 ) -> dict[str, Any]:
-    """Check the keys and types of a TOML section against the fields of a dataclass; lists become tuples.
+    """Check keys and values against the fields of a dataclass, strictly (by pydantic); lists become tuples.
 
-    A field may be a string (or a `Literal` of strings), a number, a bool, a tuple of one type, a mapping, or a union of
-    these with None.
+    A value that is the `Setting.none` of its field becomes None.
 
     Args:
-        raw: the section.
-        cls: the dataclass that it will become.
+        raw: the values by key, from a TOML section, a command line or Python.
+        cls: the dataclass that they are for; annotations such as `annotated_types.Ge` are checked too.
         where: what messages call the section.
-        hidden: fields that the section may not set.
-        or_text: fields that may be a string whatever their type, such as "all" for a number.
+        hidden: fields that may not be set.
+        partial: required fields may be missing.
+        others: keys of the section that were taken out of it, for the message about an unknown one.
+        label: what messages call the value of a key; None: the key in `where`.
+
+    Returns:
+        The values of the keys that are present.
 
     Raises:
-        UsageError: an unknown key, a value of the wrong type, or a missing field that has no default.
+        UsageError: an unknown key, a wrong value, or a missing field that has no default.
     """
     known = {f.name: f for f in fields(cls) if f.name not in hidden}
-    hints = get_type_hints(cls)
+    hints = get_type_hints(cls, include_extras=True)
+    label = label or (lambda key: f"'{key}' in {where}")
     values = {}
     for key, value in raw.items():
         if key not in known:
-            raise UsageError(f"unknown key '{key}' in {where}{did_you_mean(key, known)}; allowed: {', '.join(known)}")
-        options = _union_members(hints[key])
-        allowed = tuple(t for option in options for t in _toml_types(option)) + ((str,) if key in or_text else ())
-        if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
-            names = " or ".join(dict.fromkeys(t.__name__ for t in allowed))
-            raise UsageError(f"'{key}' in {where} is {value!r}; it must be of type {names}")
-        if isinstance(value, list):
-            entry_type = next(get_args(option)[0] for option in options if get_origin(option) is tuple)
-            if not all(type(entry) is entry_type for entry in value):
-                raise UsageError(f"'{key}' in {where} is {value!r}; its entries must be of type {entry_type.__name__}")
-            value = tuple(value)
-        elif isinstance(value, dict):
-            value = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
-        values[key] = value
+            allowed = [*known, *others]
+            raise UsageError(
+                f"unknown key '{key}' in {where}{did_you_mean(key, allowed)}; allowed: {', '.join(allowed)}"
+            )
+        values[key] = _validate(value, hints[key], label(key))
+    if partial:
+        return values
     missing = [name for name, f in known.items() if f.default is f.default_factory is MISSING and name not in values]
     if missing:
         raise UsageError(f"{where} has no key '{missing[0]}'; write {missing[0]} = ...")
     return values
 
 
-def _union_members(hint: Any) -> tuple[Any, ...]:
-    return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+def setting_of(hint: Any) -> Setting:
+    """The `Setting` of an annotated type; an empty one where it has none."""
+    return next((entry for entry in getattr(hint, "__metadata__", ()) if isinstance(entry, Setting)), Setting())
 
 
-def _toml_types(hint: Any) -> tuple[type, ...]:
-    """The types of the TOML values that fit a type hint."""
-    if hint is NoneType:
-        return ()  # TOML has no null: a key that is left out takes the default
-    if hint is float:
-        return (int, float)
-    return ({Literal: str, tuple: list, Mapping: dict}.get(get_origin(hint), hint),)
+def _validate(value: Any, hint: Any, label: str) -> Any:
+    from pydantic import ValidationError
+
+    none = setting_of(hint).none
+    if none and value == none:
+        return None
+    converted = tuple(value) if isinstance(value, list) else value
+    if isinstance(value, dict):
+        converted = {key: tuple(entry) if isinstance(entry, list) else entry for key, entry in value.items()}
+    try:
+        return _type_adapter(hint).validate_python(converted)
+    except ValidationError as error:
+        errors = error.errors(include_url=False)
+        of_entries = any(isinstance(part, int) for part in errors[0]["loc"])
+        wanted = " or ".join(dict.fromkeys([*map(_requirement, errors), *([f"'{none}'"] if none else [])]))
+        guess = did_you_mean(str(value), _choices(hint)) if errors[0]["type"] == "literal_error" else ""
+        subject = "its entries" if of_entries else "it"
+        raise UsageError(f"{label} is {value!r}{guess}; {subject} must be {wanted}") from None
+
+
+@cache
+def _type_adapter(hint: Any) -> TypeAdapter[Any]:
+    from pydantic import ConfigDict, TypeAdapter
+
+    return TypeAdapter(hint, config=ConfigDict(strict=True, allow_inf_nan=False))
+
+
+def _choices(hint: Any) -> list[str]:
+    """The values of the `Literal` in a type hint."""
+    if get_origin(hint) is Literal:
+        return [str(choice) for choice in get_args(hint)]
+    return [choice for part in get_args(hint) if not isinstance(part, Setting) for choice in _choices(part)]
+
+
+_TYPE_NAMES = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "tuple_type": "a list",
+    "mapping_type": "a table",
+    "dict_type": "a table",
+}
+"""Kind of pydantic's error -> what the value must be."""
+
+_BOUNDS = {
+    "greater_than_equal": ("at least", "ge"),
+    "greater_than": ("above", "gt"),
+    "less_than_equal": ("at most", "le"),
+}
+"""Kind of pydantic's error -> the words before the bound, and where the error has it."""
+
+
+def _requirement(error: ErrorDetails) -> str:
+    """What a value must be, from pydantic's error about it."""
+    kind, context = error["type"], error.get("ctx", {})
+    if kind == "literal_error":
+        return f"one of {str(context['expected']).replace(chr(39), '').replace(' or ', ', ')}"
+    if kind in _BOUNDS:
+        words, bound = _BOUNDS[kind]
+        return f"{words} {context[bound]:g}" if isinstance(context[bound], float) else f"{words} {context[bound]}"
+    return _TYPE_NAMES.get(kind, error["msg"])
 
 
 def require_choice(name: str, known: Iterable[str], what: str, where: str) -> None:

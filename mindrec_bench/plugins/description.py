@@ -1,12 +1,7 @@
-"""Describe a registered name: summary, sizes, options with their meaning, and what it pairs with.
-
-An option's meaning is read from `Attributes:` in the docstring of its class, or of the nearest base that explains it.
-"""
+"""Describe a registered name: summary, sizes, options with their meaning, and what it pairs with."""
 
 from __future__ import annotations
 
-import inspect
-import re
 import types
 import typing
 from dataclasses import MISSING, asdict, dataclass, fields
@@ -29,7 +24,7 @@ class Option:
             can't be converted to it.
         default: as it would be written; None where it must be given.
         allowed: the values of a choice.
-        meaning: '' where no docstring explains it.
+        meaning: its help text, see `options.option`; '' where it has none.
     """
 
     name: str
@@ -77,14 +72,14 @@ def describe(kind: registry.Kind, name: str) -> PluginInfo:
 
 def options_of(cls: type) -> tuple[Option, ...]:
     """The options of a dataclass, in the order of its fields."""
-    hints, meanings = typing.get_type_hints(cls), _meanings(cls)
+    hints = typing.get_type_hints(cls)
     described = []
     for field in fields(cls):
         factory = field.default_factory
         default = field.default if factory is MISSING else factory()
         type_name, allowed = _describe_type(hints[field.name])
         text = None if default is MISSING else options.format_value(default)
-        described.append(Option(field.name, type_name, text, allowed, meanings.get(field.name, "")))
+        described.append(Option(field.name, type_name, text, allowed, _help_text(cls, field.name)))
     return tuple(described)
 
 
@@ -100,29 +95,13 @@ def _describe_type(hint: Any) -> tuple[str, tuple[str, ...]]:
     return TYPES.get(hint, ""), ()
 
 
-def _meanings(cls: type) -> dict[str, str]:
-    meanings: dict[str, str] = {}
-    for base in reversed(cls.__mro__):
-        meanings |= parse_attributes(inspect.cleandoc(base.__dict__.get("__doc__") or ""))
-    return meanings
-
-
-_ATTRIBUTE = re.compile(r" {4}(\w+(?:, \w+)*): (.*)")
-
-
-def parse_attributes(docstring: str) -> dict[str, str]:
-    """The entries under `Attributes:` of a clean docstring, each on one line."""
-    entries: dict[str, str] = {}
-    names: list[str] = []
-    for line in docstring.partition("\nAttributes:\n")[2].splitlines():
-        if line and not line.startswith(" "):
-            break
-        if entry := _ATTRIBUTE.fullmatch(line):
-            names = entry[1].split(", ")
-            entries |= dict.fromkeys(names, entry[2])
-        elif line.strip():
-            entries |= {name: f"{entries[name]} {line.strip()}" for name in names}
-    return entries
+def _help_text(cls: type, name: str) -> str:
+    """The help text of an option: that of its field, or of the field that it overrides; '' where there is none."""
+    for base in cls.__mro__:
+        field = base.__dict__.get("__dataclass_fields__", {}).get(name)
+        if field is not None and "help" in field.metadata:
+            return str(field.metadata["help"])
+    return ""
 
 
 def _size_defaults(cls: type[Backbone]) -> dict[str, str]:

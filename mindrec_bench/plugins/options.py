@@ -1,8 +1,8 @@
 """Options in text: `NAME:key=value,key=value` names a model, a decoder or a data set on the command line.
 
-A model, a decoder or a data source is a frozen dataclass whose fields are its options. Fields are typed `int`,
-`float`, `bool`, `str`, `Literal[...]`, or one of these with `| None`. The class checks ranges in `__post_init__`,
-which raises `ValueError` with the allowed values.
+A model, a decoder or a data source is a frozen dataclass whose fields are its options, declared with `option`. Fields
+are typed `int`, `float`, `bool`, `str`, `Literal[...]`, or one of these with `| None`. The class checks ranges in
+`__post_init__`, which raises `ValueError` with the allowed values.
 """
 
 from __future__ import annotations
@@ -22,6 +22,29 @@ LATER = {"later": True}
 
 INFERENCE_ONLY = {**LATER, "answers": True}
 """Metadata of a model's field that changes how a fitted model answers, and not how it is fitted."""
+
+
+def option(
+    default: T = dataclasses.MISSING,  # type: ignore[assignment]
+    *,
+    help: str = "",
+    later: bool = False,
+    inference_only: bool = False,
+) -> T:
+    """Declare an option: a dataclass field with a help text, `lr: float = option(1e-3, help="learning rate.")`.
+
+    Args:
+        default: the default; without one the option must be given.
+        help: what the option means, in words, shown by `mrbench list KIND NAME`; '': that of the field that this one
+            overrides, where a base class has it.
+        later: it was added when runs of its class had already been stored (metadata `LATER`).
+        inference_only: it changes how a fitted model answers, and not how it is fitted (metadata `INFERENCE_ONLY`).
+
+    Returns:
+        A `dataclasses.field`; the type is that of the default, so that type checkers compare it with the annotation.
+    """
+    metadata = ({"help": help} if help else {}) | (LATER if later else {}) | (INFERENCE_ONLY if inference_only else {})
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 def parse(text: str) -> tuple[str, dict[str, str]]:
@@ -77,8 +100,8 @@ def build(cls: type[T], name: str, raw: dict[str, str]) -> T:
 def as_dict(instance: Any) -> dict[str, Any]:
     """All options of an instance, defaults included: part of a run's identity.
 
-    Options that the class got later (`field(..., metadata=LATER)`) are left out at their defaults, so that runs stored
-    before keep their identity.
+    Options that the class got later (metadata `LATER`) are left out at their defaults, so that runs stored before keep
+    their identity.
     """
     return {
         field.name: getattr(instance, field.name)
@@ -111,6 +134,7 @@ def format_value(value: Any) -> str:
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
 
+# Not by pydantic: it takes `1.0` for int and `on` for bool, but not `1` for Literal[1], so all these rules would stay.
 def _convert(hint: Any, text: str, where: str) -> Any:
     if typing.get_origin(hint) in (Union, types.UnionType):
         if text == "none" and type(None) in typing.get_args(hint):

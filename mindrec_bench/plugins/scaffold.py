@@ -53,6 +53,7 @@ class $cls(DiffusionSearch):
     """Beam search over the SID slots from the last to the first."""
 
     # The fields of this class are its options, --decoder $name:key=value; `normalise` and `propose` are inherited.
+    # `width: int = option(2, help="what it means.")` declares one more (from mindrec_bench.plugins.options).
 
     pruning = "standard"
 

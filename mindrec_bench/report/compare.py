@@ -12,9 +12,9 @@ from ..stats.comparison import TEST_NAMES, Comparison, PairedTest, System, compa
 from ..stats.diversity_tests import DIVERSITY_METRICS
 from ..stats.paired_tests import ALPHA
 from ..stats.resampling import RESAMPLES
-from .columns import align_columns
 from .metric_format import format_value, metric_arrow, metric_name
 from .tables.run_data import code_kinds, load_systems, system_value
+from .text_table import format_columns
 
 METRICS = (*(metric for metric in RANKING_METRICS if metric != "ndcg@1"), *DIVERSITY_METRICS)
 """All metrics but NDCG@1, which equals HR@1 and would be tested twice."""
@@ -129,7 +129,7 @@ _HEADINGS = (
 
 def _block(comparison: RunComparison, index: int) -> str:
     """The run `others[index]` against the reference, one line per metric."""
-    rows = [_HEADINGS]
+    rows = []
     for metric, c in comparison.comparisons[index].items():
         interval = "" if c.low is None or c.high is None else f"{_signed(c.low, metric)} to {_signed(c.high, metric)}"
         rows.append(
@@ -146,7 +146,7 @@ def _block(comparison: RunComparison, index: int) -> str:
                 "" if c.wins is None else f"{c.wins}/{c.losses}/{c.ties}",
             )
         )
-    return "\n".join([f"run        {_describe_run(comparison.others[index])}", *align_columns(rows)])
+    return "\n".join([f"run        {_describe_run(comparison.others[index])}", *format_columns(rows, _HEADINGS)])
 
 
 def _signed(value: float, metric: str) -> str:

@@ -5,11 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from ..metrics.names import KS
+from .text_table import format_columns
 
 
 def run_text(summary: dict[str, Any]) -> str:
     """The summary of a run as a few lines for a terminal."""
     return "\n".join([_heading(summary), "", *_accuracy(summary), "", *_diversity(summary), *_costs(summary)])
+
+
+def fit_text(fitted: dict[str, Any]) -> str:
+    """The result of `experiment.run.fit_model` for the terminal."""
+    state = "" if fitted["fitted"] else " (stored already; --fresh trains it again)"
+    return (
+        f"{fitted['model']} ({fitted['size']}) on {fitted['data']}, fitted model {fitted['fit']}{state}\n"
+        f"{_training(fitted['report'], 1)}\n\n{fitted['path']}"
+    )
 
 
 def _heading(summary: dict[str, Any]) -> str:
@@ -33,16 +43,15 @@ def _heading(summary: dict[str, Any]) -> str:
 
 
 def _accuracy(summary: dict[str, Any]) -> list[str]:
-    rows = [("", [f"@{k}" for k in KS])]
+    rows = []
     for name, label in (("hr", "HR"), ("ndcg", "NDCG")):
-        rows.append((label, _at_each_k(summary, "metrics", name, ".4f")))
+        rows.append((label, *_at_each_k(summary, "metrics", name, ".4f")))
         if "optimum" in summary:
-            rows.append((f"{label}, best reachable", _at_each_k(summary, "optimum", name, ".4f")))
+            rows.append((f"{label}, best reachable", *_at_each_k(summary, "optimum", name, ".4f")))
     if "search_error" in summary:
-        rows.append(("exact top-k found", _at_each_k(summary, "search_error", "exact", ".1%")))
-        rows.append(("probability lost", _at_each_k(summary, "search_error", "lost", ".2%")))
-    width = max(len(label) for label, _ in rows)
-    return [f"{label:<{width}}" + "".join(f"{cell:>9}" for cell in cells) for label, cells in rows]
+        rows.append(("exact top-k found", *_at_each_k(summary, "search_error", "exact", ".1%")))
+        rows.append(("probability lost", *_at_each_k(summary, "search_error", "lost", ".2%")))
+    return format_columns(rows, ("", *(f"@{k}" for k in KS)))
 
 
 def _at_each_k(summary: dict[str, Any], section: str, name: str, digits: str) -> list[str]:

@@ -23,13 +23,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
-from ..core.code_space import Categories
-from ..core.protocols import Constrain
-from ..errors import UsageError
-from ..experiment.config import AUTO, DEFAULT_USERS, ExperimentConfig
+from ..experiment.config import AUTO, ExperimentConfig, flag_name, to_flags
+from ..io.schema import validate_keys
 from ..metrics.names import CORPUS_METRICS, RANKING_METRICS, SEARCH_METRICS
 from ..store.run_spec import EXTERNAL
 
@@ -37,6 +35,9 @@ STATISTICS = ("users", "items", "interactions")
 """The counts that a table of kind `statistics` shows of data sets."""
 
 RUN_METRICS = (*RANKING_METRICS, *CORPUS_METRICS, *SEARCH_METRICS)
+SETTINGS = tuple(f.name for f in fields(ExperimentConfig) if f.name not in ("data", "seed", "split"))
+"""The settings of runs that a table file may give, for the table or a row; data and seeds are its own keys."""
+
 METRICS_BY_KIND: dict[str, tuple[str, ...]] = {
     "table": RUN_METRICS,
     "figure": RUN_METRICS,
@@ -50,8 +51,15 @@ TIMINGS = ("ms_per_user",)
 FINDINGS = ("ttr", "mcnemar", "same-row", "improvement")
 """The checks of `mrbench audit` whose findings a table may repeat as footnotes."""
 
+NOT_OF_RANKINGS = ("model", "decoder", "size", "categories", "constrain", "exclude_history", "max_minutes")
+"""The settings of a run that rankings made elsewhere do not have."""
+
 NOT_REPORTED = "-"
 """A published cell that the paper leaves empty."""
+
+
+Settings = Mapping[str, Any]
+"""Fields of `ExperimentConfig` -> values; those that are absent have their defaults."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +68,8 @@ class RowSpec:
 
     Attributes:
         label: the row's name, unique in its table.
-        model, decoder: `NAME:key=value,...`, as on the command line; for rankings made elsewhere, the name they were
-            scored under, and `external`.
-        categories: as on the command line; None takes the default of `mrbench run` for the data.
-        constrain, exclude_history: as on the command line.
-        beam, size: None takes the table's.
+        settings: of its runs, as on the command line: `model`, `decoder`, and what differs from the table's. For
+            rankings made elsewhere `model` is the name they were scored under, and `decoder` is `external`.
         users: a whole number or "all"; tables of kind `statistics` only.
         x: position on the x axis; figures only.
         published: data -> values as printed, one for each metric of the table.
@@ -74,18 +79,22 @@ class RowSpec:
     """
 
     label: str
-    model: str = ""
-    decoder: str = ""
-    categories: Categories | None = None
-    constrain: Constrain = "slots"
-    exclude_history: bool = False
-    beam: int | None = None
-    size: str | None = None
+    settings: Settings = field(default_factory=dict)
     users: int | str | None = None
     x: float | None = None
-    published: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    published: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     absent: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
+
+    @property
+    def model(self) -> str:
+        """`NAME:key=value,...`; '' in tables of kind `statistics`."""
+        return str(self.settings.get("model", ""))
+
+    @property
+    def decoder(self) -> str:
+        """`NAME:key=value,...`; '' in tables of kind `statistics`."""
+        return str(self.settings.get("decoder", ""))
 
     def reason(self, data: str) -> str:
         """Why no run is expected on this data; '' where one is expected."""
@@ -106,12 +115,9 @@ class TableSpec:
         kind: a key of `METRICS_BY_KIND`.
         reference: labels of rows; on each data set, the other rows are tested against the first of these that has runs
             there. No labels mean no tests. A file may give a single label as a plain string.
-        size: size of the models; `auto` takes the largest one of each model that has runs on the data set.
-        users: how many users make up the data (the first ones), or None for all.
-        eval_users: takes runs that decoded only the first `eval_users` users; None takes those that decoded all.
+        settings: of the runs of all rows. Size `auto` takes the largest one of each model that has runs on the data
+            set; a `max_minutes` of None takes the longest of several that match a cell.
         seeds: the runs of these seeds are averaged for each user.
-        beam: results per user.
-        max_minutes: takes models trained under this time limit; None takes the longest of several that match a cell.
         notes: footnotes.
         findings: of `FINDINGS`, added as footnotes; `mcnemar` and `improvement` are about the first reference.
         x_label: name of the x axis; figures only.
@@ -126,54 +132,37 @@ class TableSpec:
     paper: str = ""
     kind: str = "table"
     reference: tuple[str, ...] = ()
-    size: str = AUTO
-    users: int | None = DEFAULT_USERS
-    eval_users: int | None = None
-    seeds: tuple[int, ...] = (42,)
-    beam: int = 10
-    max_minutes: float | None = None
+    settings: Settings = field(default_factory=dict)
+    seeds: tuple[int, ...] = (ExperimentConfig.seed,)
     notes: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
     x_label: str = ""
     timings: tuple[str, ...] = ()
+
+    def setting(self, name: str, row: RowSpec | None = None) -> Any:
+        """A setting of the runs of a row (None: of those that set none of their own), as `ExperimentConfig` has it."""
+        of_row = row.settings if row else {}
+        return of_row.get(name, self.settings.get(name, getattr(ExperimentConfig, name)))
+
+    @property
+    def users(self) -> int | None:
+        """How many users make up the data (the first ones), or None for all."""
+        return self.setting("users")  # type: ignore[no-any-return]
 
     def command(self, row: RowSpec, data: str, seed: int, size: str = "") -> str:
         """The command that fills a cell for one seed; `size` '' leaves the size to the command.
 
         It is `mrbench run ...`, or `mrbench score FILE ...` for rankings made elsewhere, whose file only the user has.
         """
-        if row.decoder == EXTERNAL:
-            words = ["mrbench", "score", "FILE", "--name", row.model, "--data", data]
-        else:
-            words = ["mrbench", "run", "--model", row.model, "--decoder", row.decoder, "--data", data]
-            words += ["--size", size] if size else []
-            words += ["--categories", row.categories] if row.categories else []
-            words += ["--constrain", row.constrain] if row.constrain != "slots" else []
-            words += ["--exclude-history"] if row.exclude_history else []
-        beam = row.beam or self.beam
-        words += ["--beam", str(beam)] if beam != 10 else []
-        words += ["--users", str(self.users or "all")] if self.users != DEFAULT_USERS else []
-        words += ["--eval-users", str(self.eval_users)] if self.eval_users else []
-        words += ["--seed", str(seed)] if seed != 42 else []
-        words += ["--max-minutes", f"{self.max_minutes:g}"] if self.max_minutes and row.decoder != EXTERNAL else []
-        return shlex.join(words)
+        config = self.config(row, data, seed, size)
+        if row.decoder != EXTERNAL:
+            return config.command()
+        flags = to_flags(config, always=("data",), hidden=NOT_OF_RANKINGS)
+        return shlex.join(["mrbench", "score", "FILE", "--name", row.model, *flags])
 
     def config(self, row: RowSpec, data: str, seed: int, size: str = "") -> ExperimentConfig:
-        """The run that fills a cell for one seed, as `command` says it; not for rankings made elsewhere."""
-        return ExperimentConfig(
-            model=row.model,
-            decoder=row.decoder,
-            data=data,
-            size=size or AUTO,
-            categories=row.categories,
-            constrain=row.constrain,
-            beam=row.beam or self.beam,
-            users=self.users,
-            eval_users=self.eval_users,
-            seed=seed,
-            exclude_history=row.exclude_history,
-            max_minutes=self.max_minutes,
-        )
+        """The run that fills a cell for one seed."""
+        return ExperimentConfig(**{**self.settings, **row.settings, "data": data, "seed": seed, "size": size or AUTO})
 
 
 def override(
@@ -189,10 +178,8 @@ def override(
     Raises:
         UsageError: `users` is below 1.
     """
-    changes: dict[str, Any] = {"seeds": seeds, "size": size, "max_minutes": max_minutes}
-    changes = {name: value for name, value in changes.items() if value}
+    settings: dict[str, Any] = {"size": size, "max_minutes": max_minutes}
+    settings = {name: value for name, value in settings.items() if value}
     if users is not None:
-        if users != "all" and users < 1:
-            raise UsageError(f"--users is {users}; it must be at least 1, or all")
-        changes["users"] = None if users == "all" else users
-    return replace(spec, **changes)
+        settings |= validate_keys({"users": users}, ExperimentConfig, "", partial=True, label=flag_name)
+    return replace(spec, settings={**spec.settings, **settings}, seeds=seeds or spec.seeds)

@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from ..core.code_space import Categories
-from ..core.protocols import Constrain
 from ..errors import UsageError, did_you_mean
-from ..experiment.config import DEFAULT_USERS
+from ..experiment.config import ExperimentConfig
 from ..io.schema import parse_toml, read_toml_text, require_choice, validate_keys
 from ..plugins import options, registry
 from ..store.run_spec import EXTERNAL
-from .table_spec import FINDINGS, METRICS_BY_KIND, NOT_REPORTED, TIMINGS, RowSpec, TableSpec
+from .table_spec import FINDINGS, METRICS_BY_KIND, NOT_REPORTED, SETTINGS, TIMINGS, RowSpec, TableSpec
 
 TABLES_PACKAGE = "mindrec_tables"
 """The package that the table files are installed as."""
@@ -64,10 +62,12 @@ def parse_table_spec(text: str, name: str, source: str) -> TableSpec:
     raw_rows = raw.pop("rows", [])
     if not isinstance(raw_rows, list) or not all(isinstance(row, dict) for row in raw_rows) or not raw_rows:
         raise UsageError(f"{source} has no rows; write one [[rows]] section for each")
-    head = validate_keys(raw, TableSpec, source, hidden=("name", "rows"), or_text=("users",))
-    users = head.pop("users", DEFAULT_USERS)
-    spec = TableSpec(name=name, rows=(), users=None if users == "all" else users, **head)
-    rows = tuple(_parse_row(row, f"row {number} of {source}") for number, row in enumerate(raw_rows, start=1))
+    settings = _take_settings(raw, source)
+    head = validate_keys(raw, TableSpec, source, hidden=("name", "rows", "settings"), others=SETTINGS)
+    spec = TableSpec(name=name, rows=(), settings=settings, **head)
+    rows = tuple(
+        _parse_row(row, spec.kind, f"row {number} of {source}") for number, row in enumerate(raw_rows, start=1)
+    )
     spec = replace(spec, rows=rows)
     _check_head(spec, source)
     for row in spec.rows:
@@ -75,10 +75,17 @@ def parse_table_spec(text: str, name: str, source: str) -> TableSpec:
     return spec
 
 
-def _parse_row(raw: dict[str, Any], where: str) -> RowSpec:
+def _parse_row(raw: dict[str, Any], kind: str, where: str) -> RowSpec:
     absent = raw.get("absent", {})
     raw = {**raw, "absent": {"": absent} if isinstance(absent, str) else absent}
-    return RowSpec(**validate_keys(raw, RowSpec, where))
+    settings = {} if kind == "statistics" else _take_settings(raw, where)
+    return RowSpec(settings=settings, **validate_keys(raw, RowSpec, where, hidden=("settings",), others=SETTINGS))
+
+
+def _take_settings(raw: dict[str, Any], where: str) -> dict[str, Any]:
+    """Remove the settings of runs from a section, and check them."""
+    settings = {key: raw.pop(key) for key in SETTINGS if key in raw}
+    return validate_keys(settings, ExperimentConfig, where, partial=True)
 
 
 def _check_head(spec: TableSpec, source: str) -> None:
@@ -99,10 +106,6 @@ def _check_head(spec: TableSpec, source: str) -> None:
             raise UsageError(f"finding '{finding}' in {source} needs a row to compare with; write reference = ...")
     for label in spec.reference:
         require_choice(label, labels, "reference", source)
-    for key, number in (("users", spec.users), ("eval_users", spec.eval_users), ("beam", spec.beam)):
-        if number is not None and (isinstance(number, str) or number < 1):
-            or_all = " or 'all'" if key == "users" else ""
-            raise UsageError(f"{key} in {source} is {number!r}; it must be a whole number of at least 1{or_all}")
     if not spec.data or not spec.metrics or not spec.seeds:
         raise UsageError(f"{source} needs at least one entry each in data, metrics and seeds")
 
@@ -132,11 +135,8 @@ def _check_row(row: RowSpec, spec: TableSpec, where: str) -> None:
     if spec.kind == "statistics":
         return
     for key in ("model", "decoder"):
-        if not getattr(row, key):
+        if not row.settings.get(key):
             raise UsageError(f"{where} has no key '{key}'; write {key} = ...")
-    if row.categories is not None:
-        require_choice(row.categories, get_args(Categories), "categories", where)
-    require_choice(row.constrain, get_args(Constrain), "constrain", where)
     _check_registered(row, where)
 
 

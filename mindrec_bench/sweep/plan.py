@@ -26,9 +26,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
-from ..experiment.config import ExperimentConfig
+from ..experiment.config import ExperimentConfig, make_config
 from ..experiment.resolve import resolve_config
-from ..io.schema import parse_toml, read_toml_text, require_choice, validate_keys
+from ..io.schema import parse_toml, read_toml_text, require_choice
 from ..metrics.names import CORPUS_METRICS, RANKING_METRICS
 
 DEFAULT_METRIC = "ndcg@10"
@@ -130,13 +130,7 @@ def _combinations(axes: Mapping[str, Any], where: str) -> Iterator[dict[str, Any
 def _config(flags: dict[str, Any], where: str) -> ExperimentConfig:
     """The experiment with these flags, which may be written with dashes or underscores."""
     named = {key.replace("-", "_"): value for key, value in flags.items()}
-    values = validate_keys(named, ExperimentConfig, where, hidden=("split",), or_text=("users",))
-    users = values.get("users")
-    if isinstance(users, str):
-        if users != "all":
-            raise UsageError(f"'users' in {where} is '{users}'; it must be a number, or all")
-        values["users"] = None
-    return ExperimentConfig(**values)
+    return make_config(named, where, hidden=("split",))
 
 
 def _with_options(model: str, model_options: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..experiment.config import ExperimentConfig
 from ..metrics.names import RANKING_METRICS
-from ..report.columns import align_columns
+from ..report.text_table import format_columns
 from .execute import SweepProgress
 from .plan import SweepPlan, SweepRun, differing_fields
 
@@ -91,14 +91,15 @@ def sweep_to_dict(plan: SweepPlan, selected: Sequence[SelectedOptions], progress
 def format_sweep(plan: SweepPlan, selected: Sequence[SelectedOptions], progress: SweepProgress) -> str:
     """The selected options of each group with their test metrics, and how many runs are done, failed and remain."""
     names = differing_fields([options.group for options in selected]) or ["model"]
-    rows = [(*names, "chosen", f"valid {plan.metric}", *(f"test {metric}" for metric in SHOWN_METRICS), "of")]
+    headings = (*names, "chosen", f"valid {plan.metric}", *(f"test {metric}" for metric in SHOWN_METRICS), "of")
+    rows = []
     for options in selected:
         test = _test_metrics(options, progress)
         group = [str(getattr(options.group, name)) for name in names]
         metrics = [_format_metric(value) for value in (options.score, *(test[metric] for metric in SHOWN_METRICS))]
         complete = f"{options.n_complete}/{options.n_candidates}"
         rows.append((*group, options.runs[0].model_options or "-", *metrics, complete))
-    lines = align_columns(rows) if selected else ["no group has options with all their seeds yet"]
+    lines = format_columns(rows, headings) if selected else ["no group has options with all their seeds yet"]
     return "\n".join([*lines, "", *_count_lines(progress)])
 
 

@@ -15,7 +15,7 @@ def require(condition: bool, message: str) -> None:
 
 
 def check_options(instance: Any) -> None:
-    """Check a frozen dataclass of options: each has a type that text can be parsed to, a default, and a description.
+    """Check a frozen dataclass of options: each has a type that text can be parsed to, a default, and a help text.
 
     Raises:
         AssertionError: names the class, and the option that breaks a rule.
@@ -32,4 +32,4 @@ def check_options(instance: Any) -> None:
             option.type != "", f"{where} has a type that text can't be parsed to; see mindrec_bench.plugins.options"
         )
         require(option.default is not None, f"{where} has no default, so `{name}` can't be chosen by its name alone")
-        require(option.meaning != "", f"{where} is not described under `Attributes:` in the docstring")
+        require(option.meaning != "", f"{where} has no help text; see mindrec_bench.plugins.options.option")

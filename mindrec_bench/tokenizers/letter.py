@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from ..plugins.options import option
 from . import rqvae
 from .kmeans import group_means, k_means
 from .quantizer import QuantizationTask, QuantizedItems
@@ -32,19 +33,16 @@ CLUSTER_ROUNDS = 5
 
 @dataclass(frozen=True)
 class Letter(rqvae.RqVae):
-    """LETTER; the fields of `rqvae`, and these.
+    """LETTER, with the options of `rqvae` and these."""
 
-    Attributes:
-        alpha: weight of the alignment with the collaborative vectors.
-        diversity: weight of the diversity loss (the paper's beta; `beta` here is RQ-VAE's commitment).
-        clusters: number of groups of equal size that each codebook is clustered into.
-        collaborative: source of the collaborative vectors: `cooc`, or `file:PATH.npy` with `latent` columns.
-    """
-
-    alpha: float = 0.02
-    diversity: float = 1e-4
-    clusters: int = 10
-    collaborative: str = "cooc"
+    alpha: float = option(0.02, help="weight of the alignment with the collaborative vectors.")
+    diversity: float = option(
+        1e-4, help="weight of the diversity loss (the paper's beta; `beta` here is RQ-VAE's commitment)."
+    )
+    clusters: int = option(10, help="number of groups of equal size that each codebook is clustered into.")
+    collaborative: str = option(
+        "cooc", help="source of the collaborative vectors: `cooc`, or `file:PATH.npy` with `latent` columns."
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

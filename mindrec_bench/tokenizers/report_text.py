@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..report.columns import align_columns
+from ..report.text_table import format_columns
 
 _MAX_TITLE = 60
 
@@ -16,17 +16,16 @@ def format_report(meta: dict[str, Any]) -> str:
     before, after = report["before"], report["after"]
     head = f"{meta['method']}, {meta['levels']} levels of {meta['codes']} codes, vectors {meta['vectors']}"
     collisions = [
-        ("", "before", f"after ({meta['on_collision']})"),
         ("distinct SIDs", f"{before['distinct_sids']:,}", f"{after['distinct_sids']:,}"),
         ("items that share their SID", f"{before['items_sharing_a_sid']:,}", f"{after['items_sharing_a_sid']:,}"),
         ("error (1: as without codes)", f"{before['error']:.3f}", f"{after['error']:.3f}"),
     ]
-    levels = [("level", "codes used", "entropy, bits")]
-    levels += [
+    levels = [
         (f"{level}", f"{slot['used']:,}", f"{slot['entropy']:.2f}") for level, slot in enumerate(report["slots"], 1)
     ]
     lines = [f"{head}, seed {meta['seed']}: {report['items']:,} items in {meta['seconds']:.0f} s"]
-    lines += [*align_columns(collisions), "", *align_columns(levels), ""]
+    lines += format_columns(collisions, ("", "before", f"after ({meta['on_collision']})"))
+    lines += ["", *format_columns(levels, ("level", "codes used", "entropy, bits")), ""]
     if neighbours["of"]:
         lines.append(
             f"of an item's {neighbours['of']} nearest by vector, {neighbours['share']:.1%} share its first code "

@@ -9,19 +9,16 @@ from dataclasses import dataclass
 
 import torch
 
+from ..plugins.options import option
 from . import kmeans
 from .quantizer import QuantizationTask, QuantizedItems, Quantizer
 
 
 @dataclass(frozen=True)
 class RqKMeans(Quantizer):
-    """Residual k-means.
+    """Residual k-means."""
 
-    Attributes:
-        rounds: maximum number of rounds of Lloyd's algorithm at each level.
-    """
-
-    rounds: int = kmeans.MAX_ROUNDS
+    rounds: int = option(kmeans.MAX_ROUNDS, help="maximum number of rounds of Lloyd's algorithm at each level.")
 
     def __post_init__(self) -> None:
         if self.rounds < 1:

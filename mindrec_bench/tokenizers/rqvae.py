@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..plugins.options import option
 from .kmeans import nearest
 from .quantizer import FloatArray, QuantizationTask, QuantizedItems, Quantizer
 from .rqkmeans import residual_k_means
@@ -34,25 +35,15 @@ ENCODE_BATCH_SIZE = 1 << 14
 
 @dataclass(frozen=True)
 class RqVae(Quantizer):
-    """RQ-VAE. The defaults train for minutes on a CPU; `--preset tiger` is the paper's training.
+    """RQ-VAE. The defaults train for minutes on a CPU; `--preset tiger` is the paper's training."""
 
-    Attributes:
-        hidden: widths of the encoder's hidden layers; the decoder has them in reverse.
-        latent: width of the latents and the codebooks.
-        beta: weight of the commitment loss.
-        epochs: number of passes over the items.
-        batch: number of items per step.
-        optimizer: optimizer of all weights.
-        lr: learning rate.
-    """
-
-    hidden: str = "512-256-128"
-    latent: int = 32
-    beta: float = 0.25
-    epochs: int = 300
-    batch: int = 1024
-    optimizer: Literal["adamw", "adagrad"] = "adamw"
-    lr: float = 1e-3
+    hidden: str = option("512-256-128", help="widths of the encoder's hidden layers; the decoder has them in reverse.")
+    latent: int = option(32, help="width of the latents and the codebooks.")
+    beta: float = option(0.25, help="weight of the commitment loss.")
+    epochs: int = option(300, help="number of passes over the items.")
+    batch: int = option(1024, help="number of items per step.")
+    optimizer: Literal["adamw", "adagrad"] = option("adamw", help="optimizer of all weights.")
+    lr: float = option(1e-3, help="learning rate.")
 
     def __post_init__(self) -> None:
         for name in ("latent", "epochs", "batch", "lr"):

@@ -10,3 +10,9 @@ def without_progress(stderr):
     """Stderr without progress bars, which overwrite their own line, and without empty lines."""
     lines = (line.rpartition("\r")[2] for line in stderr.split("\n"))
     return "".join(f"{line}\n" for line in lines if line and not line.startswith(("decoding:", "training:")))
+
+
+def replaced(words: tuple[str, ...], options: tuple[str, ...]) -> list[str]:
+    """A command with these options in place of its own; an option that is given twice makes two runs."""
+    values = dict(zip(words[1::2], words[2::2], strict=True)) | dict(zip(options[::2], options[1::2], strict=True))
+    return [words[0], *(word for option in values.items() for word in option)]

@@ -34,8 +34,10 @@ def test_flags_take_precedence_over_the_file(tmp_path):
 
 
 def test_values_are_converted_as_flags_are(tmp_path):
-    values = read_config(write(tmp_path, 'users = "all"\nmax-minutes = 3\nno-wait = true\n'), RUN)
-    assert values == {"users": None, "max_minutes": 3.0, "no_wait": True}
+    values = read_config(
+        write(tmp_path, 'users = "all"\nmax-minutes = 3\nno-wait = true\nseed = [0, 1]\nmodel = "pop"\n'), RUN
+    )
+    assert values == {"users": None, "max_minutes": 3.0, "wait": False, "seed": (0, 1), "model": ("pop",)}
 
 
 @pytest.mark.parametrize(

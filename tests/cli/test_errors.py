@@ -12,7 +12,7 @@ import pytest
 from mindrec_bench.experiment.batch_decoder import BatchDecoder
 from mindrec_bench.io.locks import folder_lock
 
-from .helpers import RUN
+from .helpers import RUN, replaced
 
 
 @pytest.mark.parametrize(
@@ -31,9 +31,9 @@ from .helpers import RUN
         (("--users", "0"), "mrbench: --users is 0; it must be at least 1"),
         (("--users", "many"), "'many' is neither a number nor 'all'"),
         (("--eval-users", "0"), "mrbench: --eval-users is 0"),
-        (("--max-minutes", "-3"), "mrbench: --max-minutes is -3; it must be a number above 0"),
+        (("--max-minutes", "-3"), "mrbench: --max-minutes is -3.0; it must be above 0"),
         (("--batch-size", "0"), "mrbench: --batch-size is 0; it must be from 1 to 512"),
-        (("--seed", "-1"), "mrbench: --seed is -1; it must be from 0"),
+        (("--seed", "-1"), "mrbench: --seed is -1; it must be at least 0"),
         (("--size", "tiny"), "mrbench: model 'markov' has no sizes; leave --size out"),
         (("--categories", "some"), "'some' is not one of 'none', 'history', 'generate', 'given'"),
         (("--bream", "3"), "No such option"),
@@ -41,7 +41,7 @@ from .helpers import RUN
     ids=str,
 )
 def test_wrong_usage_ends_with_2(call, tmp_path, words, message):
-    code, out, err = call(*RUN, *words)
+    code, out, err = call(*replaced(RUN, words))
     assert (code, out) == (2, "")
     assert message in err
     assert "Traceback" not in err
@@ -176,7 +176,7 @@ def test_debug_anywhere_shows_the_traceback(call, monkeypatch, position):
 
 
 def test_debug_shows_the_traceback_of_a_wrong_name(call):
-    code, _, err = call(*RUN, "-m", "x", "--debug")
+    code, _, err = call(*replaced(RUN, ("-m", "x")), "--debug")
     assert code == 2
     assert err.startswith("Traceback")
     assert err.splitlines()[-1].startswith("mrbench: unknown model 'x'")

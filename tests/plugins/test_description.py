@@ -10,37 +10,29 @@ import pytest
 from mindrec_bench.data.sources import describe_data
 from mindrec_bench.errors import UsageError
 from mindrec_bench.plugins import registry
-from mindrec_bench.plugins.description import Option, describe, options_of, parse_attributes
-from mindrec_bench.plugins.options import build
+from mindrec_bench.plugins.description import Option, describe, options_of
+from mindrec_bench.plugins.options import LATER, build, option
 
 
 @dataclass(frozen=True)
 class Base:
-    """A base.
-
-    Attributes:
-        n: how many,
-            counted from 1.
-        mode: overridden below.
-
-    More text: this is no attribute.
-    """
+    """A base."""
 
     kind: ClassVar[str] = "no option"
 
-    n: int
-    mode: Literal["fast", 2, True] = "fast"
+    n: int = option(help="how many, counted from 1.")
+    mode: Literal["fast", 2, True] = option("fast", help="overridden below.")
+    depth: int = option(1, help="number of layers.")
 
 
 @dataclass(frozen=True)
 class Derived(Base):
-    """A class.
+    """A class that changes the help of `mode`, and the default of `depth`."""
 
-    Attributes:
-        mode, rate: as usual.
-    """
-
-    rate: float | None = None
+    rate: float | None = option(None, help="as usual.")
+    mode: Literal["fast", 2, True] = option("fast", help="as usual.")
+    depth: int = 3
+    factor: float = field(default=0.5, metadata={**LATER, "help": "a plain field."})
     names: str = field(default_factory=lambda: "none at all")
     on: bool = False
     odd: tuple[int, ...] = ()
@@ -51,17 +43,14 @@ def test_options_have_type_default_allowed_values_and_the_nearest_meaning():
     assert options_of(Derived) == (
         Option("n", "whole number", None, (), "how many, counted from 1."),
         Option("mode", "choice", "fast", ("fast", "2", "yes"), "as usual."),
+        Option("depth", "whole number", "3", (), "number of layers."),
         Option("rate", "number or none", "none", (), "as usual."),
+        Option("factor", "number", "0.5", (), "a plain field."),
         Option("names", "text", "none at all", (), ""),
         Option("on", "yes or no", "no", (), ""),
         Option("odd", "", "()", (), ""),
         Option("mixed", "", "0", (), ""),
     )
-
-
-@pytest.mark.parametrize("text", ["", "Summary.", "Summary.\n\nReturns:\n    x: not this"])
-def test_no_attributes(text):
-    assert parse_attributes(text) == {}
 
 
 @pytest.mark.parametrize("kind", ["model", "decoder", "data"])
@@ -70,15 +59,15 @@ def test_options_of_built_ins_are_explained_and_their_defaults_can_be_written(ki
     assert len(names) >= 4
     for name in names:
         cls = registry.load(kind, name)
-        for option in describe(kind, name).options:
-            assert option.meaning, (name, option.name)
-            assert option.type, (name, option.name)
-        values = {option.name: option.default or option.allowed[0] for option in describe(kind, name).options}
+        for entry in describe(kind, name).options:
+            assert entry.meaning, (name, entry.name)
+            assert entry.type, (name, entry.name)
+        values = {entry.name: entry.default or entry.allowed[0] for entry in describe(kind, name).options}
         assert build(cls, name, values) == build(cls, name, {key: values[key] for key in required_options(cls)})
 
 
 def required_options(cls):
-    return [option.name for option in options_of(cls) if option.default is None]
+    return [entry.name for entry in options_of(cls) if entry.default is None]
 
 
 def test_sizes_with_their_defaults_and_partners():
@@ -104,7 +93,7 @@ def test_data_folder_of_the_user(tmp_path):
     info = describe_data("shop", tmp_path)
     assert (info.name, info.origin) == ("shop", str(tmp_path / "shop"))
     assert "no semantic IDs yet, see `mrbench data tokenize shop`" in info.summary
-    assert [option.name for option in info.options] == ["levels"]
+    assert [entry.name for entry in info.options] == ["levels"]
     assert describe_data("arts", tmp_path) == describe("data", "arts")
     with pytest.raises(UsageError, match=r"unknown data 'shp' \(did you mean 'shop'\?\); known: arts, .*, shop$"):
         describe_data("shp", tmp_path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Literal
 
 import pytest
@@ -145,15 +145,26 @@ class Grown:
     answers: int = field(default=0, metadata=options.INFERENCE_ONLY)
 
 
+@dataclass(frozen=True)
+class GrownByOption:
+    """The same fields, declared with `option`."""
+
+    old: int = options.option(1, help="there from the start.")
+    new: str = options.option("a", help="added later.", later=True)
+    answers: int = options.option(0, help="changes the inference.", inference_only=True)
+
+
+@pytest.mark.parametrize("cls", [Grown, GrownByOption])
 @pytest.mark.parametrize(
-    ("instance", "identity", "inference_options"),
+    ("values", "identity", "inference_options"),
     [
-        (Grown(), {"old": 1}, ()),
-        (Grown(new="b"), {"old": 1, "new": "b"}, ()),
-        (Grown(old=2, answers=3), {"old": 2, "answers": 3}, ("answers",)),
+        ({}, {"old": 1}, ()),
+        ({"new": "b"}, {"old": 1, "new": "b"}, ()),
+        ({"old": 2, "answers": 3}, {"old": 2, "answers": 3}, ("answers",)),
     ],
 )
-def test_later_options_keep_earlier_identities(instance, identity, inference_options):
+def test_later_options_keep_earlier_identities(cls, values, identity, inference_options):
+    instance = cls(**values)
     assert options.as_dict(instance) == identity
     assert options.inference_options(instance) == inference_options
 
@@ -179,6 +190,28 @@ def test_label_of_none_where_that_is_not_the_default():
     label = options.label("s", Limited(limit=None))
     assert label == "s:limit=none"
     assert options.build(Limited, *options.parse(label)) == Limited(limit=None)
+
+
+def test_option_keeps_the_metadata_of_plain_fields():
+    for plain, declared in zip(fields(Grown), fields(GrownByOption), strict=True):
+        assert (plain.name, plain.default) == (declared.name, declared.default)
+        metadata = dict(declared.metadata)
+        assert metadata.pop("help") != ""
+        assert metadata == plain.metadata
+
+
+@dataclass(frozen=True)
+class RequiredByOption:
+    model: str = options.option(help="which model.")
+    layers: int = options.option(2)
+
+
+def test_option_without_default_is_required():
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'model'"):
+        RequiredByOption()
+    with pytest.raises(UsageError, match=r"'needy' needs the option 'model'"):
+        options.build(RequiredByOption, "needy", {"layers": "3"})
+    assert options.build(RequiredByOption, "needy", {"model": "x"}) == RequiredByOption("x", 2)
 
 
 @dataclass(frozen=True)

@@ -38,9 +38,9 @@ def test_the_whole_text(summary):
         "llada:p_mask=0.5 (tiny) x dbs-penalty on arts-sim, 2,000 users, categories generate, constrain slots, "
         "beam 10, seed 42",
         "",
-        "           @1       @3       @5      @10",
-        "HR     0.0123   0.0200   0.0300   0.0400",
-        "NDCG   0.0123   0.0150   0.0180   0.0210",
+        "          @1      @3      @5     @10",
+        "HR    0.0123  0.0200  0.0300  0.0400",
+        "NDCG  0.0123  0.0150  0.0180  0.0210",
         "",
         "Entropy 8.123 bits, TTR 0.00421 (at most 0.00505; 842 of 1,010 codes)",
         "real items 98.7%, duplicates 1.3%, catalogue coverage 25.0%, mean popularity 31.1",

@@ -54,10 +54,12 @@ def test_accuracy_tables_show_the_baselines_that_learn_nothing(name: str) -> Non
 def test_rows_that_docs_semantics_requires() -> None:
     assert {"dbs-penalty", "dbs-penalty:variant=released"} <= {row.decoder for row in load_table_spec("table6").rows}
     without = [
-        row.decoder for row in load_table_spec("table3").rows if row.model == "llada" and row.categories == "none"
+        row.decoder
+        for row in load_table_spec("table3").rows
+        if row.model == "llada" and row.settings.get("categories") == "none"
     ]
     assert without == ["dbs-penalty", "dbs-dedup", "dbs-dedup:propose=sample"]
-    assert [row.beam for row in load_table_spec("fig5").rows] == [1, 2, 5, 10, 20]
+    assert [row.settings["beam"] for row in load_table_spec("fig5").rows] == [1, 2, 5, 10, 20]
 
 
 @pytest.mark.parametrize("name", [name for name in PAPER if name != "table1"])
@@ -74,7 +76,8 @@ def test_a_file_of_the_user(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(GOOD, encoding="utf-8")
     spec = load_table_spec(str(path))
-    assert (spec.name, spec.users, spec.seeds, spec.beam, spec.size) == ("mine", 5000, (42,), 10, "auto")
+    assert (spec.name, spec.users, spec.seeds) == ("mine", 5000, (42,))
+    assert (spec.setting("beam"), spec.setting("size")) == (10, "auto")
     assert spec.rows[0].published["arts"] == ("0.0280", "-")
     assert (
         spec.command(spec.rows[1], "arts", 42) == "mrbench run --model pop --decoder bs --data arts --categories none"
@@ -88,7 +91,7 @@ def test_a_file_with_other_values_than_the_defaults() -> None:
     assert spec.users is None
     assert spec.command(spec.rows[1], "arts", 1, "small") == (
         "mrbench run --model pop --decoder bs --data arts --size small --categories none --constrain catalogue "
-        "--exclude-history --beam 5 --users all --eval-users 50 --seed 1"
+        "--beam 5 --users all --eval-users 50 --seed 1 --exclude-history"
     )
 
 
@@ -97,10 +100,14 @@ def test_a_file_with_other_values_than_the_defaults() -> None:
     [
         ('title = "mine"', 'titel = "mine"', r"unknown key 'titel' in mine.toml \(did you mean 'title'\?\)"),
         ('title = "mine"', "", "mine.toml has no key 'title'"),
-        ('title = "mine"', 'title = "mine"\nusers = "many"', "users in mine.toml is 'many'"),
-        ('title = "mine"', 'title = "mine"\nusers = 0', "users in mine.toml is 0"),
+        (
+            'title = "mine"',
+            'title = "mine"\nusers = "many"',
+            "'users' in mine.toml is 'many'; it must be a whole number or 'all'",
+        ),
+        ('title = "mine"', 'title = "mine"\nusers = 0', "'users' in mine.toml is 0; it must be at least 1"),
         ('title = "mine"', 'title = "mine"\nseeds = ["a"]', r"'seeds' in mine.toml is \['a'\]; its entries"),
-        ('title = "mine"', 'title = "mine"\nbeam = true', "'beam' in mine.toml is True; it must be of type int"),
+        ('title = "mine"', 'title = "mine"\nbeam = true', "'beam' in mine.toml is True; it must be a whole number"),
         (
             'title = "mine"',
             'title = "mine"\nkind = "tabel"',
@@ -117,7 +124,7 @@ def test_a_file_with_other_values_than_the_defaults() -> None:
         ('decoder = "bs"', 'decoder = "sb"', "unknown decoder 'sb' in row 'b' of mine.toml"),
         ('decoder = "bs"', 'decoder = "bs:width=3"', "row 'b' of mine.toml: 'bs' has no option 'width'"),
         ('decoder = "bs"', "", "row 'b' of mine.toml has no key 'decoder'"),
-        ('categories = "none"', 'categories = "some"', "unknown categories 'some' in row 'b'"),
+        ('categories = "none"', 'categories = "some"', "'categories' in row 2 of mine.toml is 'some'"),
         ('["0.0280", "-"]', '["0.0280"]', "has 1 published values on arts for 2 metrics"),
         ('["0.0280", "-"]', '[0.028, "-"]', "must be a number in quotes, as printed"),
         ('["0.0280", "-"]', '["x", "-"]', "must be a number in quotes, as printed"),

@@ -7,6 +7,7 @@ from typing import Literal
 
 import pytest
 
+from mindrec_bench.plugins.options import option
 from mindrec_bench.testing.assertions import check_options, require
 
 
@@ -18,18 +19,11 @@ def test_require():
 
 @dataclass(frozen=True)
 class Valid:
-    """Has options.
+    """Has options."""
 
-    Attributes:
-        size: number of layers.
-        kind: name of the variant.
-        limit: largest number
-            of items.
-    """
-
-    size: int = 1
-    kind: Literal["one", "other"] = "one"
-    limit: float | None = None
+    size: int = option(1, help="number of layers.")
+    kind: Literal["one", "other"] = option("one", help="name of the variant.")
+    limit: float | None = option(None, help="largest number of items.")
 
 
 @dataclass
@@ -48,24 +42,16 @@ class Undocumented:
 
 @dataclass(frozen=True)
 class Unparsable:
-    """Has an option that can't be parsed from text.
+    """Has an option that can't be parsed from text."""
 
-    Attributes:
-        sizes: several numbers.
-    """
-
-    sizes: tuple[int, ...] = (1,)
+    sizes: tuple[int, ...] = option((1,), help="several numbers.")
 
 
 @dataclass(frozen=True)
 class WithoutDefault:
-    """Has an option without a default.
+    """Has an option without a default."""
 
-    Attributes:
-        size: number of layers.
-    """
-
-    size: int
+    size: int = option(help="number of layers.")
 
 
 @dataclass(frozen=True)
@@ -87,7 +73,7 @@ def test_a_valid_class_passes():
         (Undocumented(), "Undocumented has no docstring"),
         (Unparsable(), "option 'sizes' of Unparsable has a type that text can't be parsed to"),
         (WithoutDefault(1), "option 'size' of WithoutDefault has no default"),
-        (Undescribed(), "option 'size' of Undescribed is not described under `Attributes:`"),
+        (Undescribed(), "option 'size' of Undescribed has no help text"),
     ],
     ids=lambda value: type(value).__name__,
 )

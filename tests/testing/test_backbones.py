@@ -21,6 +21,7 @@ from mindrec_bench.core.dataset import Histories
 from mindrec_bench.data.simulation.arts_sim import ArtsSim
 from mindrec_bench.errors import UsageError
 from mindrec_bench.plugins import registry
+from mindrec_bench.plugins.options import option
 from mindrec_bench.testing import check_backbone
 
 SHORT_TRAINING = {
@@ -83,38 +84,26 @@ class TableBackbone(Backbone):
 
 @dataclass(frozen=True)
 class TableDenoiser(TableBackbone):
-    """A denoiser.
-
-    Attributes:
-        fault: the rule that it breaks.
-    """
+    """A denoiser."""
 
     capability: ClassVar[Any] = "denoiser"
-    fault: str = "none"
+    fault: str = option("none", help="the rule that it breaks.")
 
 
 @dataclass(frozen=True)
 class TableCausal(TableBackbone):
-    """A causal model.
-
-    Attributes:
-        fault: the rule that it breaks.
-    """
+    """A causal model."""
 
     capability: ClassVar[Any] = "causal"
-    fault: str = "none"
+    fault: str = option("none", help="the rule that it breaks.")
 
 
 @dataclass(frozen=True)
 class TableItems(TableBackbone):
-    """A model that scores items.
-
-    Attributes:
-        fault: the rule that it breaks.
-    """
+    """A model that scores items."""
 
     capability: ClassVar[Any] = "items"
-    fault: str = "none"
+    fault: str = option("none", help="the rule that it breaks.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,11 +239,7 @@ def test_violations_of_other_capabilities_are_reported(small, backbone, message)
 
 @dataclass(frozen=True)
 class OwnCodes(TableCausal):
-    """A causal model that identifies items by two digits in base 7, followed by two constant codes.
-
-    Attributes:
-        fault: the rule that it breaks.
-    """
+    """A causal model that identifies items by two digits in base 7, followed by two constant codes."""
 
     model_codes: ClassVar[str] = "a digit"
 

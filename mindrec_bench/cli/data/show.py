@@ -16,18 +16,19 @@ from ..flags import data_dir_option, json_option, notify, print_result
 @json_option
 def show(name: str, count: int, data_dir: Path | None, as_json: bool) -> None:
     """Print what a dataset holds: the first 5,000 users, the whole file, the paper's Table 1, some histories."""
-    from ...data.samples import format_samples, sample_users
+    from ...data.samples import sample_users
     from ...data.sources import resolve_data
     from ...data.statistics import PAPER_USERS, dataset_statistics, statistics_rows
-    from ...report.columns import align_columns
+    from ...report.samples_text import format_samples
+    from ...report.text_table import format_columns
 
     _, source = resolve_data(name, data_dir)
     whole_data = source.load(data_dir, users=None, notify=notify)
     first_data = source.load(data_dir, users=PAPER_USERS, notify=notify)
     first, whole = dataset_statistics(first_data), dataset_statistics(whole_data)
     samples = sample_users(first_data, count)
-    heading = ("", f"first {PAPER_USERS:,} users", "whole file", "paper, first", "paper, whole")
-    lines = [whole["name"], *align_columns([heading, *statistics_rows(first, whole)])]
+    headings = ("", f"first {PAPER_USERS:,} users", "whole file", "paper, first", "paper, whole")
+    lines = [whole["name"], *format_columns(statistics_rows(first, whole), headings)]
     lines += [f"note: {note}" for note in whole["notes"]]
     if samples:
         lines += ["", *format_samples(samples)]

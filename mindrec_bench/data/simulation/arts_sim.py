@@ -21,6 +21,7 @@ import numpy as np
 from ...core.backbone import DataSource
 from ...core.code_space import Int
 from ...core.dataset import HISTORY, Dataset, TrueDistribution
+from ...plugins.options import option
 from ..folder import fingerprint
 from .catalogue import Float, SimulatedCatalogue, prefix_ids
 from .texts import generate_texts
@@ -123,17 +124,11 @@ class Simulation:
 
 @dataclass(frozen=True)
 class ArtsSim(DataSource):
-    """Simulated users and items like those of Arts, with the best reachable accuracy known (needs no files).
+    """Simulated users and items like those of Arts, with the best reachable accuracy known (needs no files)."""
 
-    Attributes:
-        users: number of users, 1 to 100,000.
-        items: number of items in the catalogue, 50 to 100,000.
-        seed: of all random numbers, 0 or more.
-    """
-
-    users: int = 2000
-    items: int = 400
-    seed: int = 0
+    users: int = option(2000, help="number of users, 1 to 100,000.")
+    items: int = option(400, help="number of items in the catalogue, 50 to 100,000.")
+    seed: int = option(0, help="of all random numbers, 0 or more.")
 
     def __post_init__(self) -> None:
         for name, low, high in (("users", 1, 100_000), ("items", 50, 100_000), ("seed", 0, 2**32 - 1)):

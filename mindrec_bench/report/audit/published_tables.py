@@ -80,7 +80,7 @@ def reported_metrics(spec: TableSpec, row: RowSpec, data: str, codes: Mapping[st
     values = zip(spec.metrics, row.published[data], strict=True)
     metrics = {metric: text for metric, text in values if text != NOT_REPORTED}
     subject = f"{spec.paper or spec.name}, {data}, {row.label}"
-    return ReportedMetrics(subject, metrics, spec.users or 0, row.beam or spec.beam, codes.get(data))
+    return ReportedMetrics(subject, metrics, spec.users or 0, spec.setting("beam", row), codes.get(data))
 
 
 def _check_ttr_agrees(subject: str, systems: Sequence[ReportedMetrics]) -> list[Finding]:

@@ -24,10 +24,10 @@ def settings_sentence(table: Table) -> str:
     """Users, seeds, beams and sizes behind a table or figure that has runs."""
     spec = table.spec
     users = ", ".join(f"{count:,} users of {data}" for data, count in table.users.items())
-    if spec.eval_users:
+    if spec.setting("eval_users"):
         users = f"only the first {users}"
     seeds = f"seed {spec.seeds[0]}" if len(spec.seeds) == 1 else f"mean of seeds {', '.join(map(str, spec.seeds))}"
-    beams = sorted({row.beam or spec.beam for row in spec.rows})
+    beams = sorted({spec.setting("beam", row) for row in spec.rows})
     beam = f"beam{'s' if len(beams) > 1 else ''} {', '.join(map(str, beams))}"
     sizes = sorted({size for row in table.rows for size in row.sizes.values()})
     parts = [users, seeds, beam] + ([f"size {' and '.join(sizes)}"] if sizes else [])

@@ -58,8 +58,8 @@ def to_dict(table: Table) -> dict[str, Any]:
     spec = table.spec
     return {
         "name": spec.name, "paper": spec.paper, "title": spec.title, "caption": caption(table),
-        "footnotes": footnotes(table), "references": table.references, "seeds": spec.seeds, "beam": spec.beam,
-        "users": table.users, "resamples": table.resamples, "test": table.test,
+        "footnotes": footnotes(table), "references": table.references, "seeds": spec.seeds,
+        "beam": spec.setting("beam"), "users": table.users, "resamples": table.resamples, "test": table.test,
         "rows": [
             {
                 "label": row.label, "runs": row.runs, "sizes": row.sizes, "missing": row.missing,

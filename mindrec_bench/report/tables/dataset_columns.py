@@ -88,7 +88,7 @@ class DatasetColumns:
             for label, system in self.systems.items()
             if system.counts is not None and label not in model_codes
         }
-        full_tokens = self.n_users * len(self.spec.seeds) * self.spec.beam * data_slots["sid"]
+        full_tokens = self.n_users * len(self.spec.seeds) * self.spec.setting("beam") * data_slots["sid"]
         return TtrBound(data_slots["sid_codes"], full_tokens, tokens, model_codes)
 
     def value(self, label: str, metric: str) -> float | None:

@@ -44,10 +44,11 @@ def _ttr_notes(table: Table) -> list[str]:
     for data, bound in table.ttr_bounds.items():
         seeds = table.spec.seeds
         pooled = f", the lists of {len(seeds)} seeds pooled" if len(seeds) > 1 else ""
-        results = table.users[data] * len(seeds) * table.spec.beam
+        beam = table.spec.setting("beam")
+        results = table.users[data] * len(seeds) * beam
         notes.append(
             f"TTR on {data} can't exceed {bound.max_ttr(bound.full_tokens):.5f}: {bound.n_codes:,} codes over "
-            f"{bound.full_tokens:,} tokens ({table.users[data]:,} users, {table.spec.beam} results of "
+            f"{bound.full_tokens:,} tokens ({table.users[data]:,} users, {beam} results of "
             f"{bound.full_tokens // results} codes{pooled})."
         )
         notes += [

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import re
-from itertools import groupby
+
+from tabulate import DataRow, Line, TableFormat
 
 from ..metric_format import metric_direction, metric_name
+from ..text_table import format_table
 from .caption import caption
 from .footnotes import footnotes
 from .table import Table
-from .table_lines import EMPTY_CELL, FormattedCell, TableLine, table_lines
+from .table_lines import EMPTY_CELL, FormattedCell, TableLine, data_groups, table_lines
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
     '"': "''", "±": r"$\pm$", "≠": r"$\neq$", "–": r"\textendash{}", "—": r"\textemdash{}",
 }  # fmt: skip
+_ROW = DataRow("", " & ", r" \\")
+_TOP, _MIDDLE, _BOTTOM = (Line(rf"\{name}rule", "", "", "") for name in ("top", "mid", "bottom"))
+_BOOKTABS = TableFormat(_TOP, _MIDDLE, None, _BOTTOM, headerrow=_ROW, datarow=_ROW, padding=0, with_header_hide=None)
+"""As `latex_booktabs` of `tabulate`, which would escape the commands in our cells."""
+
 _ARROWS = {"up": r"$\uparrow$", "down": r"$\downarrow$", "": ""}
 
 
@@ -23,12 +30,9 @@ def to_latex(table: Table, *, with_intervals: bool = False) -> str:
     """A `table*` float with a caption, a label, and the footnotes below."""
     spec = table.spec
     metrics = [f"{escape(metric_name(metric))}{_ARROWS[metric_direction(metric)]}" for _, metric in table.columns]
-    body = [rf"\begin{{tabular}}{{l{'r' * len(metrics)}}}", r"\toprule"]
-    if len(spec.data) > 1:
-        body += _data_heads(table)
-    body += [rf" & {' & '.join(metrics)} \\", r"\midrule"]
-    body += [_body_line(line) for line in table_lines(table, with_intervals=with_intervals)]
-    body += [r"\bottomrule", r"\end{tabular}"]
+    rows = [_row(line) for line in table_lines(table, with_intervals=with_intervals)]
+    top_rule, *lines = format_table(rows, _BOOKTABS, headings=["", *metrics])
+    data_heads = _data_heads(table) if len(spec.data) > 1 else []
     notes = [escape(note.removeprefix("- ")) for note in footnotes(table)]
     below = [r"\begin{flushleft}\footnotesize", "\\\\\n".join(notes), r"\end{flushleft}"] if notes else []
     return "\n".join(
@@ -41,7 +45,11 @@ def to_latex(table: Table, *, with_intervals: bool = False) -> str:
             rf"\label{{tab:{''.join(c if c.isalnum() else '-' for c in spec.name)}}}",
             r"\vspace{4pt}",
             r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%",
-            *body,
+            rf"\begin{{tabular}}{{l{'r' * len(metrics)}}}",
+            top_rule,
+            *data_heads,
+            *lines,
+            r"\end{tabular}",
             "}",
             *below,
             r"\end{table*}",
@@ -51,19 +59,18 @@ def to_latex(table: Table, *, with_intervals: bool = False) -> str:
 
 
 def _data_heads(table: Table) -> list[str]:
-    """The names of the data sets above their columns."""
+    """The names of the data sets above their columns; `tabulate` can't make a cell span several columns."""
     names, rules, start = [], [], 2
-    for data, columns in groupby(table.columns, key=lambda column: column[0]):
-        width = len(list(columns))
+    for data, width in data_groups(table):
         names.append(rf"\multicolumn{{{width}}}{{c}}{{{escape(data)}}}")
         rules.append(rf"\cmidrule(lr){{{start}-{start + width - 1}}}")
         start += width
     return [rf" & {' & '.join(names)} \\", "".join(rules)]
 
 
-def _body_line(line: TableLine) -> str:
+def _row(line: TableLine) -> list[str]:
     label = escape(line.label) if line.kind == "values" else rf"\quad\textit{{\footnotesize {escape(line.label)}}}"
-    return rf"{label} & {' & '.join(_cell(cell, line.kind) for cell in line.cells)} \\"
+    return [label, *(_cell(cell, line.kind) for cell in line.cells)]
 
 
 def _cell(cell: FormattedCell, kind: str) -> str:
@@ -80,4 +87,5 @@ def _cell(cell: FormattedCell, kind: str) -> str:
 def escape(text: str) -> str:
     """Escape the characters that LaTeX treats specially, and turn quotes into opening and closing ones."""
     escaped = "".join(_SPECIAL.get(character, character) for character in text)
+    escaped = re.sub(r"^(\s*)([\[*])", r"\1{\2}", escaped)  # else an argument of the line break before it
     return re.sub(r"(?<![\w)])'(?=[\w(])", "`", escaped.replace("--", "-{}-"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..metric_format import metric_arrow, metric_name
+from ..text_table import format_table
 from .caption import caption
 from .footnotes import footnotes
 from .table import Table
@@ -12,20 +13,19 @@ from .table_lines import SIGNIFICANCE_MARK, FormattedCell, TableLine, table_line
 def to_markdown(table: Table, *, with_intervals: bool = False) -> str:
     """A Markdown table with its caption and footnotes."""
     with_data = len(table.spec.data) > 1
-    heads = [
-        f"{f'{data} ' if with_data else ''}{metric_name(metric)}{metric_arrow(metric)}"
+    headings = [
+        _escape(f"{f'{data} ' if with_data else ''}{metric_name(metric)}{metric_arrow(metric)}")
         for data, metric in table.columns
     ]
-    lines = [f"**{_escape(caption(table))}**", "", f"| | {' | '.join(map(_escape, heads))} |"]
-    lines.append("| --- |" + " ---: |" * len(heads))
-    lines += [_body_line(line) for line in table_lines(table, with_intervals=with_intervals)]
-    notes = [_note(note) for note in footnotes(table)]
-    return "\n".join([*lines, "", *(f"- {note}" for note in notes)]).rstrip() + "\n"
+    rows = [_row(line) for line in table_lines(table, with_intervals=with_intervals)]
+    lines = [f"**{_escape(caption(table))}**", "", *format_table(rows, "pipe", headings=["", *headings]), ""]
+    lines += [f"- {_note(note)}" for note in footnotes(table)]
+    return "\n".join(lines).rstrip() + "\n"
 
 
-def _body_line(line: TableLine) -> str:
+def _row(line: TableLine) -> list[str]:
     label = _escape(line.label) if line.kind == "values" else f"*{line.label}*"
-    return f"| {label} | {' | '.join(map(_cell, line.cells))} |"
+    return [label, *map(_cell, line.cells)]
 
 
 def _cell(cell: FormattedCell) -> str:

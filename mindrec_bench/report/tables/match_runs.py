@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ...errors import UsageError
@@ -62,7 +62,7 @@ class RunMatcher:
         """
         size = self._size(row, data)
         runs = [run for run in self._matches[row.label, data] if run["size"] == size]
-        if row.categories is None:
+        if self._spec.setting("categories", row) is None:
             runs = _with_default_categories(runs)
         by_seed = {seed: _longest_trained([run for run in runs if run["seed"] == seed]) for seed in self._spec.seeds}
         for matches in by_seed.values():
@@ -82,10 +82,11 @@ class RunMatcher:
     def _size(self, row: RowSpec, data: str) -> str:
         model, _ = options.parse(row.model)
         sizes = _sizes(model)
-        fixed = row.size or (self._spec.size if self._spec.size != AUTO and sizes else "")
-        if fixed:
-            return fixed
-        rows = [other for other in self._spec.rows if options.parse(other.model)[0] == model and not other.size]
+        size = self._spec.setting("size", row)
+        if "size" in row.settings or (size != AUTO and sizes):
+            return str(size)
+        same_model = [other for other in self._spec.rows if options.parse(other.model)[0] == model]
+        rows = [other for other in same_model if "size" not in other.settings]
         present = {run["size"] for other in rows for run in self._matches[other.label, data]}
         return max(present, key=lambda size: sizes.index(size) if size in sizes else -1, default="")
 
@@ -99,28 +100,35 @@ def _matches(run: Summary, spec: TableSpec, row: RowSpec, data: str) -> bool:
     """Whether a run matches a cell in everything but size and seed."""
     return (
         _same_data(run, data)
-        and _same_users(run, spec)
-        and run["eval_users"] == spec.eval_users
-        and run["beam"] == (row.beam or spec.beam)
-        and run["constrain"] == row.constrain
-        and run.get("split", "test") == "test"
-        and run["exclude_history"] == row.exclude_history
-        and (spec.max_minutes is None or run.get("fit") is None or run["max_minutes"] == spec.max_minutes)
-        and row.categories in (None, run["categories"])
         and _same_plugin(run, "model", row.model)
         and _same_plugin(run, "decoder", row.decoder)
+        and all(_same_setting(run, name, spec.setting(name, row)) for name in COMPARED_SETTINGS)
     )
+
+
+COMPARED_SETTINGS = tuple(
+    field.name
+    for field in fields(ExperimentConfig)
+    if field.name not in ("model", "decoder", "data", "size", "seed", "checkpoint", "train_devices")
+)
+"""The settings that a run and a cell must have in common, by value; `checkpoint` is an option of the model."""
+
+
+def _same_setting(run: Summary, name: str, value: Any) -> bool:
+    """Whether a run has this value of a setting; None leaves `categories` and `max_minutes` open."""
+    if name == "users":  # those requested: fewer may be there, since data may have fewer or some can't be split
+        return "users_asked" in run and bool(run["users_asked"] == value)
+    if name == "categories":
+        return value in (None, run["categories"])
+    if name == "max_minutes":
+        return value is None or run.get("fit") is None or bool(run["max_minutes"] == value)
+    return bool(run.get(name, getattr(ExperimentConfig, name)) == value)
 
 
 def _same_data(run: Summary, data: str) -> bool:
     """Whether a run is on this data: as its user named it, or, without options, by the name of the data set."""
     label, name, wanted = run["data"].lower(), run["spec"]["data"]["name"].lower(), data.lower()
     return label == wanted or (":" not in label and ":" not in wanted and name == wanted)
-
-
-def _same_users(run: Summary, spec: TableSpec) -> bool:
-    """Compares requested users: fewer may have been evaluated, since data may have fewer or some can't be split."""
-    return "users_asked" in run and bool(run["users_asked"] == spec.users)
 
 
 def _same_plugin(run: Summary, kind: registry.Kind, text: str) -> bool:

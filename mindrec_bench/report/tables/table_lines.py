@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal
 
 from ..metric_format import format_value
@@ -47,6 +48,11 @@ def table_lines(table: Table, *, with_intervals: bool = False) -> list[TableLine
         if any(cell.comparison for cell in row.cells):
             lines.append(_detectable_line(table, row))
     return lines
+
+
+def data_groups(table: Table) -> list[tuple[str, int]]:
+    """The data sets above the metrics, each with its number of columns."""
+    return [(data, len(list(columns))) for data, columns in groupby(table.columns, key=lambda column: column[0])]
 
 
 def _values_line(table: Table, row: TableRow, with_intervals: bool) -> TableLine:

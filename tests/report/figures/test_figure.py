@@ -94,7 +94,7 @@ def test_the_papers_figures_match_their_points(store_run: Store, name: str, xs: 
     (data,) = spec.data
     expected = {}
     for row in spec.rows:
-        beam = {"beam": row.beam} if row.beam else {}
+        beam = {"beam": row.settings["beam"]} if "beam" in row.settings else {}
         run = store_run(row.model, row.decoder, data=data, categories="generate", size="small", **beam)
         expected[float(row.x or 0)] = (run["run"],)
     assert len(set(expected.values())) == len(xs)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from mindrec_bench.errors import UsageError
-from mindrec_bench.report.table_spec import TableSpec
+from mindrec_bench.report.table_spec import TableSpec, override
 from mindrec_bench.report.table_spec_io import parse_table_spec
 from mindrec_bench.report.tables.match_runs import RunMatcher
 
@@ -165,18 +164,18 @@ def test_auto_takes_the_largest_size_of_any_row(store_run: Store) -> None:
 )
 def test_the_longest_training_counts_unless_the_head_fixes_a_limit(store_run: Store, stored, limit, expected) -> None:
     runs = [store_run("llada", "bs", size="tiny", max_minutes=minutes) for minutes in stored]
-    spec = replace(table_spec(model="llada"), max_minutes=limit)
+    spec = override(table_spec(model="llada"), max_minutes=limit)
     (run,) = RunMatcher(spec, runs).match(spec.rows[0], "arts").runs
     assert run["max_minutes"] == expected
 
 
 def test_a_time_limit_does_not_matter_for_models_that_are_not_trained(store_run: Store) -> None:
-    spec = replace(table_spec(model="markov"), max_minutes=5)
+    spec = override(table_spec(model="markov"), max_minutes=5)
     assert RunMatcher(spec, [store_run("markov", "bs")]).match(spec.rows[0], "arts").runs
 
 
 def test_the_commands_of_missing_runs_include_the_time_limit() -> None:
-    spec = replace(table_spec(model="llada"), max_minutes=30)
+    spec = override(table_spec(model="llada"), max_minutes=30)
     (command,) = RunMatcher(spec, []).match(spec.rows[0], "arts").missing
     assert command.endswith("--max-minutes 30")
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from unicodedata import east_asian_width
 
 import pytest
 
@@ -94,13 +95,13 @@ def table() -> Table:
 
 def test_github(table: Table) -> None:
     assert to_markdown(table).splitlines()[2:] == [
-        "| | HR@1↑ | Entropy↑ | TTR↑ |",
-        "| --- | ---: | ---: | ---: |",
-        r"| ours \<1\> | **0.0268** | <u>8.750</u> | 0.00505 |",
-        "| *published* | 0.0280 (-0.0012) | 8.738 (+0.012) |  |",
-        r"| theirs | <u>0.0182</u>\* | **8.762** | 0.00505 |",
-        "| *detectable* | ±0.0066 | ±0.021 |  |",
-        "| missing | - | - | - |",
+        "|              |            HR@1↑ |       Entropy↑ |    TTR↑ |",
+        "|:-------------|-----------------:|---------------:|--------:|",
+        r"| ours \<1\>   |       **0.0268** |   <u>8.750</u> | 0.00505 |",
+        "| *published*  | 0.0280 (-0.0012) | 8.738 (+0.012) |         |",
+        r"| theirs       |  <u>0.0182</u>\* |      **8.762** | 0.00505 |",
+        "| *detectable* |          ±0.0066 |         ±0.021 |         |",
+        "| missing      |                - |              - |       - |",
         "",
         r"- a\_b costs $5 #1",
         "- TTR on arts can't exceed 0.00505: 1,010 codes over 200,000 tokens (5,000 users, 10 results of 4 codes).",
@@ -111,16 +112,16 @@ def test_github(table: Table) -> None:
 def test_latex(table: Table) -> None:
     text = to_latex(table)
     body = text[text.index(r"\begin{tabular}") : text.index(r"\end{tabular}")]
-    assert body.splitlines() == [
+    assert [" ".join(line.split()) for line in body.splitlines()] == [
         r"\begin{tabular}{lrrr}",
         r"\toprule",
-        r" & HR@1$\uparrow$ & Entropy$\uparrow$ & TTR$\uparrow$ \\",
+        r"& HR@1$\uparrow$ & Entropy$\uparrow$ & TTR$\uparrow$ \\",
         r"\midrule",
         r"ours \textless{}1\textgreater{} & \textbf{0.0268} & \underline{8.750} & 0.00505 \\",
         r"\quad\textit{\footnotesize published} & {\footnotesize 0.0280 (-0.0012)} & {\footnotesize 8.738 (+0.012)} & "
-        r" \\",
+        r"\\",
         r"theirs & \underline{0.0182}$^{*}$ & \textbf{8.762} & 0.00505 \\",
-        r"\quad\textit{\footnotesize detectable} & {\footnotesize $\pm$0.0066} & {\footnotesize $\pm$0.021} &  \\",
+        r"\quad\textit{\footnotesize detectable} & {\footnotesize $\pm$0.0066} & {\footnotesize $\pm$0.021} & \\",
         r"missing & -- & -- & -- \\",
         r"\bottomrule",
     ]
@@ -163,7 +164,7 @@ def test_html_is_balanced(table: Table) -> None:
 
 
 def test_text(table: Table) -> None:
-    lines = to_text(table, width=100).splitlines()
+    lines = to_text(table).splitlines()
     start = next(i for i, line in enumerate(lines) if "HR@1↑" in line)
     assert [line.split() for line in lines[start + 2 : start + 8]] == [
         ["ours", "<1>", "0.0268", "8.750", "0.00505"],
@@ -184,7 +185,7 @@ def test_text_for_a_terminal_has_bold_and_underlined_values(table: Table) -> Non
 
 
 def test_intervals(table: Table) -> None:
-    assert "| **0.0268 [0.0224, 0.0314]** |" in to_markdown(table, with_intervals=True)
+    assert "| **0.0268 [0.0224, 0.0314]** |" in " ".join(to_markdown(table, with_intervals=True).split())
 
 
 def test_csv(table: Table) -> None:
@@ -211,7 +212,7 @@ def test_json(table: Table) -> None:
 
 def test_counts_have_thousands_and_show_differences_only() -> None:
     lines = to_markdown(build_table(load_table_spec("table1"), [])).splitlines()
-    line = next(line for line in lines if line.startswith("| *published*"))
+    line = " ".join(next(line for line in lines if line.startswith("| *published*")).split())
     assert "| 24,771 (+1) | 9,921 (+1) | 206,153 |" in line
     assert "| 204,439 (-153,893) |" in line
 
@@ -220,6 +221,99 @@ def test_latex_escapes_everything() -> None:
     assert escape(r"\a&b%c$d#e_f{g}h~i^j<k>") == (
         r"\textbackslash{}a\&b\%c\$d\#e\_f\{g\}h\textasciitilde{}i\textasciicircum{}j\textless{}k\textgreater{}"
     )
+
+
+HOSTILE = (
+    "a|b", "two\nlines", "<script>alert(1)</script>", "back\\slash", "  spaces  ", "日本語", "\x01", "[optional]", "*",
+    "{{ 7 * 7 }} {% raw %}", "a & b \\\\ c", "<!-- \"quoted' -->", "\x1b]0;title\x07",
+)  # fmt: skip
+"""Labels and names of data sets that mean something to one of the formats."""
+
+ONE_LINE = [" ".join(re.sub(r"[\x00-\x1f]", " ", label).split()) for label in HOSTILE]
+"""What is shown of them where white space does not count."""
+
+
+@pytest.fixture
+def hostile_table() -> Table:
+    row = '[[rows]]\nlabel = "row"\nmodel = "markov"\ndecoder = "bs"'
+    head = f'title = "<b>mine</b>"\ndata = {json.dumps(HOSTILE[:2])}\nmetrics = ["hr@1"]\nnotes = ["it costs $5"]\n'
+    spec = parse_table_spec(head + row, "mine", "mine.toml")
+    rows = tuple(TableRow(label, (TableCell(0.5, rank=1), TableCell())) for label in HOSTILE)
+    columns = tuple((data, "hr@1") for data in spec.data)
+    return Table(spec, columns, rows, dict.fromkeys(spec.data, 5), {}, {}, 10, "randomisation")
+
+
+def lines_between(text: str, first: str, last: str) -> list[str]:
+    """The lines after the first line that contains `first`, up to the next that contains `last`."""
+    lines = text.split("\n")
+    start = next(number for number, line in enumerate(lines) if first in line) + 1
+    return lines[start : next(number for number in range(start, len(lines)) if last in lines[number])]
+
+
+def test_hostile_labels_in_text(hostile_table: Table) -> None:
+    text = to_text(hostile_table)
+    rows = lines_between(text, "───", "costs")[:-1]
+    assert [row.rpartition("0.5000")[0].split() for row in rows] == [label.split() for label in ONE_LINE]
+    assert rows[4].startswith("   spaces  "), "leading spaces are kept"
+    ends = [sum(2 if east_asian_width(char) in "WF" else 1 for char in row) for row in rows]
+    assert len(set(ends)) == 1, "columns are aligned"
+    assert re.findall(r"[\x00-\x09\x0b-\x1f]", text) == []
+
+
+def test_hostile_labels_in_github(hostile_table: Table) -> None:
+    rows = lines_between(to_markdown(hostile_table), "|:--", "costs")[:-1]
+    cells = [[cell.strip() for cell in re.split(r"(?<!\\)(?:\\\\)*\|", row)] for row in rows]
+    assert {(len(row), *row[2:]) for row in cells} == {(5, "**0.5000**", "-", "")}
+    labels = [re.match(r"\| (.*?) +\| +\*\*0", row) for row in rows]
+    assert [re.sub(r"\\(.)", r"\1", label[1]).strip() for label in labels if label] == [
+        label if label.strip() else "" for label in (re.sub(r"[\x00-\x1f]", " ", label).strip() for label in HOSTILE)
+    ]
+    assert [row for row in rows if re.search(r"(?<!\\)[<>]", row.replace("**0", ""))] == []
+
+
+def test_hostile_labels_in_latex(hostile_table: Table) -> None:
+    rows = lines_between(to_latex(hostile_table), "\\midrule", "\\bottomrule")
+    cells = [[cell.strip() for cell in re.split(r"(?<!\\)&", row.removesuffix(r" \\"))] for row in rows]
+    assert [" ".join(row[0].split()) for row in cells] == [escape(label) for label in ONE_LINE]
+    assert {tuple(row[1:]) for row in cells} == {(r"\textbf{0.5000}", "--")}
+    assert [row[0] for row in cells[7:9]] == ["{[}optional]", "{*}"], "not an argument of the line break before"
+
+
+def test_hostile_labels_in_html(hostile_table: Table) -> None:
+    tags: set[str] = set()
+    headings: list[str] = []
+
+    class Reader(HTMLParser):
+        in_heading = False
+
+        def handle_starttag(self, tag: str, attrs: Any) -> None:
+            tags.add(tag)
+            if tag == "th":
+                self.in_heading = True
+                headings.append("")
+
+        def handle_endtag(self, tag: str) -> None:
+            self.in_heading = self.in_heading and tag != "th"
+
+        def handle_data(self, data: str) -> None:
+            if self.in_heading:
+                headings[-1] += data
+
+        def handle_comment(self, data: str) -> None:
+            raise AssertionError(f"a comment: {data}")
+
+    page = to_html([hostile_table])
+    Reader().feed(page)
+    assert headings == ["", *HOSTILE[:2], "", "HR@1↑", "HR@1↑", *HOSTILE]
+    assert "script" not in tags
+    assert "<title>&lt;b&gt;mine&lt;/b&gt;</title>" in page
+    assert page.count("<td><b>0.5000</b></td><td>–</td>") == len(HOSTILE)
+
+
+def test_hostile_labels_in_csv_and_json(hostile_table: Table) -> None:
+    rows = list(csv.DictReader(io.StringIO(to_csv(hostile_table), newline="")))
+    assert [row["row"] for row in rows] == [label for label in HOSTILE for _ in range(2)]
+    assert [row["label"] for row in json.loads(to_json(hostile_table))["rows"]] == list(HOSTILE)
 
 
 @pytest.mark.parametrize("render", [to_markdown, to_latex, to_text, to_csv, to_json, lambda table: to_html([table])])

@@ -15,23 +15,20 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mindrec_bench.core.protocols import Canvas, Capability, DenoiserContext, Ranking
+from mindrec_bench.plugins.options import option
 
 
 @dataclass(frozen=True)
 class LladaSampler:
-    """LLaDA's sampler: each step keeps the n draws that the model is most confident of and masks the others again.
-
-    Attributes:
-        n: slots revealed per step, 1 or more; the last step of a block fills the remaining slots.
-        temperature: codes are drawn from p^(1 / temperature); 0 takes the most likely, which makes all samples equal.
-        samples: sequences drawn per user, 1 or more; none: as many as the beam.
-    """
+    """LLaDA's sampler: each step keeps the n draws that the model is most confident of and masks the others again."""
 
     needs: ClassVar[Capability] = "denoiser"
 
-    n: int = 1
-    temperature: float = 1.0
-    samples: int | None = None
+    n: int = option(1, help="slots revealed per step, 1 or more; the last step of a block fills the remaining slots.")
+    temperature: float = option(
+        1.0, help="codes are drawn from p^(1 / temperature); 0 takes the most likely, which makes all samples equal."
+    )
+    samples: int | None = option(None, help="sequences drawn per user, 1 or more; none: as many as the beam.")
 
     def __post_init__(self) -> None:
         if self.n < 1:
