@@ -1,1 +1,1 @@
-"""Every backbone: one file a registry name, plus what they share."""
+"""Every backbone: one file per registered name, plus what they share."""

@@ -43,7 +43,7 @@ TOKENIZER_FILE, CONFIG_FILE = "tokenizer.json", "t5.json"
 
 @dataclass(frozen=True)
 class IdGenRec(TrainedBackbone):
-    """IDGenRec: one T5 names each item by a short text, another generates the next item's name; needs item texts."""
+    """IDGenRec: one T5 writes a short textual ID for each item, another the ID of the next item; needs item texts."""
 
     lr: float | None = option(
         None,

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ItemKnn(UntrainedBackbone):
-    """Nearest items by the cosine of their users, summed over the history, mixed with popularity."""
+    """Item-based nearest neighbours: cosine of their users, summed over the history, mixed with popularity."""
 
     k: int | None = option(20, help="how many neighbours an item keeps; None for all.")
     shrink: float = option(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Llama3(CausalBackbone):
-    """Next code from left to right with causal attention: Llama blocks, the same as llada's."""
+    """Autoregressive model over codes: the Llama blocks of llada with causal attention."""
 
     sizes: ClassVar[tuple[str, ...]] = (*CausalBackbone.sizes, "8b", CHECKPOINT)
     size_defaults: ClassVar[Mapping[str, SizeDefaults]] = {

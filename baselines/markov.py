@@ -30,7 +30,7 @@ from .common.untrained import (
 
 @dataclass(frozen=True)
 class Markov(UntrainedBackbone):
-    """First-order transitions from the latest items, nearer ones weighing more, mixed with popularity."""
+    """First-order transitions from the latest items, recent ones weighted more, mixed with popularity."""
 
     decay: float = option(
         0.8, help="factor on a history item's weight per step of distance, above 0, at most 1 (1: all weigh the same)."

@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 
 from mindrec_bench.cli import main
-from mindrec_bench.report.table_spec import RowSpec, TableSpec
+from mindrec_bench.report.table_spec import SETTINGS, RowSpec, TableSpec
 from mindrec_bench.testing import check_backbone, check_decoder
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -50,8 +50,10 @@ def test_the_keys_of_a_table_file_are_those_of_the_code():
         set(re.findall(r"`(\w+)", "".join(re.findall(r"^\| (`.*?) \|", part, re.MULTILINE))))
         for part in text("tables.md").partition("And of each `[[rows]]`")[::2]
     )
-    assert head == {f.name for f in fields(TableSpec)} - {"name", "rows"}
-    assert rows == {f.name for f in fields(RowSpec)}
+    assert head == {f.name for f in fields(TableSpec)} - {"name", "rows", "settings"}
+    assert rows == {f.name for f in fields(RowSpec)} - {"settings"}
+    settings = text("tables.md").partition("The settings of `mrbench run`")[2].partition("And of each")[0]
+    assert set(SETTINGS) <= set(re.findall(r"`(\w+)`", settings))
 
 
 @pytest.mark.parametrize("page", ["decoders.md", "backbones.md"])

@@ -68,7 +68,7 @@ def require_recbole() -> None:
     if sys.version_info >= (3, 12):
         remedy = "its requirements can't be met on Python 3.12 and later, so use Python 3.11 for it"
     else:
-        remedy = "install it with pip install -c constraints.txt 'mindrec-bench[recbole]'"
+        remedy = "install it with pip install -c constraints.txt recbole==1.2.1"
     raise UsageError(
         f"models 'sasrec' and 'recbole' need RecBole 1.2.1 ({', '.join(missing)} is not installed): {remedy}; "
         "all other models work without it"

@@ -33,7 +33,7 @@ class HubSource(DataSource):
     """
 
     folder: ClassVar[str]
-    levels: int = option(help="L, how many category levels.")
+    levels: int = option(help="Number of category levels, L.")
 
     def __post_init__(self) -> None:
         _check_levels(self.levels)
@@ -75,7 +75,7 @@ class FolderSource(DataSource):
     path: str = option(help="the folder; its files carry its name.")
     levels: int | None = option(
         None,
-        help="L, how many category levels; None: the paper's number where the folder has the name of one of its "
+        help="Number of category levels, L; None: the paper's number where the folder has the name of one of its "
         "datasets, else all levels of `<Name>.category.json`, or 3 from category strings.",
     )
 

@@ -45,7 +45,7 @@ class ExperimentConfig:
     categories: Annotated[
         Categories | None,
         Setting(
-            "Category slots: unused, in histories only, generated first, or given.",
+            "Category slots: unused, in histories only, generated first, or given (the true ones).",
             default="generate if there are any",
         ),
     ] = None
@@ -158,6 +158,6 @@ def to_flags(config: Any, *, always: tuple[str, ...] = (), hidden: tuple[str, ..
             words.append(flag_name(field.name))
         else:
             none = setting_of(hints[field.name]).none
-            text = f"{value:g}" if isinstance(value, float) else str(none if value is None else value)
-            words += [flag_name(field.name), text]
+            value = int(value) if isinstance(value, float) and value.is_integer() else value
+            words += [flag_name(field.name), none if value is None else str(value)]
     return words

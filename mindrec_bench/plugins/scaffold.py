@@ -15,6 +15,9 @@ from ..errors import UsageError
 from ..io.atomic import explain_write_errors
 from . import registry
 
+RESERVED_NAMES = ("fit", "external")
+"""What stands in place of a decoder in the paths of fitted models and of rankings made elsewhere."""
+
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 PYPROJECT = """\
@@ -135,6 +138,8 @@ def _check_name(name: str) -> None:
             f"'{name}' can't name a decoder and its package; use lower-case letters and digits, a letter first, with "
             "single hyphens between words, as in my-decoder, and no Python keyword"
         )
+    if name in RESERVED_NAMES:
+        raise UsageError(f"'{name}' is the name of a folder of the run store; choose another name")
     if name in registry.names("decoder"):
         raise UsageError(f"a decoder '{name}' is registered already (see `mrbench list decoders`); choose another name")
     if _is_installed(name):

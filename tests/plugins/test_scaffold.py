@@ -89,6 +89,7 @@ def test_class_name_does_not_shadow_an_import(tmp_path, name, cls):
             (name, "use lower-case letters")
             for name in ("", "My", "2a", "a_b", "a-", "-a", "a--b", "../a", "a\n", "class")
         ),
+        ("fit", "'fit' is the name of a folder of the run store"),
         ("bs", "a decoder 'bs' is registered already"),
         ("torch", "a Python package 'torch' is installed already"),
         ("mindrec-bench", "a Python package 'mindrec-bench' is installed already"),

@@ -117,7 +117,10 @@ def _mcnemar_notes(spec: TableSpec) -> list[str]:
                 f"{finding.values['low']:.2g} to {finding.values['high']:.2g}"
                 for finding in findings
             )
-            notes.append(f"Published '{label}' against '{reference}', hits and exact McNemar p by overlap: {ranges}.")
+            if findings:
+                notes.append(
+                    f"Published '{label}' against '{reference}', hits and exact McNemar p by overlap: {ranges}."
+                )
     return notes
 
 

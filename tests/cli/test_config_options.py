@@ -1,0 +1,40 @@
+"""Every field of a configuration is an option, with its help, default and choices."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+
+from mindrec_bench.cli.main import cli
+from mindrec_bench.experiment.config import ExecutionOptions, ExperimentConfig, flag_name
+
+RUN = {option.name: option for option in cli.commands["run"].params}
+
+
+def test_every_field_is_an_option_of_run() -> None:
+    names = [field.name for config in (ExperimentConfig, ExecutionOptions) for field in fields(config)]
+    assert set(names) - {"notify"} <= set(RUN)
+    for name in set(names) - {"notify", "wait"}:
+        assert flag_name(name) in RUN[name].opts
+    assert RUN["wait"].opts == ["--no-wait"]
+    assert all(option.help for option in RUN.values())
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "value"),
+    [
+        ((), "wait", True), (("--no-wait",), "wait", False), ((), "quiet", False), (("-q",), "quiet", True),
+        ((), "seed", (42,)), (("--seed", "1", "--seed", "2"), "seed", (1, 2)), ((), "users", 5000),
+        (("--users", "all"), "users", None), (("--max-minutes", "3"), "max_minutes", 3.0), ((), "categories", None),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_values_and_defaults(words: tuple[str, ...], name: str, value: object) -> None:
+    context = cli.commands["run"].make_context("run", ["-m", "pop", "-d", "bs", *words])
+    assert context.params[name] == value
+
+
+def test_choices_are_those_of_the_type() -> None:
+    assert list(RUN["categories"].type.choices) == ["none", "history", "generate", "given"]
+    assert list(RUN["split"].type.choices) == ["test", "valid"]
