@@ -45,7 +45,11 @@ def _parse_numbers(context: click.Context, option: click.Parameter, text: str | 
 @click.option("--max-minutes", type=float, help="Time limit of the training.  [default: the longest that has runs]")
 @click.option("--intervals", is_flag=True, help="Show bootstrap 95% intervals.")
 @test_option
-@click.option("--run-missing", is_flag=True, help="First make the runs that would fill empty cells.")
+@click.option(
+    "--run-missing",
+    is_flag=True,
+    help="First make the runs that would fill empty cells; if some fail, exit with their highest code.",
+)
 @config_options(ExecutionOptions, only=("runs_dir", "data_dir", "device"))
 def table(
     names: Sequence[str],
@@ -76,15 +80,17 @@ def table(
         runs = list(find_runs(runs_dir, notify))
         return [build_table(spec, runs, with_intervals=intervals, test=test) for spec in specs]
 
+    exit_code = 0
     tables = build()
     if run_missing:
         from ..report.tables.missing_runs import make_missing_runs
 
-        make_missing_runs(tables, ExecutionOptions(**execution, quiet=False, notify=notify))
+        exit_code = make_missing_runs(tables, ExecutionOptions(**execution, quiet=False, notify=notify))
         tables = build()
     if out is None:
         text = render_tables(tables, table_format, with_intervals=intervals, colour=sys.stdout.isatty())
         click.echo(text, nl=False)
-        return
-    for path in save_tables(tables, out, table_format, with_intervals=intervals):
-        click.echo(path)
+    else:
+        for path in save_tables(tables, out, table_format, with_intervals=intervals):
+            click.echo(path)
+    sys.exit(exit_code)

@@ -10,7 +10,7 @@ from ...experiment.run import run_experiment
 from .table import Table
 
 
-def make_missing_runs(tables: Sequence[Table], execution: ExecutionOptions) -> None:
+def make_missing_runs(tables: Sequence[Table], execution: ExecutionOptions) -> int:
     """Make each run that would fill an empty cell, once; a run that fails leaves its cell empty.
 
     Rankings made elsewhere are left out, since only the user has their file.
@@ -18,6 +18,9 @@ def make_missing_runs(tables: Sequence[Table], execution: ExecutionOptions) -> N
     Args:
         tables: the tables with empty cells.
         execution: how to run. `notify` gets each command before it runs, and at the end those that failed.
+
+    Returns:
+        The highest exit code of the runs that failed, or 0.
     """
     configs: dict[str, ExperimentConfig] = {}
     for table in tables:
@@ -32,3 +35,4 @@ def make_missing_runs(tables: Sequence[Table], execution: ExecutionOptions) -> N
             failures[command] = error
     for command, failure in failures.items():
         execution.notify(f"failed: {command}: {failure}")
+    return max((failure.exit_code for failure in failures.values()), default=0)

@@ -41,7 +41,10 @@ decoder = "external"
 def test_missing_runs_are_made_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     spec = parse_table_spec(TEXT, "t", "t.toml")
     table = build_table(spec, [])
-    make_missing_runs([table, table], ExecutionOptions(runs_dir=tmp_path / "runs", device="cpu", notify=notify))
+    exit_code = make_missing_runs(
+        [table, table], ExecutionOptions(runs_dir=tmp_path / "runs", device="cpu", notify=notify)
+    )
+    assert exit_code == 2
     notices = capfd.readouterr().err.splitlines()
     commands = [line for line in notices if line.startswith("mrbench run")]
     assert len(commands) == len(set(commands)) == 2
