@@ -35,14 +35,15 @@ def find_run(root: Path, text: str) -> dict[str, Any]:
 
     Raises:
         UsageError: no run, or several, are named so.
-        MrbenchError: the run is not finished, or its summary is damaged.
+        MrbenchError: the run is not finished.
+        DataError: its summary is damaged.
     """
     folder = _find_folder(root, text)
     if not (folder / SUMMARY).exists():
         raise MrbenchError(f"the run {folder} is not finished; repeat its command, which continues from what is done")
     summary = read_summary(folder, verify=False, notify=lambda line: None)  # the error below names the file
     if summary is None:
-        raise MrbenchError(f"{folder / SUMMARY} is damaged; repeat the run's command, which computes it again")
+        raise DataError(f"{folder / SUMMARY} is damaged; repeat the run's command, which computes it again")
     return summary
 
 

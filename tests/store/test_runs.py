@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mindrec_bench.errors import MrbenchError, UsageError
+from mindrec_bench.errors import DataError, MrbenchError, UsageError
 from mindrec_bench.store.models import FittedModelFolder
 from mindrec_bench.store.rankings import rankings_table
 from mindrec_bench.store.run_folder import RunFolder
@@ -108,5 +108,5 @@ def test_unfinished_run(store, run_spec):
 def test_damaged_summary(store):
     root, (run, *_) = store
     (run.path / "summary.json").write_text("{")
-    with pytest.raises(MrbenchError, match=r"summary\.json is damaged"):
+    with pytest.raises(DataError, match=r"summary\.json is damaged"):
         find_run(root, run.spec.id)
