@@ -18,13 +18,13 @@ from .common.untrained import UntrainedBackbone, UntrainedModel
 
 @dataclass(frozen=True)
 class Oracle(UntrainedBackbone):
-    """The true distribution p* from which a simulated data set was drawn."""
+    """The true distribution p* from which a simulated dataset was drawn."""
 
     def load(self, task: Task, folder: Path) -> UntrainedModel:
-        """Take p* from the data set.
+        """Take p* from the dataset.
 
         Raises:
-            UsageError: the data set is not a simulation.
+            UsageError: the dataset is not a simulation.
         """
         if task.data.simulation is None:
             raise UsageError(

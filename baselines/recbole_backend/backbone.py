@@ -37,7 +37,7 @@ class NetworkSpec:
     Attributes:
         model: its name in RecBole.
         settings: RecBole's settings that differ from RecBole's defaults.
-        model_class: makes the model from RecBole's config and data set; None: RecBole's class of that name.
+        model_class: makes the model from RecBole's config and dataset; None: RecBole's class of that name.
     """
 
     model: str

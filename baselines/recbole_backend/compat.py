@@ -3,7 +3,7 @@
 RecBole was last released for NumPy 1 and pandas 1, and assumes that it owns the process. In `patched_environment()`:
 
 * names that NumPy 2 has removed (`np.float_`, `np.complex_`, ...) and aliases that RecBole's `Config` adds (`np.float`,
-  `np.long`, ...) exist, since its evaluator and its data set use them too;
+  `np.long`, ...) exist, since its evaluator and its dataset use them too;
 * `series.agg(len)` gives the length of each entry, as in pandas 1, and not that of the whole series;
 * `sys.argv` has no arguments, since `Config` reads the command line of whatever program runs it;
 * `CUDA_VISIBLE_DEVICES`, which `Config` overwrites, is restored;
@@ -53,7 +53,7 @@ ADDED_NUMPY_NAMES: dict[str, Any] = {
 """Names that `Config` adds to NumPy, from where the rest of RecBole reads them."""
 
 DATASET_NAME = "mindrec"
-"""The name of the data set in RecBole's file names."""
+"""The name of the dataset in RecBole's file names."""
 
 
 def require_recbole() -> None:

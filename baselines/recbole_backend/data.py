@@ -50,7 +50,7 @@ class RecBoleData:
 
     @property
     def dataset(self) -> Any:
-        """The data set from which RecBole's models are built."""
+        """The dataset from which RecBole's models are built."""
         return self.train.dataset
 
     def interaction(self, histories: Histories) -> Any:

@@ -1,4 +1,4 @@
-"""`mrbench list`: list registered models, decoders and data sets; imports no torch."""
+"""`mrbench list`: list registered models, decoders and datasets; imports no torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .flags import data_dir_option, json_option, notify, print_result
 @data_dir_option
 @json_option
 def list_(group: str | None, name: str | None, data_dir: Path | None, as_json: bool) -> None:
-    """List models, decoders and data sets, one per line; with a NAME, show its options and what it works with.
+    """List models, decoders and datasets, one per line; with a NAME, show its options and what it works with.
 
     \b
     mrbench list

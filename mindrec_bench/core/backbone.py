@@ -1,4 +1,4 @@
-"""The base classes of plugins: `Backbone` for a model family, `DataSource` for a data set.
+"""The base classes of plugins: `Backbone` for a model family, `DataSource` for a dataset.
 
 Optional hooks have their defaults here, so the package calls them without asking whether they exist. This module
 imports no torch, so that listings stay quick; neither should the module of a registered class (import torch inside its
@@ -147,7 +147,7 @@ class Backbone(ABC):
 
 
 class DataSource(ABC):
-    """A registered data set: a frozen dataclass whose fields are its options.
+    """A registered dataset: a frozen dataclass whose fields are its options.
 
     Attributes:
         folder: the name of its data folder; '' for data that needs no files.

@@ -1,7 +1,7 @@
 """Read rankings made elsewhere and check them; all issues of a file are reported at once.
 
 The file is Parquet or CSV with one row per recommendation. Columns: `user`, `rank` (from 1), and `item` (an item id of
-the data set) or `codes` (a SID; see `ranking_columns`), or both; `score` is optional, higher is better. Users and items
+the dataset) or `codes` (a SID; see `ranking_columns`), or both; `score` is optional, higher is better. Users and items
 of imported data are given by the ids of the imported files.
 """
 

@@ -16,7 +16,7 @@ TYPES: dict[Any, str] = {int: "whole number", float: "number", bool: "yes or no"
 
 @dataclass(frozen=True)
 class Option:
-    """One option of a model, a decoder or a data set.
+    """One option of a model, a decoder or a dataset.
 
     Attributes:
         name: the key in `NAME:key=value`.

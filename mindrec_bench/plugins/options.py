@@ -1,4 +1,4 @@
-"""Options in text: `NAME:key=value,key=value` names a model, a decoder or a data set on the command line.
+"""Options in text: `NAME:key=value,key=value` names a model, a decoder or a dataset on the command line.
 
 A model, a decoder or a data source is a frozen dataclass whose fields are its options, declared with `option`. Fields
 are typed `int`, `float`, `bool`, `str`, `Literal[...]`, or one of these with `| None`. The class checks ranges in

@@ -1,4 +1,4 @@
-"""Find backbones, decoders and data sets by entry point, and tell which model and decoder fit each other.
+"""Find backbones, decoders and datasets by entry point, and tell which model and decoder fit each other.
 
 Built-ins and third-party packages register in the same way (pyproject.toml):
 
@@ -61,7 +61,7 @@ class RegistryEntry:
     Attributes:
         name: as on the command line.
         summary: the first line of the class's docstring.
-        capability: what a backbone answers or a decoder needs; '' for data sets.
+        capability: what a backbone answers or a decoder needs; '' for datasets.
         origin: the class and its package.
     """
 
@@ -134,7 +134,7 @@ def _contract_violation(kind: Kind, cls: Any) -> str:
 
 
 def _capability(kind: Kind, cls: Any) -> str:
-    """What a backbone answers or a decoder needs; '' for data sets."""
+    """What a backbone answers or a decoder needs; '' for datasets."""
     if kind == "data":
         return ""
     return cls.capability if kind == "model" else cls.needs

@@ -1,4 +1,4 @@
-"""Registered models, decoders and data sets as text (`mrbench list`)."""
+"""Registered models, decoders and datasets as text (`mrbench list`)."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ from ..metrics.names import CORPUS_METRICS, RANKING_METRICS, SEARCH_METRICS
 from ..store.run_spec import EXTERNAL
 
 STATISTICS = ("users", "items", "interactions")
-"""The counts that a table of kind `statistics` shows of data sets."""
+"""The counts that a table of kind `statistics` shows of datasets."""
 
 RUN_METRICS = (*RANKING_METRICS, *CORPUS_METRICS, *SEARCH_METRICS)
 SETTINGS = tuple(f.name for f in fields(ExperimentConfig) if f.name not in ("data", "seed", "split"))
@@ -108,15 +108,15 @@ class TableSpec:
     Attributes:
         name: the file's name without `.toml`.
         title: the first sentence of the caption.
-        data: the data sets, as on the command line; each is a group of columns.
+        data: the datasets, as on the command line; each is a group of columns.
         metrics: the columns of each group.
         rows: the systems.
         paper: which table or figure of the paper it is; '' where it is not from the paper.
         kind: a key of `METRICS_BY_KIND`.
-        reference: labels of rows; on each data set, the other rows are tested against the first of these that has runs
+        reference: labels of rows; on each dataset, the other rows are tested against the first of these that has runs
             there. No labels mean no tests. A file may give a single label as a plain string.
-        settings: of the runs of all rows. Size `auto` takes the largest one of each model that has runs on the data
-            set; a `max_minutes` of None takes the longest of several that match a cell.
+        settings: of the runs of all rows. Size `auto` takes the largest one of each model that has runs on the
+            dataset; a `max_minutes` of None takes the longest of several that match a cell.
         seeds: the runs of these seeds are averaged for each user.
         notes: footnotes.
         findings: of `FINDINGS`, added as footnotes; `mcnemar` and `improvement` are about the first reference.

@@ -34,7 +34,7 @@ class DataSpec:
     """The data of a run.
 
     Attributes:
-        name: the data set's name; a folder of the run store.
+        name: the dataset's name; a folder of the run store.
         label: how the user named it on the command line (`arts-sim:users=2000`, a path). No part of the id: the
             fingerprint identifies the data, so one folder named in two ways is the same data.
         fingerprint: hash of users, sequences and catalogue.
@@ -90,7 +90,7 @@ class RunSpec:
     """What a run is: model, decoder, data, and how they are used.
 
     Attributes:
-        data: the data set.
+        data: the dataset.
         model: the backbone.
         decoder: the decoder.
         categories: how category slots are used (docs/semantics.md, Slots).

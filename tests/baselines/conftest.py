@@ -1,4 +1,4 @@
-"""Small data sets with a pattern that can be learnt: item i is followed by item i + 1."""
+"""Small datasets with a pattern that can be learnt: item i is followed by item i + 1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several models, decoders, data sets and seeds in one command."""
+"""Several models, decoders, datasets and seeds in one command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small data sets for the tokenizers."""
+"""Small datasets for the tokenizers."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ from ..flags import Users, data_dir_option, device_option, json_option, notify_u
 @quiet_option
 @json_option
 def tokenize(name: str, **flags: Any) -> None:
-    """Give the items of a data set semantic IDs; NAME is an imported or known data set, or a folder's path.
+    """Give the items of a dataset semantic IDs; NAME is an imported or known dataset, or a folder's path.
 
     \b
     mrbench data tokenize mydata

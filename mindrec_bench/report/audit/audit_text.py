@@ -10,7 +10,7 @@ from typing import Any
 from .checks import Finding
 
 CHECK_TITLES = {
-    "statistics": "Data set statistics against the public files",
+    "statistics": "Dataset statistics against the public files",
     "counts": "HR x users is a whole number of users and does not fall with k",
     "ndcg": "NDCG@k is possible given the hits between the cut-offs",
     "ttr": "TTR is within the codes that there are",

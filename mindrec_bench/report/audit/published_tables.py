@@ -41,7 +41,7 @@ def audit_paper(
 
     Args:
         codes: data -> distinct SID codes.
-        count_statistics: counts the statistics of a data set.
+        count_statistics: counts the statistics of a dataset.
     """
     specs = [spec for spec in map(load_table_spec, installed_tables()) if spec.kind != "figure"]
     findings = [
@@ -76,7 +76,7 @@ def audit_table(
 
 
 def reported_metrics(spec: TableSpec, row: RowSpec, data: str, codes: Mapping[str, int] = SID_CODES) -> ReportedMetrics:
-    """The published values of one row on one data set."""
+    """The published values of one row on one dataset."""
     values = zip(spec.metrics, row.published[data], strict=True)
     metrics = {metric: text for metric, text in values if text != NOT_REPORTED}
     subject = f"{spec.paper or spec.name}, {data}, {row.label}"

@@ -82,7 +82,7 @@ def draw(figure: Figure, file: BinaryIO, file_format: str) -> None:
 
 
 def make_drawing(figure: Figure) -> Drawing:
-    """The drawing: one row of panels per data set, the title above and the caption below."""
+    """The drawing: one row of panels per dataset, the title above and the caption below."""
     panels = {data: _panels([line for line in figure.series if line.data == data]) for data in figure.spec.data}
     n_columns = len(next(iter(panels.values())))
     width = n_columns * _PANEL_SIZE[0]

@@ -40,7 +40,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Series:
-    """One line: the points of a metric or a timing on one data set, by rising x."""
+    """One line: the points of a metric or a timing on one dataset, by rising x."""
 
     data: str
     metric: str
@@ -54,7 +54,7 @@ class Figure:
     Attributes:
         spec: what the figure shows.
         caption: what was measured on which users, and how.
-        series: by data set, metrics before timings.
+        series: by dataset, metrics before timings.
         missing: a line for each point without a run: the commands that would make it, or why there is none.
     """
 

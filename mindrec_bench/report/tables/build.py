@@ -34,7 +34,7 @@ def build_table(
         test: for all metrics but HR of one seed, Entropy and TTR.
         resamples: of the randomisation tests and the bootstrap.
         seed: of both.
-        count_statistics: counts the users, items and interactions of a data set, for tables of kind `statistics`.
+        count_statistics: counts the users, items and interactions of a dataset, for tables of kind `statistics`.
 
     Raises:
         UsageError: two runs match one cell, or the runs of one column have different users.
@@ -114,7 +114,7 @@ def _build_row(row: RowSpec, cells: Sequence[TableCell], runs_by_data: Mapping[s
 
 
 def _epochs_text(runs_by_data: Mapping[str, CellRuns]) -> str:
-    """The epochs trained on each data set, averaged over the seeds: `18.0 on arts (at most 40 minutes)`."""
+    """The epochs trained on each dataset, averaged over the seeds: `18.0 on arts (at most 40 minutes)`."""
     texts = []
     for data, cell in runs_by_data.items():
         trained = [run for run in cell.runs if run.get("fit")]

@@ -63,7 +63,7 @@ def _test_sentences(table: Table) -> list[str]:
 
 
 def _reference_labels(table: Table) -> str:
-    """`'MindRec'`, or `'MindRec' (instruments, arts), 'LETTER-LLaDA' (games)` where data sets have different ones."""
+    """`'MindRec'`, or `'MindRec' (instruments, arts), 'LETTER-LLaDA' (games)` where datasets have different ones."""
     data_by_label = keys_by_value(table.references)
     if len(data_by_label) == 1:
         return f"'{next(iter(data_by_label))}'"

@@ -1,4 +1,4 @@
-"""The columns of one data set: the values of its runs, their intervals, and the comparisons with the reference."""
+"""The columns of one dataset: the values of its runs, their intervals, and the comparisons with the reference."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .table import TableCell, TtrBound
 
 @dataclass(frozen=True, eq=False)
 class DatasetColumns:
-    """The columns of one data set.
+    """The columns of one dataset.
 
     Attributes:
         spec: what the table shows.
-        data: the data set.
+        data: the dataset.
         runs: label -> summaries of the row's runs, one per seed; only rows that have runs.
         systems: label -> the same runs as a system.
         reference: label of the row that the others are tested against; None for no tests.
@@ -49,11 +49,11 @@ class DatasetColumns:
         resamples: int,
         seed: int,
     ) -> DatasetColumns:
-        """Read the runs of all rows on one data set and compare them.
+        """Read the runs of all rows on one dataset and compare them.
 
         Args:
             spec: what the table shows.
-            data: the data set.
+            data: the dataset.
             runs: label -> summaries of the row's runs; empty where there are none.
             with_intervals, test, resamples, seed: see `build_table`.
         """
@@ -122,6 +122,6 @@ class DatasetColumns:
 
 
 def published_values(spec: TableSpec, row: RowSpec, data: str) -> list[str | None]:
-    """The published values of one row on one data set, one for each metric; None where there is none."""
+    """The published values of one row on one dataset, one for each metric; None where there is none."""
     printed = row.published.get(data, (NOT_REPORTED,) * len(spec.metrics))
     return [None if text == NOT_REPORTED else text for text in printed]

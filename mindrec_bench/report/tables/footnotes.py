@@ -23,7 +23,7 @@ def footnotes(table: Table) -> list[str]:
 
 
 def missing_run_lines(table: Table) -> list[str]:
-    """One line for each row and data set without runs: the reason, or the commands that would make them."""
+    """One line for each row and dataset without runs: the reason, or the commands that would make them."""
     lines = []
     for row in table.rows:
         for reason, data in keys_by_value(row.reasons).items():

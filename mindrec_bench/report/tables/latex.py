@@ -59,7 +59,7 @@ def to_latex(table: Table, *, with_intervals: bool = False) -> str:
 
 
 def _data_heads(table: Table) -> list[str]:
-    """The names of the data sets above their columns; `tabulate` can't make a cell span several columns."""
+    """The names of the datasets above their columns; `tabulate` can't make a cell span several columns."""
     names, rules, start = [], [], 2
     for data, width in data_groups(table):
         names.append(rf"\multicolumn{{{width}}}{{c}}{{{escape(data)}}}")

@@ -20,7 +20,7 @@ Summary = dict[str, Any]
 
 @dataclass(frozen=True)
 class CellRuns:
-    """The runs of one row on one data set.
+    """The runs of one row on one dataset.
 
     Attributes:
         runs: one per seed, in the order of the seeds; empty where one is missing.
@@ -55,7 +55,7 @@ class RunMatcher:
         """(row, data) -> the runs that match, size and seed aside."""
 
     def match(self, row: RowSpec, data: str) -> CellRuns:
-        """The runs of one row on one data set.
+        """The runs of one row on one dataset.
 
         Raises:
             UsageError: two runs match one seed and nothing in the table tells them apart.
@@ -126,7 +126,7 @@ def _same_setting(run: Summary, name: str, value: Any) -> bool:
 
 
 def _same_data(run: Summary, data: str) -> bool:
-    """Whether a run is on this data: as its user named it, or, without options, by the name of the data set."""
+    """Whether a run is on this data: as its user named it, or, without options, by the name of the dataset."""
     label, name, wanted = run["data"].lower(), run["spec"]["data"]["name"].lower(), data.lower()
     return label == wanted or (":" not in label and ":" not in wanted and name == wanted)
 

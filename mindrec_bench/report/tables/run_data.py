@@ -22,7 +22,7 @@ _SLOT_STRIDE = 1 << 32
 
 
 def load_systems(cells: Sequence[tuple[str, Sequence[dict[str, Any]]]], *, with_rankings: bool) -> list[System]:
-    """Read the runs of several systems on one data set.
+    """Read the runs of several systems on one dataset.
 
     Args:
         cells: for each system, its label and the summaries of its runs, one per seed.

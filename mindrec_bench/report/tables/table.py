@@ -98,7 +98,7 @@ class Table:
         ttr_bounds: data -> bound of TTR, where there are runs and TTR is shown.
         resamples: of the randomisation tests and the bootstrap.
         test: for all metrics but HR of one seed, Entropy and TTR.
-        epochs: label -> epochs trained on each data set, in words; only rows whose model is trained.
+        epochs: label -> epochs trained on each dataset, in words; only rows whose model is trained.
         under_trained: labels of rows whose training was stopped while validation still improved.
     """
 

@@ -51,7 +51,7 @@ def table_lines(table: Table, *, with_intervals: bool = False) -> list[TableLine
 
 
 def data_groups(table: Table) -> list[tuple[str, int]]:
-    """The data sets above the metrics, each with its number of columns."""
+    """The datasets above the metrics, each with its number of columns."""
     return [(data, len(list(columns))) for data, columns in groupby(table.columns, key=lambda column: column[0])]
 
 

@@ -1,4 +1,4 @@
-"""`markov`, `pop` and `oracle` against loops over a small data set."""
+"""`markov`, `pop` and `oracle` against loops over a small dataset."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small figure with two data sets, one of which lacks a point."""
+"""A small figure with two datasets, one of which lacks a point."""
 
 from __future__ import annotations
 

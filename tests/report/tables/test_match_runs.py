@@ -25,7 +25,7 @@ def table_spec(head: str = "", row: str = "", model: str = "markov", decoder: st
 
 
 def matched(spec: TableSpec, *runs: dict[str, Any]) -> tuple[str, ...]:
-    """Ids of the runs that fill the first row on the first data set."""
+    """Ids of the runs that fill the first row on the first dataset."""
     return tuple(run["run"] for run in RunMatcher(spec, runs).match(spec.rows[0], spec.data[0]).runs)
 
 

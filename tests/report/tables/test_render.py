@@ -227,7 +227,7 @@ HOSTILE = (
     "a|b", "two\nlines", "<script>alert(1)</script>", "back\\slash", "  spaces  ", "日本語", "\x01", "[optional]", "*",
     "{{ 7 * 7 }} {% raw %}", "a & b \\\\ c", "<!-- \"quoted' -->", "\x1b]0;title\x07",
 )  # fmt: skip
-"""Labels and names of data sets that mean something to one of the formats."""
+"""Labels and names of datasets that mean something to one of the formats."""
 
 ONE_LINE = [" ".join(re.sub(r"[\x00-\x1f]", " ", label).split()) for label in HOSTILE]
 """What is shown of them where white space does not count."""
