@@ -72,7 +72,7 @@ class TextNetwork(nn.Module):
         save_lora(self.lora, folder)
 
     def begin(self, histories: Histories, slots: tuple[int, ...]) -> Any:
-        """Open the context of a batch of users. `slots`: the slots of the space on the canvas."""
+        """Open the context of a batch of users; subclasses define it. `slots`: slots of the space on the canvas."""
         raise NotImplementedError
 
     def prepare_inference(self) -> TextNetwork:

@@ -21,10 +21,11 @@ from ..distributed.launcher import launch
 from ..distributed.processes import ProcessGroup, ProcessInfo, WorkerContext, noop
 from ..distributed.torchrun import TorchrunGroup, process_from_env
 from ..errors import MrbenchError, UsageError
+from ..io.schema import validate_keys
 from ..plugins import registry
 from ..store.shards import Shard
 from .batch_decoder import USERS_PER_SHARD
-from .config import ExecutionOptions, ExperimentConfig, make_config
+from .config import ExecutionOptions, ExperimentConfig, flag_name, make_config
 from .context import RunContext
 
 T = TypeVar("T")
@@ -161,8 +162,7 @@ def resolve_processes(
     """
     if not 1 <= options.batch_size <= MAX_BATCH_SIZE:
         raise UsageError(f"--batch-size is {options.batch_size}; it must be from 1 to {MAX_BATCH_SIZE}")
-    if options.devices is not None and options.devices < 1:
-        raise UsageError(f"--devices is {options.devices}; it must be at least 1")
+    validate_keys({"devices": options.devices}, ExecutionOptions, "the options", label=flag_name)
     devices = options.devices or (process.size if process else 1)
     if process is not None and devices != process.size:
         raise UsageError(f"--devices is {devices}, and torchrun started {process.size} processes; leave it out")
