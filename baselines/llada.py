@@ -43,7 +43,6 @@ class MaskedDiffusionOptions:
         "full",
         help="what a history attends to: the slots too (`full`), or itself only (`prefix`), so that it is computed "
         "once.",
-        later=True,
     )
     refresh: int = option(
         0,

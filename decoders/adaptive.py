@@ -39,7 +39,7 @@ class Adaptive:
         help="what a slot's probabilities sum to 1 over: the model's whole `vocabulary`, or the `slot`'s own codes.",
     )
     reverse: bool = option(
-        False, help="rank the final beams by the mean over the search's reveal order and its reverse.", later=True
+        False, help="rank the final beams by the mean over the search's reveal order and its reverse."
     )
 
     def __post_init__(self) -> None:

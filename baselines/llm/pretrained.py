@@ -36,25 +36,21 @@ class PretrainedBackbone(CodeBackbone):
     checkpoint: str | None = option(
         None,
         help="a folder or a hub id (ORG/NAME, ORG/NAME@REVISION) of published weights; here and below: LLM sizes.",
-        later=True,
     )
     template: str | None = option(
         None,
         help="a text file of prompts, each with {history}, separated by lines ---; the first is used at test.",
-        later=True,
     )
     pad: Literal["mask", "attend"] = option(
-        "mask", help="mask the padding on the left of a prompt, or attend to it, as released.", later=True
+        "mask", help="mask the padding on the left of a prompt, or attend to it, as released."
     )
     train_tokens: Literal["all", "new"] = option(
-        "all", help="train the whole input embedding and output head, or only the rows of the codes.", later=True
+        "all", help="train the whole input embedding and output head, or only the rows of the codes."
     )
     gradient_checkpointing: bool = option(
-        False, help="compute activations twice and store few of them: less memory, more time.", later=True
+        False, help="compute activations twice and store few of them: less memory, more time."
     )
-    load_in_8bit: bool = option(
-        False, help="keep the published weights in 8 bits (needs bitsandbytes and a GPU).", later=True
-    )
+    load_in_8bit: bool = option(False, help="keep the published weights in 8 bits (needs bitsandbytes and a GPU).")
 
     hub: ClassVar[Mapping[str, str]]
     """Size -> the hub id of its weights."""

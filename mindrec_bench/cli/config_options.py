@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import click
 
 from ..experiment.config import flag_name
-from ..io.schema import Setting, setting_of
+from ..io.schema import Setting, own_fields_first, setting_of
 from .flags import Users
 
 Command = Callable[..., Any]
@@ -39,7 +39,7 @@ def config_options(
     hints = get_type_hints(config, include_extras=True)
     shown = [
         field
-        for field in fields(config)
+        for field in own_fields_first(config)
         if setting_of(hints[field.name]).help and field.name not in hidden and (only is None or field.name in only)
     ]
 

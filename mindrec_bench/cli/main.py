@@ -19,6 +19,7 @@ from .figure import figure
 from .fit import fit
 from .flags import Commands
 from .list import list_
+from .migrate import migrate
 from .new import new
 from .run import run
 from .score import score
@@ -46,7 +47,24 @@ def cli() -> None:
     """
 
 
-for command in (run, fit, show, list_, table, figure, compare, audit, score, export, sweep, bench, data, doctor, new):
+for command in (
+    run,
+    fit,
+    show,
+    list_,
+    table,
+    figure,
+    compare,
+    audit,
+    score,
+    export,
+    sweep,
+    bench,
+    data,
+    doctor,
+    new,
+    migrate,
+):
     cli.add_command(command)
 
 

@@ -79,10 +79,10 @@ def _print_run(config: ExperimentConfig, options: ExecutionOptions, prompts: int
     from ..experiment.run import run_experiment
     from ..report.run_text import run_text
 
-    summary = run_experiment(config, options).summary
+    run = run_experiment(config, options).run
     if not is_main_process():
         return
     runs_flag = [] if options.runs_dir == Path("runs") else ["--runs-dir", str(options.runs_dir)]
-    show_command = shlex.join(["mrbench", "show", summary["run"], *runs_flag])
-    text = f"{run_text(summary)}\n\n{summary['path']}\nshow it again: {show_command}"
-    print_result(summary, text, as_json)
+    show_command = shlex.join(["mrbench", "show", run.id, *runs_flag])
+    text = f"{run_text(run)}\n\n{run.path}\nshow it again: {show_command}"
+    print_result(run.as_dict(), text, as_json)

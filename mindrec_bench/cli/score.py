@@ -27,5 +27,5 @@ def score(file: Path, as_json: bool, **flags: Any) -> None:
     from ..report.run_text import run_text
 
     values, execution = split_options(flags, ExecutionOptions)
-    summary = score_file(ExternalRankings(file=file, **values), notify=notify, **execution)
-    print_result(summary, f"{run_text(summary)}\n\n{summary['path']}", as_json)
+    run = score_file(ExternalRankings(file=file, **values), notify=notify, **execution)
+    print_result(run.as_dict(), f"{run_text(run)}\n\n{run.path}", as_json)

@@ -18,5 +18,5 @@ def show(run: str, runs_dir: Path, as_json: bool) -> None:
     from ..report.run_text import run_text
     from ..store.runs import find_run
 
-    summary = find_run(runs_dir, run)
-    print_result(summary, f"{run_text(summary)}\n\n{summary['command']}\n{summary['path']}", as_json)
+    found = find_run(runs_dir, run)
+    print_result(found.as_dict(), f"{run_text(found)}\n\n{found.summary.command}\n{found.path}", as_json)

@@ -15,6 +15,7 @@ from .flags import Users, notify, test_option
 
 if TYPE_CHECKING:
     from ..report.tables.table import Table
+    from ..store.runs import Run
 
 
 def _parse_numbers(context: click.Context, option: click.Parameter, text: str | None) -> tuple[int, ...] | None:
@@ -50,6 +51,11 @@ def _parse_numbers(context: click.Context, option: click.Parameter, text: str | 
     is_flag=True,
     help="First make the runs that would fill empty cells; if some fail, exit with their highest code.",
 )
+@click.option(
+    "--archive",
+    type=click.Path(path_type=Path),
+    help="Keep the runs behind the tables in this run store, without their rankings.",
+)
 @config_options(ExecutionOptions, only=("runs_dir", "data_dir", "device"))
 def table(
     names: Sequence[str],
@@ -58,6 +64,7 @@ def table(
     intervals: bool,
     test: Any,
     run_missing: bool,
+    archive: Path | None,
     **flags: Any,
 ) -> None:
     """Show tables from stored runs, with the published values below; a .toml file defines a table of your own.
@@ -76,17 +83,22 @@ def table(
     runs_dir = execution["runs_dir"]
     specs = [override(load_table_spec(name), **overrides) for name in names or installed_tables()]
 
-    def build() -> list[Table]:
+    def build() -> tuple[list[Run], list[Table]]:
         runs = list(find_runs(runs_dir, notify))
-        return [build_table(spec, runs, with_intervals=intervals, test=test) for spec in specs]
+        return runs, [build_table(spec, runs, with_intervals=intervals, test=test) for spec in specs]
 
     exit_code = 0
-    tables = build()
+    runs, tables = build()
     if run_missing:
         from ..report.tables.missing_runs import make_missing_runs
 
         exit_code = make_missing_runs(tables, ExecutionOptions(**execution, quiet=False, notify=notify))
-        tables = build()
+        runs, tables = build()
+    if archive is not None:
+        from ..report.tables.archive import archive_runs
+
+        archived = archive_runs(tables, {run.id: run for run in runs}, archive)
+        notify(f"{len(archived)} runs are kept in {archive}")
     if out is None:
         text = render_tables(tables, table_format, with_intervals=intervals, colour=sys.stdout.isatty())
         click.echo(text, nl=False)

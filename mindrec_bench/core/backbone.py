@@ -69,8 +69,8 @@ class FitReport:
 class Backbone(ABC):
     """A registered model family: a frozen dataclass whose fields are its options.
 
-    An option whose field has the metadata `plugins.options.INFERENCE_ONLY` changes the inference of a fitted model and
-    not how it is fitted; runs that differ only in such options share a fitted model.
+    An option declared with `inference_only` (`plugins.options.option`) changes the inference of a fitted model and not
+    how it is fitted; runs that differ only in such options share a fitted model.
 
     Attributes:
         capability: what its contexts answer.

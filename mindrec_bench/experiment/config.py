@@ -1,7 +1,7 @@
 """What an experiment is (`ExperimentConfig`) and how it is executed (`ExecutionOptions`).
 
-The fields are declared here once, with type, default, check and help. The command line, configuration files, sweeps,
-tables and the command that repeats a run all read them.
+The fields are declared once, here and in `store.run_spec.RunSettings`, with type, default, check and help. The command
+line, configuration files, sweeps, tables and the command that repeats a run all read them.
 """
 
 from __future__ import annotations
@@ -12,27 +12,23 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge
 
 from ..core.code_space import Categories
-from ..core.dataset import Split
-from ..core.protocols import Constrain
 from ..distributed.processes import noop
-from ..io.schema import Setting, setting_of, validate_keys
+from ..io.schema import Setting, own_fields_first, setting_of, validate_keys
+from ..store.run_spec import RunSettings
 
 DEFAULT_DATA = "arts-sim"
 DEFAULT_USERS = 5000
 AUTO = "auto"
 """The size that lets the model choose one."""
 
-MAX_SEED = 2**32 - 1
-"""The largest seed that NumPy's legacy generator accepts; transformers seeds that one too."""
-
 Device = Literal["auto", "cpu", "cuda"]
 
 
 @dataclass(frozen=True)
-class ExperimentConfig:
+class ExperimentConfig(RunSettings):
     """One experiment as the user describes it: a model, a decoder, the data, and their settings."""
 
     model: Annotated[str, Setting("NAME or NAME:key=value,... (see `mrbench list models NAME`).", flag="-m")]
@@ -49,24 +45,7 @@ class ExperimentConfig:
             default="generate if there are any",
         ),
     ] = None
-    constrain: Annotated[
-        Constrain,
-        Setting("A slot may have any of its codes, or only those that keep a catalogue item reachable."),
-    ] = "slots"
-    beam: Annotated[int, Ge(1), Setting("Results per user.")] = 10
     users: Annotated[int | None, Ge(1), Setting("How many users make up the data.", none="all")] = DEFAULT_USERS
-    eval_users: Annotated[int | None, Ge(1), Setting("Decode only the first N users, for a quick look.")] = None
-    seed: Annotated[int, Ge(0), Le(MAX_SEED), Setting("Of training, noise and everything else that is random.")] = 42
-    exclude_history: Annotated[bool, Setting("Never recommend items of the history (models that score items).")] = False
-    max_minutes: Annotated[
-        float | None,
-        Gt(0),
-        Setting("Time limit of the training; how far it gets then depends on the machine."),
-    ] = None
-    split: Annotated[
-        Split,
-        Setting("Which held-out items are the targets; use valid to choose between models. Tables show test only."),
-    ] = "test"
     train_devices: Annotated[
         int | None,
         Ge(1),
@@ -150,7 +129,7 @@ def to_flags(config: Any, *, always: tuple[str, ...] = (), hidden: tuple[str, ..
     """
     hints = get_type_hints(type(config), include_extras=True)
     words = []
-    for field in fields(config):
+    for field in own_fields_first(type(config)):
         value = getattr(config, field.name)
         if field.name in hidden or (value == field.default and field.name not in always):
             continue

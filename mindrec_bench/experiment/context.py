@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -20,12 +19,14 @@ from ..metrics.model_codes import ModelCodes
 from ..store.models import FittedModelFolder
 from ..store.run_folder import RunFolder
 from ..store.run_spec import RunSpec
+from ..store.run_summary import Environment, RunSummary, now
+from ..store.runs import Run
 from ..store.shards import Shard
 from .batch_decoder import BatchDecoder
 from .config import ExecutionOptions, ExperimentConfig
 from .resolve import ResolvedExperiment, resolve_config
 from .shard_decoder import ShardDecoder
-from .summary import config_summary, decoding_costs, run_command, run_notes, score_shards
+from .summary import decoding_costs, run_command, run_notes, score_shards, slot_counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,11 +191,11 @@ class RunContext:
             device=self.device, batch_size=self.options.batch_size, weights_id=weights_id
         )
 
-    def finish(self, shards: list[Shard], report: FitReport | None) -> dict[str, Any]:
-        """Score the stored rankings and write the summary; returns it."""
-        model_codes = None
+    def finish(self, shards: list[Shard], report: FitReport | None) -> Run:
+        """Score the stored rankings and write the summary; returns the finished run."""
+        model_codes, weights_id = None, shards[0].meta.weights_id
         if self.resolved.backbone.model_codes:
-            model_codes = self.model_codes(self.load_model(shards[0].meta.weights_id))
+            model_codes = self.model_codes(self.load_model(weights_id))
         columns, results = score_shards(
             shards,
             self.examples,
@@ -204,14 +205,21 @@ class RunContext:
             beam=self.spec.beam,
             model_codes=model_codes,
         )
-        summary = {
-            **config_summary(self.resolved, self.spec, self.dataset, self.space, model_codes),
+        config = self.resolved.config
+        summary = RunSummary(
+            run=self.spec.id,
+            model=self.resolved.model_label,
+            decoder=self.resolved.decoder_label,
+            data=config.data,
+            users_asked=config.users,
+            slots=slot_counts(self.space, model_codes),
+            environment=Environment(**environment(self.device)),
+            fit=report,
+            weights=weights_id,
+            notes=tuple(run_notes(self.spec, self.dataset, self.space, model_codes)),
+            finished=now(),
+            command=run_command(self.resolved, self.spec),
             **results,
             **decoding_costs(shards),
-            "environment": environment(self.device),
-            "fit": asdict(report) if report else None,
-            "notes": run_notes(self.spec, self.dataset, self.space, model_codes),
-            "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "command": run_command(self.resolved, self.spec),
-        }
+        )
         return self.run_folder.finish(shards, self.examples.histories.users, columns, summary)

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core.code_space import MASK
 from ..distributed.torchrun import process_from_env
+from ..plugins.options import as_dict
 from .config import ExecutionOptions, ExperimentConfig
 from .context import RunContext
 from .run import check_gpus, resolve_processes
@@ -23,8 +24,8 @@ def dry_run(config: ExperimentConfig, options: ExecutionOptions, *, prompts: int
 
     Returns:
         `run` and `path`; `done` and `fitted`: whether the run and its fitted model are stored; the whole `spec`;
-        `device`; `size` with the reason for it; and `prompts` (see `Backbone.show_prompts`), None where the model reads
-        no text.
+        `options`, those of the model and the decoder with their defaults; `device`; `size` with the reason for it; and
+        `prompts` (see `Backbone.show_prompts`), None where the model reads no text.
 
     Raises:
         MrbenchError: the config is wrong, or data or a checkpoint is missing.
@@ -37,11 +38,12 @@ def dry_run(config: ExperimentConfig, options: ExecutionOptions, *, prompts: int
     return {
         "run": spec.id,
         "path": str(context.run_folder.path),
-        "done": context.run_folder.load_summary() is not None,
+        "done": context.run_folder.load_run() is not None,
         "fitted": context.model_folder.is_done() if resolved.backbone.sizes else None,
         "device": context.device,
         "size": spec.model.size + resolved.size_reason(context.dataset),
         "spec": spec.as_dict(),
+        "options": {"model": as_dict(context.backbone), "decoder": as_dict(resolved.decoder)},
         "prompts": _prompts(context, prompts) if prompts else [],
     }
 
@@ -57,16 +59,16 @@ def _prompts(context: RunContext, count: int) -> list[dict[str, Any]] | None:
 
 def dry_run_text(plan: dict[str, Any]) -> str:
     """The result of `dry_run` for the terminal."""
-    spec = plan["spec"]
+    spec, options = plan["spec"], plan["options"]
     rows = {
         "run": plan["run"],
         "in": plan["path"],
         "state": "done" if plan["done"] else "to be computed",
         "data": f"{spec['data']['name']}, {spec['data']['users']:,} users",
-        "model": f"{spec['model']['name']}  {_options_text(spec['model']['options'])}".rstrip(),
+        "model": f"{spec['model']['name']}  {_options_text(options['model'] | spec['model']['files'])}".rstrip(),
         "size": plan["size"],
         "fitted": {True: "yes", False: "no", None: ""}[plan["fitted"]],
-        "decoder": f"{spec['decoder']['name']}  {_options_text(spec['decoder']['options'])}".rstrip(),
+        "decoder": f"{spec['decoder']['name']}  {_options_text(options['decoder'])}".rstrip(),
         **{name: str(spec[name]) for name in ("categories", "constrain", "beam", "seed", "split")},
         "eval users": f"{spec['eval_users']:,}" if spec["eval_users"] else "",
         "history": "excluded" if spec["exclude_history"] else "",
@@ -86,5 +88,4 @@ def dry_run_text(plan: dict[str, Any]) -> str:
 
 
 def _options_text(options: dict[str, Any]) -> str:
-    values = {key: value for key, value in options.items() if key != "files"} | options.get("files", {})
-    return " ".join(f"{key}={value}" for key, value in values.items())
+    return " ".join(f"{key}={value}" for key, value in options.items())

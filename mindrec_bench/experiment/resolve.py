@@ -17,7 +17,7 @@ from ..core.protocols import Decoder
 from ..data.sources import resolve_data
 from ..errors import UsageError, did_you_mean
 from ..plugins import options, registry
-from ..store.run_spec import DataSpec, DecoderSpec, ModelSpec, RunSpec
+from ..store.run_spec import DataSpec, DecoderSpec, ModelSpec, RunSettings, RunSpec
 from .config import AUTO, ExperimentConfig, check_config
 
 
@@ -66,17 +66,6 @@ class ResolvedExperiment:
     def _auto_size(self, dataset: Dataset) -> tuple[str, str]:
         return self.backbone.auto_size(simulation=dataset.simulation is not None, device=self.device)
 
-    def model_spec(self, size: str) -> ModelSpec:
-        """The model's identity; the content of files that its options name is identified under `files`.
-
-        Raises:
-            UsageError, DataError: the options do not fit the size, or a file can't be read.
-        """
-        files = self.backbone.file_fingerprints(size)
-        backbone = self.backbone.with_size_defaults(size)
-        values = options.as_dict(backbone) | ({"files": files} if files else {})
-        return ModelSpec(self.model_name, values, size, options.inference_options(backbone))
-
     def categories(self, dataset: Dataset) -> Categories:
         """How category slots are used.
 
@@ -96,24 +85,24 @@ class ResolvedExperiment:
         """The run's identity.
 
         Raises:
-            UsageError: see `categories`.
-            DataError: the model reads item texts, and the data has none.
+            UsageError: see `categories`, or the options do not fit the size.
+            DataError: the model reads item texts, and the data has none; or a file that an option names can't be read.
         """
-        config, size = self.config, self.size(dataset)
+        config, backbone, size = self.config, self.backbone, self.size(dataset)
+        model = ModelSpec.of(self.model_name, backbone, size)
+        settings = {field.name: getattr(config, field.name) for field in dataclasses.fields(RunSettings)}
+        resolved = {
+            "eval_users": effective_eval_users(config.eval_users, dataset.n_users),
+            "max_minutes": config.max_minutes if backbone.sizes else None,
+        }
         return RunSpec(
-            data=DataSpec(dataset.name, config.data, dataset.fingerprint, dataset.n_users),
-            model=self.model_spec(size),
-            decoder=DecoderSpec(self.decoder_name, options.as_dict(self.decoder)),
+            data=DataSpec(dataset.name, dataset.fingerprint, dataset.n_users),
+            model=dataclasses.replace(model, files=backbone.file_fingerprints(size)),
+            decoder=DecoderSpec.of(self.decoder_name, self.decoder),
             categories=self.categories(dataset),
-            constrain=config.constrain,
-            beam=config.beam,
-            seed=config.seed,
-            eval_users=effective_eval_users(config.eval_users, dataset.n_users),
-            exclude_history=config.exclude_history,
-            max_minutes=config.max_minutes if self.backbone.sizes else None,
-            split=config.split,
-            train_devices=(config.train_devices or 1) if self.backbone.data_parallel else 1,
+            train_devices=(config.train_devices or 1) if backbone.data_parallel else 1,
             texts=self._texts_hash(dataset),
+            **{**settings, **resolved},
         )
 
     def _texts_hash(self, dataset: Dataset) -> str | None:

@@ -23,6 +23,7 @@ from ..distributed.torchrun import TorchrunGroup, process_from_env
 from ..errors import MrbenchError, UsageError
 from ..io.schema import validate_keys
 from ..plugins import registry
+from ..store.runs import Run
 from ..store.shards import Shard
 from .batch_decoder import USERS_PER_SHARD
 from .config import ExecutionOptions, ExperimentConfig, flag_name, make_config
@@ -39,18 +40,18 @@ class RunResult:
     """What `run_experiment` returns.
 
     Attributes:
-        summary: the run's, as in its `summary.json`, with its `path`.
-        reused: the run was stored already; only the coordinating process knows.
+        run: the finished run.
+        reused: it was stored already; only the coordinating process knows.
     """
 
-    summary: dict[str, Any]
+    run: Run
     reused: bool = False
 
 
 def run_experiment(config: ExperimentConfig, options: ExecutionOptions) -> RunResult:
     """Compute a run, or return the stored one.
 
-    Under torchrun all processes call this, and all return the same summary.
+    Under torchrun all processes call this, and all return the same run.
 
     Raises:
         MrbenchError: see `mindrec_bench.errors` for its kinds.
@@ -58,10 +59,10 @@ def run_experiment(config: ExperimentConfig, options: ExecutionOptions) -> RunRe
     context, result = _coordinate(config, options, lambda coordinator: coordinator.run())
     if result is not None:
         return result
-    summary = context.run_folder.load_summary()
-    if summary is None:
+    run = context.run_folder.load_run()
+    if run is None:
         raise _not_shared(context.run_folder.path)
-    return RunResult(summary)
+    return RunResult(run)
 
 
 def fit_model(settings: Mapping[str, Any], options: ExecutionOptions) -> dict[str, Any]:
@@ -100,7 +101,7 @@ def fit_model(settings: Mapping[str, Any], options: ExecutionOptions) -> dict[st
         "model": context.resolved.model_label,
         "data": config.data,
         "size": spec.model.size,
-        "fit": spec.fit_id,
+        "fit": spec.fit.id,
         "path": str(folder.path),
         "report": asdict(report),
         "fitted": bool(fitted),
@@ -248,10 +249,10 @@ class Coordinator:
         with context.run_folder.lock(wait=options.wait):
             if options.fresh:
                 context.run_folder.discard()
-            summary = context.run_folder.load_summary()
-            if summary is not None:
+            run = context.run_folder.load_run()
+            if run is not None:
                 options.notify("this run is done already; --fresh computes it again")
-                return RunResult(summary, reused=True)
+                return RunResult(run, reused=True)
             report, weights_id = self.fit()
             return RunResult(context.finish(self.decode(weights_id), report))
 

@@ -19,6 +19,7 @@ from ..metrics.model_codes import ModelCodes
 from ..metrics.names import SEARCH_METRICS
 from ..store.rankings import padded_codes
 from ..store.run_spec import RunSpec
+from ..store.run_summary import SlotCounts, Timings
 from ..store.shards import Shard
 from .config import AUTO
 from .resolve import ResolvedExperiment
@@ -46,9 +47,8 @@ def score_shards(
         model_codes: the codes of the rankings where they are the model's own; None where they are the data's.
 
     Returns:
-        The columns of `metrics.parquet` (of shape (U,) each), and the part of the summary about results: `metrics`;
-        `interactions`, which identifies the data whatever its semantic IDs; `search_error` where the exact answer of
-        the model is known; and `optimum`, the best reachable values, where the data is simulated.
+        The metrics of each user (of shape (U,) each), and the fields of `RunSummary` about results: `metrics`,
+        `interactions`, and, where they are known, `search_error` and `optimum`.
     """
     catalogue = Catalogue(space, dataset.train_counts())
     slots = space.canvas_slots(categories)
@@ -84,61 +84,30 @@ def score_shards(
     return columns, results
 
 
-def config_summary(
-    resolved: ResolvedExperiment,
-    spec: RunSpec,
-    dataset: Dataset,
-    space: CodeSpace,
-    model_codes: ModelCodes | None = None,
-) -> dict[str, Any]:
-    """What was run, with the names of the command line's options as keys."""
-    config = resolved.config
-    return {
-        "model": resolved.model_label,
-        "decoder": resolved.decoder_label,
-        "data": config.data,
-        "size": spec.model.size,
-        "users": dataset.n_users,
-        "users_asked": config.users,
-        **spec_summary(spec, space, model_codes),
-    }
-
-
-def spec_summary(spec: RunSpec, space: CodeSpace, model_codes: ModelCodes | None = None) -> dict[str, Any]:
-    """The fields of the spec that every summary repeats, and under `slots` the numbers of slots and codes.
-
-    `slots` has a key `code`, what a code is, exactly where the rankings hold a model's own codes.
-    """
-    names = (
-        "eval_users", "categories", "constrain", "beam", "seed", "exclude_history", "split", "max_minutes",
-        "train_devices",
-    )  # fmt: skip
-    slots = {
-        "categories": space.n_categories,
-        "sid": len(space.sid_slots),
-        "sid_codes": sum(space.sizes[space.n_categories :]),
-        "sid_sizes": list(space.sizes[space.n_categories :]),
-    }
-    return {name: getattr(spec, name) for name in names} | {"slots": model_codes.summary() if model_codes else slots}
+def slot_counts(space: CodeSpace, model_codes: ModelCodes | None = None) -> SlotCounts:
+    """The slots of the data, or those of a model that names items in codes of its own."""
+    if model_codes is not None:
+        sizes = model_codes.slot_sizes
+        return SlotCounts(0, len(sizes), sum(sizes), sizes, model_codes.code)
+    sizes = tuple(space.sizes[space.n_categories :])
+    return SlotCounts(space.n_categories, len(sizes), sum(sizes), sizes)
 
 
 def decoding_costs(shards: Sequence[Shard]) -> dict[str, Any]:
-    """Decoding time and memory over all shards: seconds of all processes together, users per second of one process."""
+    """The fields of `RunSummary` about cost, over all shards: `seconds` and `timings`."""
     seconds = np.concatenate([shard.meta.batch_seconds for shard in shards])
     total = float(seconds.sum())
-    return {
-        "seconds": total,
-        "timings": {
-            "users_per_second": sum(shard.meta.users for shard in shards) / total,
-            "processes": max(shard.meta.processes for shard in shards),
-            "batch_size": shards[0].meta.batch_size,
-            "smallest_batch_size": min(shard.meta.used_batch_size for shard in shards),
-            "batch_p50": float(np.quantile(seconds, 0.5)),
-            "batch_p95": float(np.quantile(seconds, 0.95)),
-            "forward_passes": sum(shard.meta.forward_passes for shard in shards),
-            "peak_bytes": max(shard.meta.peak_bytes for shard in shards),
-        },
-    }
+    timings = Timings(
+        users_per_second=sum(shard.meta.users for shard in shards) / total,
+        processes=max(shard.meta.processes for shard in shards),
+        batch_size=shards[0].meta.batch_size,
+        smallest_batch_size=min(shard.meta.used_batch_size for shard in shards),
+        batch_p50=float(np.quantile(seconds, 0.5)),
+        batch_p95=float(np.quantile(seconds, 0.95)),
+        forward_passes=sum(shard.meta.forward_passes for shard in shards),
+        peak_bytes=max(shard.meta.peak_bytes for shard in shards),
+    )
+    return {"seconds": total, "timings": timings}
 
 
 def run_notes(spec: RunSpec, dataset: Dataset, space: CodeSpace, model_codes: ModelCodes | None = None) -> list[str]:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import BinaryIO, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +29,7 @@ from ..core.code_space import Int
 from ..data.sources import resolve_data
 from ..errors import DataError
 from ..io.atomic import Notify, atomic_write
-from ..store.runs import load_rankings
+from ..store.runs import Run
 
 ExportFormat = Literal["trec", "ranx", "parquet"]
 FILE_ENDINGS: dict[ExportFormat, str] = {"trec": "trec", "ranx": "json", "parquet": "parquet"}
@@ -39,12 +39,12 @@ NO_RESULT = "none"
 
 
 def export_run(
-    run: dict[str, Any], export_format: ExportFormat, folder: Path, *, data_dir: Path | None = None, notify: Notify
+    run: Run, export_format: ExportFormat, folder: Path, *, data_dir: Path | None = None, notify: Notify
 ) -> tuple[Path, Path]:
     """Write the rankings of a run, and the relevant document of each user (the qrels).
 
     Args:
-        run: summary of the run, as returned by `store.runs.find_run`.
+        run: the run.
         export_format: `trec` (lines of text), `ranx` (JSON: query -> document -> score), or `parquet` (columns q_id,
             doc_id, score).
         folder: where `<run>.run.<ending>` and `<run>.qrels.<ending>` are written.
@@ -55,32 +55,31 @@ def export_run(
         The paths of the two files.
 
     Raises:
-        DataError: the run's data is missing or has changed, or a file of the run can't be read.
+        DataError: the run's data is missing or has changed, or the run is compact, or a file of it can't be read.
         MrbenchError: the folder can't be written.
     """
     users, targets, names, documents = _load_targets(run, data_dir, notify)
-    run_path, qrels_path = (folder / f"{run['run']}.{kind}.{FILE_ENDINGS[export_format]}" for kind in ("run", "qrels"))
-    tag = f"{run['model']}/{run['decoder']}/{run['run']}"
+    run_path, qrels_path = (folder / f"{run.id}.{kind}.{FILE_ENDINGS[export_format]}" for kind in ("run", "qrels"))
+    tag = f"{run.summary.model}/{run.summary.decoder}/{run.id}"
     writer = _WRITERS[export_format]
     atomic_write(run_path, writer(_with_names(_results(run, users, documents), users, names), tag), option="--out")
     atomic_write(qrels_path, writer(_with_names(_relevant(users, targets), users, names), ""), option="--out")
     return run_path, qrels_path
 
 
-def _load_targets(
-    run: dict[str, Any], data_dir: Path | None, notify: Notify
-) -> tuple[Int, Int, pa.Array, dict[str, str]]:
+def _load_targets(run: Run, data_dir: Path | None, notify: Notify) -> tuple[Int, Int, pa.Array, dict[str, str]]:
     """The evaluated users and their targets, read from the run's data.
 
     Returns:
         The users' numbers (shape: (U,)), the SID code numbers of their next items (shape: (U, M)), the users' names
         (shape: (U,)), and item id -> its document.
     """
-    _, source = resolve_data(run["data"], data_dir)
-    dataset = source.load(data_dir, users=run["users_asked"], notify=notify)
-    if dataset.fingerprint != run["spec"]["data"]["fingerprint"]:
-        raise DataError(f"the data {run['data']} has changed since run {run['run']}; repeat it: {run['command']}")
-    held_out, evaluated = dataset.held_out(run.get("split", "test")), slice(run["eval_users"])
+    spec, summary = run.spec, run.summary
+    _, source = resolve_data(summary.data, data_dir)
+    dataset = source.load(data_dir, users=summary.users_asked, notify=notify)
+    if dataset.fingerprint != spec.data.fingerprint:
+        raise DataError(f"the data {summary.data} has changed since run {run.id}; repeat it: {summary.command}")
+    held_out, evaluated = dataset.held_out(spec.split), slice(spec.eval_users)
     users = held_out.histories.users[evaluated]
     external_ids = dataset.external_ids
     names = pa.array(external_ids.users[evaluated]) if external_ids else pa.array(users).cast(pa.string())
@@ -100,14 +99,14 @@ def _documents(sids: Int) -> pa.Array:
     return pc.binary_join_element_wise(*columns, "-")
 
 
-def _results(run: dict[str, Any], users: Int, item_documents: dict[str, str]) -> pa.Table:
+def _results(run: Run, users: Int, item_documents: dict[str, str]) -> pa.Table:
     """The rankings as q_id, doc_id, score, sorted by user and rank."""
-    stored = load_rankings(run, ["user", "rank", "codes", "item"])
+    stored = run.rankings(["user", "rank", "codes", "item"])
     rankings = stored.sort_by([("user", "ascending"), ("rank", "ascending")])
     user, rank = rankings["user"].to_numpy(), rankings["rank"].to_numpy()
     codes = rankings["codes"].combine_chunks().flatten().to_numpy()
-    documents = _documents(codes.reshape(len(rankings), -1)[:, -run["slots"]["sid"] :])
-    if "code" in run["slots"]:  # the model's codes name items; codes that name no item are marked as such
+    documents = _documents(codes.reshape(len(rankings), -1)[:, -run.summary.slots.sid :])
+    if run.summary.slots.are_the_models_own:  # the model's codes name items; codes that name no item are marked as such
         named = zip(rankings["item"].to_pylist(), documents.to_pylist(), strict=True)
         documents = pa.array([item_documents[item] if item else f"own:{codes}" for item, codes in named], pa.string())
     occurrence = _occurrences(user, documents.dictionary_encode().indices.to_numpy())
@@ -115,7 +114,7 @@ def _results(run: dict[str, Any], users: Int, item_documents: dict[str, str]) ->
     unique = pc.if_else(pa.array(occurrence > 1), numbered, documents)
     without_results = np.setdiff1d(users, user)
     all_users = np.concatenate([user, without_results])
-    score = np.concatenate([run["beam"] + 1 - rank, np.zeros(len(without_results), dtype=np.int64)])
+    score = np.concatenate([run.spec.beam + 1 - rank, np.zeros(len(without_results), dtype=np.int64)])
     all_documents = pa.concat_arrays([unique, pa.array([NO_RESULT] * len(without_results), pa.string())])
     order = np.lexsort((-score, all_users))
     return _table(all_users[order], all_documents.take(pa.array(order)), score[order].astype(np.float64))

@@ -9,8 +9,9 @@ from typing import Annotated
 
 from annotated_types import Ge, Le
 
-from ..experiment.config import MAX_SEED, ExperimentConfig, to_flags
+from ..experiment.config import ExperimentConfig, to_flags
 from ..io.schema import Setting
+from ..store.run_spec import MAX_SEED
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,13 +16,15 @@ from ..data.sources import resolve_data
 from ..errors import DataError, UsageError
 from ..experiment.config import flag_name
 from ..experiment.resolve import effective_eval_users
-from ..experiment.summary import data_notes, score_shards, spec_summary
+from ..experiment.summary import data_notes, score_shards, slot_counts
 from ..io.hashing import sha256
 from ..io.schema import validate_keys
 from ..plugins import registry
 from ..store.rankings import rankings_table
 from ..store.run_folder import RunFolder
-from ..store.run_spec import EXTERNAL, DataSpec, DecoderSpec, ModelSpec, RunSpec
+from ..store.run_spec import EXTERNAL, RANKINGS_FILE, DataSpec, DecoderSpec, ModelSpec, RunSpec
+from ..store.run_summary import RunSummary, now
+from ..store.runs import Run
 from ..store.shards import ShardMeta
 from .external_rankings import ExternalRankings
 from .ranking_file import RankingFile, read_rankings
@@ -39,11 +39,11 @@ def score_file(
     data_dir: Path | None = None,
     wait: bool = True,
     notify: Callable[[str], None] = lambda line: None,
-) -> dict[str, Any]:
+) -> Run:
     """Check, score and store rankings made elsewhere; a file whose content was scored before is not scored again.
 
     The run is stored in `<runs_dir>/<data>/<name>/external/<id>/`, with the files and the summary of any other run;
-    values that are not known (timings, environment) are null.
+    values that are not known (timings, environment) are None.
 
     Args:
         external: the file, and what it ranks for.
@@ -53,7 +53,7 @@ def score_file(
         notify: gets lines of progress.
 
     Returns:
-        The run's summary, as in its `summary.json`, with its `path`.
+        The finished run.
 
     Raises:
         UsageError: a name or a number is not allowed.
@@ -75,10 +75,10 @@ def score_file(
     spec = _run_spec(external, dataset, rankings)
     folder = RunFolder(spec, runs_dir, notify)
     with folder.lock(wait=wait):
-        summary = folder.load_summary()
-        if summary is not None:
+        run = folder.load_run()
+        if run is not None:
             notify("these rankings are already scored")
-            return summary
+            return run
         folder.start()
         return _score_and_store(folder, external, dataset, examples, rankings)
 
@@ -93,11 +93,11 @@ def _check(external: ExternalRankings) -> None:
 
 
 def _run_spec(external: ExternalRankings, dataset: Dataset, rankings: RankingFile) -> RunSpec:
-    """The identity of the run; the hash of the file takes the place of the model's options."""
+    """The identity of the run; the file takes the place of a model."""
     return RunSpec(
-        data=DataSpec(dataset.name, external.data, dataset.fingerprint, dataset.n_users),
-        model=ModelSpec(external.name, {"sha256": sha256(external.file)}),
-        decoder=DecoderSpec(EXTERNAL, {}),
+        data=DataSpec(dataset.name, dataset.fingerprint, dataset.n_users),
+        model=ModelSpec(external.name, files={RANKINGS_FILE: sha256(external.file)}),
+        decoder=DecoderSpec(EXTERNAL),
         beam=external.beam or int(rankings.ranks.max()),
         seed=external.seed,
         eval_users=effective_eval_users(external.eval_users, dataset.n_users),
@@ -106,7 +106,7 @@ def _run_spec(external: ExternalRankings, dataset: Dataset, rankings: RankingFil
 
 def _score_and_store(
     folder: RunFolder, external: ExternalRankings, dataset: Dataset, examples: Examples, rankings: RankingFile
-) -> dict[str, Any]:
+) -> Run:
     spec, users = folder.spec, examples.histories.users
     space = dataset.space(categories=False)  # the rankings have SIDs only
     shard = folder.write_shard(0, _rankings_table(rankings, users, spec.beam), ShardMeta("", 0, len(users)))
@@ -114,24 +114,19 @@ def _score_and_store(
     notes = data_notes(dataset, space)
     if rankings.missing:
         notes.append(f"{rankings.missing:,} of {len(users):,} users have no rankings in the file and count as misses")
-    summary = {
-        "model": external.name,
-        "decoder": EXTERNAL,
-        "data": external.data,
-        "size": "",
-        "users": dataset.n_users,
-        "users_asked": external.users,
-        **spec_summary(spec, space),
+    summary = RunSummary(
+        run=spec.id,
+        model=external.name,
+        decoder=EXTERNAL,
+        data=external.data,
+        users_asked=external.users,
+        slots=slot_counts(space),
+        missing_users=rankings.missing,
+        notes=tuple(notes),
+        finished=now(),
+        command=external.command(),
         **results,
-        "seconds": None,
-        "timings": None,
-        "environment": None,
-        "fit": None,
-        "missing_users": rankings.missing,
-        "notes": notes,
-        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "command": external.command(),
-    }
+    )
     return folder.finish([shard], users, columns, summary)
 
 

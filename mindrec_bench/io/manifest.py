@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ def write_manifest(path: Path, content: dict[str, Any], files: Iterable[Path]) -
         files: the files of the folder.
 
     Returns:
-        What was written.
+        What `read_manifest` will read.
 
     Raises:
         MrbenchError: as in `atomic_write`.
@@ -30,17 +30,16 @@ def write_manifest(path: Path, content: dict[str, Any], files: Iterable[Path]) -
     with explain_write_errors(path):
         digests = {file.relative_to(path.parent).as_posix(): sha256(file) for file in sorted(files)}
     manifest = to_jsonable({**content, "files": digests})
-    manifest["checksum"] = _checksum(manifest)
-    write_json(path, manifest)
-    return manifest
+    write_json(path, manifest | {"checksum": _checksum(manifest)})
+    return dict(manifest)
 
 
-def read_manifest(path: Path, *, verify: bool, notify: Notify) -> dict[str, Any] | None:
-    """Read what `write_manifest` wrote; None where the folder is unfinished or damaged.
+def read_manifest(path: Path, *, check: Collection[str] | None, notify: Notify) -> dict[str, Any] | None:
+    """Read what `write_manifest` wrote, without its checksum; None where the folder is unfinished or damaged.
 
     Args:
         path: the JSON file.
-        verify: check the listed files as well, and not only the JSON file itself.
+        check: the listed files to check as well; None: all of them.
         notify: gets a message that names the damaged file.
     """
     if not path.exists():
@@ -48,10 +47,11 @@ def read_manifest(path: Path, *, verify: bool, notify: Notify) -> dict[str, Any]
     damaged: Path | None = path
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        if content["checksum"] == _checksum(content):
-            damaged = _first_damaged(path.parent, content["files"]) if verify else None
+        if content.pop("checksum") == _checksum(content):
+            files = content["files"]
+            damaged = _first_damaged(path.parent, {name: files[name] for name in (files if check is None else check)})
             if damaged is None:
-                return content
+                return dict(content)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         pass  # truncated or overwritten: the same as a wrong checksum
     notify(f"{damaged} is damaged or missing; the result in its folder counts as not computed")
@@ -59,8 +59,7 @@ def read_manifest(path: Path, *, verify: bool, notify: Notify) -> dict[str, Any]
 
 
 def _checksum(content: dict[str, Any]) -> str:
-    rest = {key: value for key, value in content.items() if key != "checksum"}
-    return hashlib.sha256(canonical_json(rest).encode()).hexdigest()
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
 
 def _first_damaged(folder: Path, digests: dict[str, str]) -> Path | None:

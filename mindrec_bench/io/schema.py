@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from dataclasses import MISSING, Field, dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from ..errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:  # imported where values are checked: listings and help start without it
     from pydantic import TypeAdapter
     from pydantic_core import ErrorDetails
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,12 @@ def validate_keys(
     return values
 
 
+def own_fields_first(cls: type) -> list[Field[Any]]:
+    """The fields of a dataclass in the order in which people see them: its own, then those that it inherits."""
+    own = [field for field in fields(cls) if field.name in cls.__annotations__]
+    return own + [field for field in fields(cls) if field.name not in cls.__annotations__]
+
+
 def setting_of(hint: Any) -> Setting:
     """The `Setting` of an annotated type; an empty one where it has none."""
     return next((entry for entry in getattr(hint, "__metadata__", ()) if isinstance(entry, Setting)), Setting())
@@ -134,6 +144,24 @@ def _validate(value: Any, hint: Any, label: str) -> Any:
         guess = did_you_mean(str(value), _choices(hint)) if errors[0]["type"] == "literal_error" else ""
         subject = "its entries" if of_entries else "it"
         raise UsageError(f"{label} is {value!r}{guess}; {subject} must be {wanted}") from None
+
+
+def read_strictly(cls: type[T], values: Any) -> T:
+    """Make a dataclass, with the dataclasses inside it, from values in JSON's types; lists become tuples.
+
+    Raises:
+        ValueError: a key is unknown or missing, or a value has another type.
+    """
+    made: T = _dataclass_adapter(cast(Hashable, cls)).validate_json(json.dumps(values), strict=True)
+    return made
+
+
+@cache
+def _dataclass_adapter(cls: Any) -> TypeAdapter[Any]:
+    from pydantic import ConfigDict, TypeAdapter, with_config
+
+    with_config(ConfigDict(extra="forbid"))(cls)
+    return TypeAdapter(cls)
 
 
 @cache

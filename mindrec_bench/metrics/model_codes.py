@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,10 +57,10 @@ class ModelCodes:
         counts = CodeCounts.of(codes, self.space.sizes).counts
         return np.where(is_item, sid_index.item_sequences[items], no_item), CodeCounts(counts[self._is_code])
 
-    def summary(self) -> dict[str, Any]:
-        """The entry `slots` of a run's summary (`experiment.summary.spec_summary`)."""
-        sizes = [int((numbers != ENDED).sum()) for numbers in self.space.numbers]
-        return {"categories": 0, "sid": len(sizes), "sid_codes": sum(sizes), "sid_sizes": sizes, "code": self.code}
+    @property
+    def slot_sizes(self) -> tuple[int, ...]:
+        """How many codes each slot has."""
+        return tuple(int((numbers != ENDED).sum()) for numbers in self.space.numbers)
 
     def note(self) -> str:
         """The note beside a run's result."""

@@ -17,18 +17,14 @@ from ..errors import UsageError, did_you_mean
 
 T = TypeVar("T")
 
-LATER = {"later": True}
-"""Metadata of a field that was added when runs of its class had already been stored."""
-
-INFERENCE_ONLY = {**LATER, "answers": True}
-"""Metadata of a model's field that changes how a fitted model answers, and not how it is fitted."""
+_INFERENCE_ONLY = "inference_only"
+"""Key in the metadata of a model's field that changes how a fitted model answers, and not how it is fitted."""
 
 
 def option(
     default: T = dataclasses.MISSING,  # type: ignore[assignment]
     *,
     help: str = "",
-    later: bool = False,
     inference_only: bool = False,
 ) -> T:
     """Declare an option: a dataclass field with a help text, `lr: float = option(1e-3, help="learning rate.")`.
@@ -37,13 +33,13 @@ def option(
         default: the default; without one the option must be given.
         help: what the option means, in words, shown by `mrbench list KIND NAME`; '': that of the field that this one
             overrides, where a base class has it.
-        later: it was added when runs of its class had already been stored (metadata `LATER`).
-        inference_only: it changes how a fitted model answers, and not how it is fitted (metadata `INFERENCE_ONLY`).
+        inference_only: it changes how a fitted model answers, and not how it is fitted; runs that differ only in such
+            options share a fitted model.
 
     Returns:
         A `dataclasses.field`; the type is that of the default, so that type checkers compare it with the annotation.
     """
-    metadata = ({"help": help} if help else {}) | (LATER if later else {}) | (INFERENCE_ONLY if inference_only else {})
+    metadata = ({"help": help} if help else {}) | ({_INFERENCE_ONLY: True} if inference_only else {})
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -98,22 +94,38 @@ def build(cls: type[T], name: str, raw: dict[str, str]) -> T:
 
 
 def as_dict(instance: Any) -> dict[str, Any]:
-    """All options of an instance, defaults included: part of a run's identity.
+    """All options of an instance, defaults included."""
+    return {field.name: getattr(instance, field.name) for field in dataclasses.fields(instance)}
 
-    Options that the class got later (metadata `LATER`) are left out at their defaults, so that runs stored before keep
-    their identity.
+
+def with_defaults(instance: T) -> T:
+    """The instance with every option that has a default at its default."""
+    defaults = {
+        field.name: field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+        for field in dataclasses.fields(instance)  # type: ignore[arg-type]
+        if not field.default is field.default_factory is dataclasses.MISSING
+    }
+    return dataclasses.replace(instance, **defaults)  # type: ignore[type-var]
+
+
+def changed(instance: T, defaults: T) -> dict[str, Any]:
+    """The options that make an instance what it is: those that have no default, or another value than in `defaults`.
+
+    Args:
+        instance: a model, a decoder or a data source.
+        defaults: `with_defaults` of the instance, for a model with the defaults of its size.
     """
     return {
         field.name: getattr(instance, field.name)
-        for field in dataclasses.fields(instance)
-        if not (field.metadata.get("later") and getattr(instance, field.name) == field.default)
+        for field in dataclasses.fields(instance)  # type: ignore[arg-type]
+        if field.default is field.default_factory is dataclasses.MISSING
+        or getattr(instance, field.name) != getattr(defaults, field.name)
     }
 
 
-def inference_options(instance: Any) -> tuple[str, ...]:
-    """The names in `as_dict` that change how a fitted model answers, and not how it is fitted."""
-    marked = {field.name for field in dataclasses.fields(instance) if field.metadata.get("answers")}
-    return tuple(name for name in as_dict(instance) if name in marked)
+def is_inference_only(instance: Any, name: str) -> bool:
+    """Whether an option changes only how a fitted model answers (see `option`)."""
+    return any(field.name == name and field.metadata.get(_INFERENCE_ONLY) for field in dataclasses.fields(instance))
 
 
 def label(name: str, instance: Any) -> str:

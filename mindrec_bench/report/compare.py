@@ -12,8 +12,9 @@ from ..stats.comparison import TEST_NAMES, Comparison, PairedTest, System, compa
 from ..stats.diversity_tests import DIVERSITY_METRICS
 from ..stats.paired_tests import ALPHA
 from ..stats.resampling import RESAMPLES
+from ..store.runs import Run
 from .metric_format import format_value, metric_arrow, metric_name
-from .tables.run_data import code_kinds, load_systems, system_value
+from .tables.run_data import code_kinds, load_systems, runs_without_codes, system_value
 from .text_table import format_columns
 
 METRICS = (*(metric for metric in RANKING_METRICS if metric != "ndcg@1"), *DIVERSITY_METRICS)
@@ -25,18 +26,18 @@ class RunComparison:
     """Runs compared with the first of them.
 
     Attributes:
-        reference: summary of the first run.
-        others: summaries of the other runs.
+        reference: the first run.
+        others: the other runs.
         values: metric -> value of each run, the reference first; without Entropy and TTR where the runs have
-            different semantic IDs or different kinds of codes.
+            different semantic IDs or different kinds of codes, or a compact run lacks its codes.
         comparisons: for each of `others`, metric -> comparison with the reference, corrected by Holm over the runs for
             each metric.
         n_users: number of users that all of them evaluated.
         resamples: of the randomisation tests and the bootstrap.
     """
 
-    reference: dict[str, Any]
-    others: tuple[dict[str, Any], ...]
+    reference: Run
+    others: tuple[Run, ...]
     values: dict[str, tuple[float, ...]]
     comparisons: tuple[dict[str, Comparison], ...]
     n_users: int
@@ -44,12 +45,12 @@ class RunComparison:
 
 
 def compare_runs(
-    runs: Sequence[dict[str, Any]], *, test: PairedTest = "randomisation", resamples: int = RESAMPLES, seed: int = 0
+    runs: Sequence[Run], *, test: PairedTest = "randomisation", resamples: int = RESAMPLES, seed: int = 0
 ) -> RunComparison:
     """Compare stored runs with the first one.
 
     Args:
-        runs: two or more summaries, as returned by `store.runs.find_run`.
+        runs: two or more.
         test: for all metrics but HR, Entropy and TTR.
         resamples: of the randomisation tests and the bootstrap.
         seed: of both.
@@ -58,12 +59,12 @@ def compare_runs(
         UsageError: fewer than two runs, a run given twice, or runs over different users or data.
         DataError: a file of a run is missing or can't be read.
     """
-    ids = [run["run"] for run in runs]
+    ids = [run.id for run in runs]
     if len(ids) < 2:
         raise UsageError("a comparison needs at least two runs; name another one")
     if len(set(ids)) < len(ids):
         raise UsageError(f"run {max(ids, key=ids.count)} is named twice; name each run once")
-    systems = load_systems([(run["run"], [run]) for run in runs], with_rankings=True)
+    systems = load_systems([(run.id, [run]) for run in runs], with_codes=True)
     metrics = [metric for metric in METRICS if metric not in DIVERSITY_METRICS or systems[0].counts is not None]
     comparisons = compare(systems[0], systems[1:], metrics, test=test, resamples=resamples, seed=seed)
     values = {metric: tuple(_value(system, metric) for system in systems) for metric in metrics}
@@ -79,7 +80,7 @@ def _value(system: System, metric: str) -> float:
 def to_text(comparison: RunComparison) -> str:
     """The comparison for a terminal: one block for each run against the first."""
     reference, others = comparison.reference, comparison.others
-    blocks = [f"reference  {_describe_run(reference)}\non {reference['data']}, {comparison.n_users:,} users"]
+    blocks = [f"reference  {_describe_run(reference)}\non {reference.summary.data}, {comparison.n_users:,} users"]
     blocks += [_block(comparison, index) for index in range(len(others))]
     blocks += _codes_note(comparison)
     tests = {metric.test for by_metric in comparison.comparisons for metric in by_metric.values()}
@@ -94,17 +95,22 @@ def to_text(comparison: RunComparison) -> str:
     return "\n\n".join(blocks)
 
 
-def _describe_run(run: dict[str, Any]) -> str:
-    size = f" ({run['size']})" if run["size"] else ""
-    return f"{run['run']}  {run['model']}{size} x {run['decoder']}, categories {run['categories']}, seed {run['seed']}"
+def _describe_run(run: Run) -> str:
+    spec, summary = run.spec, run.summary
+    size = f" ({spec.model.size})" if spec.model.size else ""
+    return f"{run.id}  {summary.model}{size} x {summary.decoder}, categories {spec.categories}, seed {spec.seed}"
 
 
 def _codes_note(comparison: RunComparison) -> list[str]:
     """Why Entropy and TTR are left out, where they are."""
-    kinds = code_kinds([comparison.reference, *comparison.others])
+    runs = [comparison.reference, *comparison.others]
+    kinds = code_kinds(runs)
     if len({*kinds.values()}) > 1:
         listed = "; ".join(f"{run}: {kind}" for run, kind in kinds.items())
         return [f"The runs count different kinds of codes ({listed}), so Entropy and TTR are not compared."]
+    if lacking := runs_without_codes(runs):
+        listed = ", ".join(lacking)
+        return [f"Runs stored compactly without their codes ({listed}): Entropy and TTR are not compared."]
     if DIVERSITY_METRICS[0] not in comparison.values:
         return [
             "The runs have different semantic IDs of the same items: a hit is a match of the run's own ID, and Entropy "
@@ -157,15 +163,15 @@ def _signed(value: float, metric: str) -> str:
 def to_dict(comparison: RunComparison) -> dict[str, Any]:
     """The comparison in JSON's types."""
     return {
-        "reference": comparison.reference["run"],
+        "reference": comparison.reference.id,
         "users": comparison.n_users,
         "resamples": comparison.resamples,
         "values": {
-            run["run"]: {metric: values[index] for metric, values in comparison.values.items()}
+            run.id: {metric: values[index] for metric, values in comparison.values.items()}
             for index, run in enumerate((comparison.reference, *comparison.others))
         },
         "comparisons": {
-            run["run"]: {metric: asdict(tested) for metric, tested in by_metric.items()}
+            run.id: {metric: asdict(tested) for metric, tested in by_metric.items()}
             for run, by_metric in zip(comparison.others, comparison.comparisons, strict=True)
         },
     }

@@ -2,66 +2,72 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from ..core.backbone import FitReport
 from ..metrics.names import KS
+from ..store.run_summary import RunSummary, Timings
+from ..store.runs import Run
 from .text_table import format_columns
 
 
-def run_text(summary: dict[str, Any]) -> str:
-    """The summary of a run as a few lines for a terminal."""
-    return "\n".join([_heading(summary), "", *_accuracy(summary), "", *_diversity(summary), *_costs(summary)])
+def run_text(run: Run) -> str:
+    """A run as a few lines for a terminal."""
+    return "\n".join([_heading(run), "", *_accuracy(run), "", *_diversity(run.summary), *_costs(run)])
 
 
 def fit_text(fitted: dict[str, Any]) -> str:
     """The result of `experiment.run.fit_model` for the terminal."""
     state = "" if fitted["fitted"] else " (stored already; --fresh trains it again)"
+    report = FitReport(**fitted["report"])
     return (
         f"{fitted['model']} ({fitted['size']}) on {fitted['data']}, fitted model {fitted['fit']}{state}\n"
-        f"{_training(fitted['report'], 1)}\n\n{fitted['path']}"
+        f"{_training(report, 1)}\n\n{fitted['path']}"
     )
 
 
-def _heading(summary: dict[str, Any]) -> str:
-    size = f" ({summary['size']})" if summary["size"] else ""
-    users = f"{summary['users']:,} users"
-    if summary["eval_users"]:
-        users = f"the first {summary['eval_users']:,} of {users}"
+def _heading(run: Run) -> str:
+    spec, summary = run.spec, run.summary
+    size = f" ({spec.model.size})" if spec.model.size else ""
+    users = f"{spec.data.users:,} users"
+    if spec.eval_users:
+        users = f"the first {spec.eval_users:,} of {users}"
     parts = [
-        f"{summary['model']}{size} x {summary['decoder']} on {summary['data']}",
+        f"{summary.model}{size} x {summary.decoder} on {summary.data}",
         users,
-        f"categories {summary['categories']}",
-        f"constrain {summary['constrain']}",
-        f"beam {summary['beam']}",
-        f"seed {summary['seed']}",
+        f"categories {spec.categories}",
+        f"constrain {spec.constrain}",
+        f"beam {spec.beam}",
+        f"seed {spec.seed}",
     ]
-    if summary.get("split") == "valid":
+    if spec.split == "valid":
         parts.append("VALIDATION items")
-    if summary["exclude_history"]:
+    if spec.exclude_history:
         parts.append("history excluded")
     return ", ".join(parts)
 
 
-def _accuracy(summary: dict[str, Any]) -> list[str]:
-    rows = []
+def _accuracy(run: Run) -> list[str]:
+    summary, rows = run.summary, []
+
+    def add(label: str, values: Mapping[str, float], name: str, digits: str) -> None:
+        """A metric at every cut-off k; a dash where the lists are shorter than k."""
+        rows.append((label, *(f"{values[f'{name}@{k}']:{digits}}" if k <= run.spec.beam else "-" for k in KS)))
+
     for name, label in (("hr", "HR"), ("ndcg", "NDCG")):
-        rows.append((label, *_at_each_k(summary, "metrics", name, ".4f")))
-        if "optimum" in summary:
-            rows.append((f"{label}, best reachable", *_at_each_k(summary, "optimum", name, ".4f")))
-    if "search_error" in summary:
-        rows.append(("exact top-k found", *_at_each_k(summary, "search_error", "exact", ".1%")))
-        rows.append(("probability lost", *_at_each_k(summary, "search_error", "lost", ".2%")))
+        add(label, summary.metrics, name, ".4f")
+        if summary.optimum:
+            add(f"{label}, best reachable", summary.optimum, name, ".4f")
+    if summary.search_error:
+        add("exact top-k found", summary.search_error, "exact", ".1%")
+        add("probability lost", summary.search_error, "lost", ".2%")
     return format_columns(rows, ("", *(f"@{k}" for k in KS)))
 
 
-def _at_each_k(summary: dict[str, Any], section: str, name: str, digits: str) -> list[str]:
-    """A metric at every cut-off k; a dash where the lists are shorter than k."""
-    return [f"{summary[section][f'{name}@{k}']:{digits}}" if k <= summary["beam"] else "-" for k in KS]
-
-
-def _diversity(summary: dict[str, Any]) -> list[str]:
-    metrics = summary["metrics"]
-    codes = f"{metrics['distinct_codes']:,} of {summary['slots']['sid_codes']:,} codes"
+def _diversity(summary: RunSummary) -> list[str]:
+    metrics = summary.metrics
+    codes = f"{metrics['distinct_codes']:,} of {summary.slots.sid_codes:,} codes"
     return [
         f"Entropy {metrics['entropy']:.3f} bits, TTR {metrics['ttr']:.5f} (at most "
         f"{metrics['ttr_bound']:.5f}; {codes})",
@@ -70,39 +76,39 @@ def _diversity(summary: dict[str, Any]) -> list[str]:
     ]
 
 
-def _costs(summary: dict[str, Any]) -> list[str]:
-    """Decoding speed, memory and training, then the notes; optional keys are missing in runs of earlier versions."""
-    timings, notes = summary["timings"], [f"note: {note}" for note in summary["notes"]]
-    if timings is None:
+def _costs(run: Run) -> list[str]:
+    """Decoding speed, memory and training, then the notes."""
+    summary, notes = run.summary, [f"note: {note}" for note in run.summary.notes]
+    if summary.timings is None or summary.environment is None:
         return ["rankings made elsewhere: time and memory are not known", *notes]
-    lines = [_decoding(timings, summary["environment"]["device"])]
-    if summary.get("fit"):
-        lines.append(_training(summary["fit"], summary.get("train_devices", 1)))
+    lines = [_decoding(summary.timings, summary.environment.device)]
+    if summary.fit:
+        lines.append(_training(summary.fit, run.spec.train_devices))
     return lines + notes
 
 
-def _decoding(timings: dict[str, Any], device: str) -> str:
-    rate, passes, processes = timings["users_per_second"], timings["forward_passes"], timings.get("processes", 1)
-    each = f" by each of {processes} processes" if processes > 1 else ""
+def _decoding(timings: Timings, device: str) -> str:
+    rate, passes = timings.users_per_second, timings.forward_passes
+    each = f" by each of {timings.processes} processes" if timings.processes > 1 else ""
     return (
         f"decoding: {f'{rate:,.0f}' if rate >= 10 else f'{rate:.2g}'} users/s on {device}{each}, "
         f"{passes:,} forward pass{'es' if passes > 1 else ''}, batch of {_batch_size(timings)}: "
-        f"p50 {timings['batch_p50']:.3f} s, p95 {timings['batch_p95']:.3f} s, "
-        f"peak {timings['peak_bytes'] / 2**20:,.0f} MiB"
+        f"p50 {timings.batch_p50:.3f} s, p95 {timings.batch_p95:.3f} s, "
+        f"peak {timings.peak_bytes / 2**20:,.0f} MiB"
     )
 
 
-def _batch_size(timings: dict[str, Any]) -> str:
+def _batch_size(timings: Timings) -> str:
     """The batch size, and what it was reduced to where memory ran out."""
-    requested, smallest = timings["batch_size"], timings.get("smallest_batch_size", timings["batch_size"])
+    requested, smallest = timings.batch_size, timings.smallest_batch_size
     return str(requested) if smallest == requested else f"{requested}, halved to {smallest} where memory ran out"
 
 
-def _training(fit: dict[str, Any], processes: int) -> str:
-    precision = f" in {fit['precision']}" if fit.get("precision") else ""
+def _training(fit: FitReport, processes: int) -> str:
+    precision = f" in {fit.precision}" if fit.precision else ""
     by = f", by {processes} processes" if processes > 1 else ""
-    under_trained = ", under-trained: validation still improved when time was up" if fit["under_trained"] else ""
+    under_trained = ", under-trained: validation still improved when time was up" if fit.under_trained else ""
     return (
-        f"training: {fit['epochs']:.1f} epochs, {fit['parameters']:,} parameters, {fit['seconds'] / 60:.1f} minutes"
+        f"training: {fit.epochs:.1f} epochs, {fit.parameters:,} parameters, {fit.seconds / 60:.1f} minutes"
         f"{precision}{by}{under_trained}"
     )

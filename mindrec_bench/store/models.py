@@ -22,6 +22,7 @@ from ..io.atomic import TEMPORARY, Notify, explain_write_errors, remove_folder
 from ..io.hashing import short_hash
 from ..io.locks import folder_lock
 from ..io.manifest import read_manifest, write_manifest
+from ..io.schema import read_strictly
 from .run_spec import FIT, RunSpec
 
 REPORT = "report.json"
@@ -32,7 +33,7 @@ class FittedModelFolder:
     """The folder of one fitted model.
 
     Attributes:
-        spec: a run that needs the model; runs with the same `fit_spec` share it.
+        spec: a run that needs the model; runs with the same `fit` share it.
         root: the run store; it is created when something is written.
         notify: gets messages for the user, one line each: waiting, damage.
     """
@@ -44,7 +45,7 @@ class FittedModelFolder:
     @property
     def path(self) -> Path:
         """`<root>/<data>/<model>/fit/<fit id>`."""
-        return self.root / self.spec.model_path / FIT / self.spec.fit_id
+        return self.root / self.spec.model_path / FIT / self.spec.fit.id
 
     def lock(self, *, wait: bool) -> AbstractContextManager[None]:
         """Hold the model for this process while it is trained or loaded.
@@ -60,10 +61,10 @@ class FittedModelFolder:
 
     def load_report(self) -> FitReport | None:
         """The report of the training, all files checked; None when it has not ended or, with a notice, is damaged."""
-        content = read_manifest(self.path / REPORT, verify=True, notify=self.notify)
+        content = read_manifest(self.path / REPORT, check=None, notify=self.notify)
         if content is None:
             return None
-        return FitReport(**{**content["report"], "valid_loss": tuple(content["report"]["valid_loss"])})
+        return read_strictly(FitReport, content["report"])
 
     def weights_id(self) -> str:
         """Twelve hex digits that are equal exactly for the same files; '' before training has ended.
@@ -71,7 +72,7 @@ class FittedModelFolder:
         A model that was trained again has the same fit id but may have other weights, whose rankings must not be mixed
         with those of the first.
         """
-        content = read_manifest(self.path / REPORT, verify=False, notify=self.notify)
+        content = read_manifest(self.path / REPORT, check=(), notify=self.notify)
         return "" if content is None else short_hash(content["files"])
 
     def start(self) -> None:
@@ -95,7 +96,7 @@ class FittedModelFolder:
             MrbenchError: the disk is full or the folder can't be written.
         """
         files = [path for path in self.path.rglob("*") if path.is_file() and path.suffix != TEMPORARY]
-        write_manifest(self.path / REPORT, {"report": asdict(report), "spec": self.spec.fit_spec}, files)
+        write_manifest(self.path / REPORT, {"report": asdict(report), "spec": self.spec.fit.as_dict()}, files)
         return report
 
     def discard(self) -> None:

@@ -1,16 +1,17 @@
 """The folder of one run in the run store: `<root>/<data>/<model>/<decoder>/<id>/` (docs/results-and-store.md).
 
 It holds `spec.json`, `shards/` while the run decodes, and at the end `rankings.parquet` (one row per recommendation),
-`metrics.parquet` (one row per user) and `summary.json`, which marks the run as finished. Usual order:
+`metrics.parquet` (one row per user) and `summary.json`, which marks the run as finished. A compact run, which is kept
+for tables, has no rankings; it may have `codes.parquet` instead. Usual order:
 
-    run = RunFolder(spec, root, notify)
-    with run.lock(wait=True):
-        summary = run.load_summary()
-        if summary is None:
-            run.start()
-            shards = run.load_shards(device="cpu", batch_size=128)
-            ...  # run.write_shard(index, table, meta) for the missing ones
-            summary = run.finish(shards, users, columns, {"metrics": ..., "timings": ...})
+    folder = RunFolder(spec, root, notify)
+    with folder.lock(wait=True):
+        run = folder.load_run()
+        if run is None:
+            folder.start()
+            shards = folder.load_shards(device="cpu", batch_size=128)
+            ...  # folder.write_shard(index, table, meta) for the missing ones
+            run = folder.finish(shards, users, columns, summary)
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +27,11 @@ from ..core.code_space import Int
 from ..errors import MrbenchError
 from ..io.atomic import Notify, atomic_write, explain_write_errors, remove_folder, write_json
 from ..io.locks import folder_lock
-from ..io.manifest import read_manifest, write_manifest
+from ..io.manifest import write_manifest
+from ..metrics.names import RANKING_METRICS
 from .run_spec import RunSpec, folder_name
+from .run_summary import RunSummary
+from .runs import CODES, METRICS, RANKINGS, SPEC, SUMMARY, Run, read_run
 
 if TYPE_CHECKING:  # `mrbench show` reads JSON only, and starts more quickly without Parquet
     import pyarrow as pa
@@ -35,21 +39,9 @@ if TYPE_CHECKING:  # `mrbench show` reads JSON only, and starts more quickly wit
     from ..metrics.accuracy import Columns
     from .shards import Shard, ShardMeta
 
-SPEC, SUMMARY = "spec.json", "summary.json"
-RANKINGS, METRICS = "rankings.parquet", "metrics.parquet"
 SHARDS = "shards"
 
-
-def read_summary(folder: Path, *, verify: bool, notify: Notify) -> dict[str, Any] | None:
-    """The summary in a run's folder, with its `path`; None when it is not finished or, with a notice, damaged.
-
-    Args:
-        folder: of the run.
-        verify: check the content of `rankings.parquet` and `metrics.parquet` too.
-        notify: gets the notice.
-    """
-    summary = read_manifest(folder / SUMMARY, verify=verify, notify=notify)
-    return None if summary is None else {**summary, "path": str(folder)}
+_SMALLEST: dict[str, Any] = {"compression": "zstd", "compression_level": 19}
 
 
 @dataclass(frozen=True)
@@ -72,16 +64,16 @@ class RunFolder:
         return self.root / self.spec.model_path / folder_name(self.spec.decoder.name) / self.spec.id
 
     def lock(self, *, wait: bool) -> AbstractContextManager[None]:
-        """Hold the run for this process; required by all methods below except `load_summary`.
+        """Hold the run for this process; required by all methods below except `load_run`.
 
         Raises:
             MrbenchError: another process holds it and `wait` is false, or the lock can't be written.
         """
         return folder_lock(self.path, wait=wait, notify=self.notify)
 
-    def load_summary(self, *, verify: bool = True) -> dict[str, Any] | None:
-        """See `read_summary`."""
-        return read_summary(self.path, verify=verify, notify=self.notify)
+    def load_run(self, *, verify: bool = True) -> Run | None:
+        """The finished run; see `runs.read_run`."""
+        return read_run(self.path, verify=verify, notify=self.notify)
 
     def start(self) -> None:
         """Get ready to compute: write `spec.json`, and delete what a damaged run left; whole shards stay.
@@ -90,9 +82,9 @@ class RunFolder:
             MrbenchError: the disk is full or the folder can't be written.
         """
         with explain_write_errors(self.path):
-            for name in (SUMMARY, RANKINGS, METRICS):
+            for name in (SUMMARY, RANKINGS, METRICS, CODES):
                 (self.path / name).unlink(missing_ok=True)
-        write_json(self.path / SPEC, {"id": self.spec.id, **self.spec.as_dict()})
+        write_json(self.path / SPEC, self.spec.as_dict())
 
     def load_shards(self, *, device: str, batch_size: int, weights_id: str = "") -> list[Shard]:
         """The whole shards that new ones may be mixed with, by rising index; others are deleted, with a notice.
@@ -122,17 +114,18 @@ class RunFolder:
 
         return write_shard(self.path / SHARDS, index, table, meta)
 
-    def finish(self, shards: Sequence[Shard], users: Int, columns: Columns, summary: dict[str, Any]) -> dict[str, Any]:
+    def finish(self, shards: Sequence[Shard], users: Int, columns: Columns, summary: RunSummary) -> Run:
         """Join the shards, write the per-user metrics and, last, the summary; then delete the shards.
 
         Args:
             shards: all shards of the run.
             users: user ids. Shape: (U,)
-            columns: the metrics of each user, as `metrics.lists.score_lists` returns them. Shape of each: (U,)
-            summary: the content of `summary.json` besides `run` (the id), `spec`, and the checksums of the files.
+            columns: the metrics of each user, as `metrics.lists.score_lists` returns them. HR and NDCG follow from
+                `hit_rank`, and are not stored. Shape of each: (U,)
+            summary: what came out.
 
         Returns:
-            The summary as written, with its `path`.
+            The finished run.
 
         Raises:
             MrbenchError: the shards are not those of these users, or a write failed.
@@ -148,13 +141,42 @@ class RunFolder:
             raise MrbenchError(
                 f"the shards of {self.path} do not make up its {len(users)} users; repeat the command with --fresh"
             )
-        table = pa.table({"user": pa.array(users), **{name: pa.array(column) for name, column in columns.items()}})
+        stored = {name: column for name, column in columns.items() if name not in RANKING_METRICS}
+        table = pa.table({"user": pa.array(users), **{name: pa.array(column) for name, column in stored.items()}})
         atomic_write(self.path / RANKINGS, lambda file: join_shards(shards, file))
         atomic_write(self.path / METRICS, lambda file: pq.write_table(table, file, compression="zstd"))
-        content = {**summary, "run": self.spec.id, "spec": self.spec.as_dict()}
-        written = write_manifest(self.path / SUMMARY, content, [self.path / RANKINGS, self.path / METRICS])
+        run = self.seal(summary, (RANKINGS, METRICS))
         shutil.rmtree(self.path / SHARDS, ignore_errors=True)
-        return {**written, "path": str(self.path)}
+        return run
+
+    def store_compact(self, run: Run, *, with_codes: bool) -> Run:
+        """Store a run of another run store without its rankings, for tables.
+
+        Args:
+            run: with the spec of this folder.
+            with_codes: keep how often each user was recommended each code, for the tests of Entropy and TTR.
+
+        Raises:
+            DataError: a file of the run is damaged, missing, or can't be read.
+            MrbenchError: a write failed.
+        """
+        import pyarrow.parquet as pq
+
+        self.start()
+        run.per_user()  # checks the file
+        content = (run.path / METRICS).read_bytes()
+        atomic_write(self.path / METRICS, lambda file: file.write(content))
+        counts = run.code_counts() if with_codes else None
+        if counts is not None:
+            atomic_write(self.path / CODES, lambda file: pq.write_table(counts, file, **_SMALLEST))
+        lacks = ("rankings",) if counts is not None else ("rankings", "codes")
+        return self.seal(replace(run.summary, lacks=lacks), (METRICS, CODES) if counts is not None else (METRICS,))
+
+    def seal(self, summary: RunSummary, files: Sequence[str]) -> Run:
+        """Write the summary with the hashes of the files, which marks the run as finished."""
+        paths = [self.path / name for name in (SPEC, *files)]
+        written = write_manifest(self.path / SUMMARY, asdict(summary), paths)
+        return Run(self.path, self.spec, summary, written["files"])
 
     def discard(self) -> None:
         """Delete the run, if there is one.

@@ -1,20 +1,28 @@
-"""What a run is: everything that changes its result, and the ids that are hashes of it (docs/results-and-store.md)."""
+"""What a run is: everything that changes its result, and the ids that are hashes of it (docs/results-and-store.md).
+
+Identity has one rule: an id is the hash of the contract's version and of every field that differs from its default. So
+a field that is added later changes no id, and a default that changes raises the version.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 import re
-from dataclasses import dataclass
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
+from annotated_types import Ge, Gt, Le
+
+from ..core.backbone import Backbone
 from ..core.code_space import Categories
 from ..core.dataset import Split
-from ..core.protocols import Constrain
+from ..core.protocols import Constrain, Decoder
 from ..errors import UsageError
 from ..io.hashing import short_hash, to_jsonable
+from ..io.schema import Setting, read_strictly
+from ..plugins import options
 
-CONTRACT_VERSION = 1
+CONTRACT_VERSION = 2
 """Raise it when equal specs would give another result; older runs and fitted models are then computed again."""
 
 FIT = "fit"
@@ -23,10 +31,39 @@ FIT = "fit"
 EXTERNAL = "external"
 """The decoder's name in runs whose rankings were made elsewhere (`interchange.score`)."""
 
+RANKINGS_FILE = "rankings"
+"""The role, in `ModelSpec.files`, of the file with these rankings."""
+
+MAX_SEED = 2**32 - 1
+"""The largest seed that NumPy's legacy generator accepts; transformers seeds that one too."""
+
 
 def folder_name(name: str) -> str:
     """A name as one safe part of a path; where two names give the same part, ids keep their runs apart."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).lstrip(".") or "-"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """The settings that `ExperimentConfig` and `RunSpec` have in common."""
+
+    constrain: Annotated[
+        Constrain,
+        Setting("A slot may have any of its codes, or only those that keep a catalogue item reachable."),
+    ] = "slots"
+    beam: Annotated[int, Ge(1), Setting("Results per user.")] = 10
+    eval_users: Annotated[int | None, Ge(1), Setting("Decode only the first N users, for a quick look.")] = None
+    seed: Annotated[int, Ge(0), Le(MAX_SEED), Setting("Of training, noise and everything else that is random.")] = 42
+    exclude_history: Annotated[bool, Setting("Never recommend items of the history (models that score items).")] = False
+    max_minutes: Annotated[
+        float | None,
+        Gt(0),
+        Setting("Time limit of the training; how far it gets then depends on the machine."),
+    ] = None
+    split: Annotated[
+        Split,
+        Setting("Which held-out items are the targets; use valid to choose between models. Tables show test only."),
+    ] = "test"
 
 
 @dataclass(frozen=True)
@@ -35,58 +72,116 @@ class DataSpec:
 
     Attributes:
         name: the dataset's name; a folder of the run store.
-        label: how the user named it on the command line (`arts-sim:users=2000`, a path). No part of the id: the
-            fingerprint identifies the data, so one folder named in two ways is the same data.
         fingerprint: hash of users, sequences and catalogue.
         users: the number of users.
     """
 
     name: str
-    label: str
     fingerprint: str
     users: int
 
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """The backbone of a run.
+    """The backbone of a run. Options are those that differ from the defaults (of the size).
 
     Attributes:
         name: of the backbone.
-        options: all of them, defaults included.
+        options: those that change how the model is fitted.
         size: '' where it has none.
-        answering: the names of inference-only options, which do not change how the model is fitted.
+        inference: those that change only how a fitted model answers.
+        files: the fingerprints of the files that the options name, by their role.
     """
 
     name: str
-    options: dict[str, Any]
+    options: dict[str, Any] = field(default_factory=dict)
     size: str = ""
-    answering: tuple[str, ...] = ()
+    inference: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "answering", tuple(self.answering))  # JSON has lists only
-
-    def as_dict(self) -> dict[str, Any]:
-        """In JSON's types; without `answering` where it is empty."""
-        values: dict[str, Any] = to_jsonable(dataclasses.asdict(self))
-        return values if self.answering else {key: values[key] for key in ("name", "options", "size")}
-
-    def fit_dict(self) -> dict[str, Any]:
-        """What changes a fitted model, in JSON's types."""
-        options = {name: value for name, value in self.options.items() if name not in self.answering}
-        return ModelSpec(self.name, options, self.size).as_dict()
+    @classmethod
+    def of(cls, name: str, backbone: Backbone, size: str) -> ModelSpec:
+        """The spec of a backbone of some size, without its files."""
+        defaults = options.with_defaults(backbone)
+        if size:
+            backbone, defaults = backbone.with_size_defaults(size), defaults.with_size_defaults(size)
+        values: dict[str, Any] = to_jsonable(options.changed(backbone, defaults))
+        inference = {key: values.pop(key) for key in tuple(values) if options.is_inference_only(backbone, key)}
+        return cls(name, values, size, inference)
 
 
 @dataclass(frozen=True)
 class DecoderSpec:
-    """The decoder of a run: its name and all its options (defaults included)."""
+    """The decoder of a run: its name, and the options that differ from their defaults."""
 
     name: str
-    options: dict[str, Any]
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, name: str, decoder: Decoder) -> DecoderSpec:
+        """The spec of a decoder."""
+        return cls(name, to_jsonable(options.changed(decoder, options.with_defaults(decoder))))
 
 
-@dataclass(frozen=True)
-class RunSpec:
+class _Identified:
+    """A spec, with the hash that identifies it."""
+
+    contract: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """The whole spec in JSON's types; `from_dict` reads it."""
+        values: dict[str, Any] = to_jsonable(asdict(self))  # type: ignore[call-overload]  # subclasses are dataclasses
+        return values
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Read what `as_dict` wrote.
+
+        Raises:
+            ValueError: it is not such a dict.
+        """
+        return read_strictly(cls, values)
+
+    @property
+    def id(self) -> str:
+        """Twelve hex digits that are equal exactly for equal specs."""
+        return short_hash({"contract": self.contract} | differing(self))
+
+
+def differing(spec: Any) -> dict[str, Any]:
+    """The fields of a dataclass that differ from their defaults, parts included; those without a default always."""
+    values = {}
+    for entry in fields(spec):
+        value = getattr(spec, entry.name)
+        default = entry.default if entry.default_factory is MISSING else entry.default_factory()
+        if value != default:
+            values[entry.name] = differing(value) if is_dataclass(value) else value
+    return values
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitSpec(_Identified):
+    """What a fitted model is; all decoders share it, and so do the categories `history`, `generate` and `given`.
+
+    Attributes:
+        data: fingerprint of the dataset.
+        model: the backbone, without the options of inference.
+        categories: whether there are category slots.
+        seed, max_minutes, train_devices, texts, contract: as in `RunSpec`.
+    """
+
+    data: str
+    model: ModelSpec
+    categories: bool = False
+    seed: int = RunSettings.seed
+    max_minutes: float | None = RunSettings.max_minutes
+    train_devices: int = 1
+    texts: str | None = None
+    contract: int = CONTRACT_VERSION
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSpec(RunSettings, _Identified):
     """What a run is: model, decoder, data, and how they are used.
 
     Attributes:
@@ -94,16 +189,11 @@ class RunSpec:
         model: the backbone.
         decoder: the decoder.
         categories: how category slots are used (docs/semantics.md, Slots).
-        constrain: what may stand in a slot while decoding (docs/semantics.md, Decoding).
-        beam: results per user.
-        seed: for training, noise and everything else that is random.
-        eval_users: only the first so many users are decoded; None for all.
-        exclude_history: items of the history are not candidates (items models only).
-        max_minutes: time limit of the training, or None.
-        split: which held-out items are the targets: `test`, or `valid` for choosing between models.
+        eval_users: None where all users are decoded.
+        max_minutes: None where nothing is trained.
         train_devices: how many processes train the model.
-        contract: version of what equal specs compute.
         texts: hash of the items' texts where the backbone reads them, else None.
+        contract: version of what equal specs compute.
 
     Raises:
         UsageError: the decoder's name is reserved for fitted models.
@@ -113,16 +203,9 @@ class RunSpec:
     model: ModelSpec
     decoder: DecoderSpec
     categories: Categories = "none"
-    constrain: Constrain = "slots"
-    beam: int = 10
-    seed: int = 42
-    eval_users: int | None = None
-    exclude_history: bool = False
-    max_minutes: float | None = None
-    split: Split = "test"
     train_devices: int = 1
-    contract: int = CONTRACT_VERSION
     texts: str | None = None
+    contract: int = CONTRACT_VERSION
 
     def __post_init__(self) -> None:
         if folder_name(self.decoder.name).lower() == FIT:
@@ -130,58 +213,24 @@ class RunSpec:
         if self.max_minutes is not None:  # 60 and 60.0 are the same limit, and must have the same id
             object.__setattr__(self, "max_minutes", float(self.max_minutes))
 
-    def as_dict(self) -> dict[str, Any]:
-        """The whole spec in JSON's types; `RunSpec.from_dict` reads it."""
-        values: dict[str, Any] = {**to_jsonable(dataclasses.asdict(self)), "model": self.model.as_dict()}
-        if self.texts is None:  # as in runs that were stored before there were texts
-            del values["texts"]
-        return values
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> RunSpec:
-        """Read what `as_dict` wrote.
-
-        Raises:
-            KeyError, TypeError: it is not such a dict.
-        """
-        parts = {"data": DataSpec(**values["data"]), "model": ModelSpec(**values["model"])}
-        return cls(**{**values, **parts, "decoder": DecoderSpec(**values["decoder"])})
+    @property
+    def evaluated_users(self) -> int:
+        """How many users are decoded."""
+        return self.eval_users or self.data.users
 
     @property
-    def id(self) -> str:
-        """Twelve hex digits that are equal exactly for equal runs."""
-        values = self.as_dict()
-        del values["data"]["label"]
-        if self.split == "test":  # the only split that older runs had
-            del values["split"]
-        del values["train_devices"]
-        return short_hash(values | self._parallel_training)
-
-    @property
-    def fit_spec(self) -> dict[str, Any]:
-        """What changes a fitted model: all decoders share it, and so do `history`, `generate` and `given`."""
-        return (
-            {
-                "contract": self.contract,
-                "data": self.data.fingerprint,
-                "model": self.model.fit_dict(),
-                "categories": self.categories != "none",
-                "seed": self.seed,
-                "max_minutes": self.max_minutes,
-            }
-            | self._parallel_training
-            | ({} if self.texts is None else {"texts": self.texts})
+    def fit(self) -> FitSpec:
+        """The fitted model that the run decodes with."""
+        return FitSpec(
+            data=self.data.fingerprint,
+            model=replace(self.model, inference={}),
+            categories=self.categories != "none",
+            seed=self.seed,
+            max_minutes=self.max_minutes,
+            train_devices=self.train_devices,
+            texts=self.texts,
+            contract=self.contract,
         )
-
-    @property
-    def fit_id(self) -> str:
-        """Twelve hex digits that are equal exactly for runs that share a fitted model."""
-        return short_hash(self.fit_spec)
-
-    @property
-    def _parallel_training(self) -> dict[str, int]:
-        """The number of training processes; left out where it is 1, so that ids from before it existed stay."""
-        return {"train_devices": self.train_devices} if self.train_devices > 1 else {}
 
     @property
     def model_path(self) -> Path:

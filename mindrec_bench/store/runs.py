@@ -1,79 +1,190 @@
-"""Find finished runs in the run store, and read what they hold."""
+"""Stored runs: a handle on each, which reads what it holds, and how to find them in the run store."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, MrbenchError, UsageError, did_you_mean
 from ..io.atomic import Notify
-from .run_folder import METRICS, RANKINGS, SPEC, SUMMARY, read_summary
-from .run_spec import FIT
+from ..io.hashing import sha256, to_jsonable
+from ..io.manifest import read_manifest
+from ..io.schema import read_strictly
+from .run_spec import FIT, RunSettings, RunSpec
+from .run_summary import SUMMARY_VERSION, RunSummary
 
 if TYPE_CHECKING:  # `mrbench show` reads JSON only, and starts more quickly without Parquet
     import pyarrow as pa
 
+    from ..metrics.accuracy import Columns
 
-def find_runs(root: Path, notify: Notify) -> Iterator[dict[str, Any]]:
-    """The summaries of all finished runs, each with its `path`, by path; damaged summaries are left out with a notice.
+SPEC, SUMMARY = "spec.json", "summary.json"
+RANKINGS, METRICS, CODES = "rankings.parquet", "metrics.parquet", "codes.parquet"
 
-    The Parquet files beside them are not checked, which keeps listings quick.
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A handle on a finished run. Every file is checked against its hash before it is read.
+
+    Attributes:
+        path: its folder.
+        spec: what it is.
+        summary: what came out.
+        files: file name -> its SHA-256.
     """
+
+    path: Path
+    spec: RunSpec
+    summary: RunSummary
+    files: Mapping[str, str]
+
+    @property
+    def id(self) -> str:
+        """Twelve hex digits."""
+        return self.summary.run
+
+    def per_user(self) -> Columns:
+        """The metrics of each user: `user`, `hit_rank` (0 for a miss), `RANKING_METRICS`, `results`, `valid`,
+        `duplicates`, and `SEARCH_METRICS` where they are known. Shape of each: (U,)
+
+        Raises:
+            DataError: the file is damaged, missing, or can't be read.
+        """
+        from ..metrics.accuracy import hr_and_ndcg
+
+        table = self._read(METRICS)
+        columns = {name: table[name].to_numpy() for name in table.column_names}
+        users = {name: columns.pop(name) for name in ("user", "hit_rank")}
+        return {**users, **hr_and_ndcg(users["hit_rank"]), **columns}
+
+    def rankings(self, columns: list[str]) -> pa.Table:
+        """The ranked lists, one row per recommendation.
+
+        Args:
+            columns: names of `rankings.SCHEMA`.
+
+        Raises:
+            DataError: the run is compact, or the file is damaged, missing, or can't be read.
+        """
+        if "rankings" in self.summary.lacks:
+            raise DataError(
+                f"{self.path} is a compact run without its rankings; decode it again into another run store: "
+                f"{self.summary.command} --runs-dir ..."
+            )
+        return self._read(RANKINGS, columns)
+
+    def code_counts(self) -> pa.Table | None:
+        """How often each user was recommended each code (`code_counts.SCHEMA`); None where a compact run lacks it.
+
+        Raises:
+            DataError: the file is damaged, missing, or can't be read.
+        """
+        from .code_counts import count_codes
+
+        if "codes" in self.summary.lacks:
+            return None
+        if CODES in self.files:
+            return self._read(CODES)
+        return count_codes(self.rankings(["user", "codes"]), self.summary.slots.sid)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Spec and summary as one flat object in JSON's types, with the names of the command line's options as keys."""
+        spec = self.spec.as_dict()
+        shared = [field.name for field in fields(RunSettings)]
+        settings = {name: spec[name] for name in (*shared, "categories", "train_devices")}
+        size_and_users = {"size": self.spec.model.size, "users": self.spec.data.users}
+        summary = to_jsonable(asdict(self.summary))
+        return {**settings, **size_and_users, **summary, "spec": spec, "files": self.files, "path": str(self.path)}
+
+    def _read(self, name: str, columns: list[str] | None = None) -> pa.Table:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        path = self.path / name
+        try:
+            if sha256(path) != self.files.get(name):
+                raise DataError(
+                    f"{path} is damaged; repeat its command, which computes it again: {self.summary.command}"
+                )
+            return pq.read_table(path, columns=columns, partitioning=None)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise DataError(f"{path} can't be read ({error}); repeat its command: {self.summary.command}") from error
+
+
+class EarlierVersionError(UsageError):
+    """The run was stored by an earlier version."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"{folder} was stored by an earlier version; carry its run store over with: mrbench migrate "
+            f"{folder.parents[3]} --runs-dir NEW"
+        )
+
+
+def read_run(folder: Path, *, verify: bool, notify: Notify) -> Run | None:
+    """The run in a folder; None when it is not finished or, with a notice, damaged.
+
+    Args:
+        folder: of the run.
+        verify: check the Parquet files too.
+        notify: gets the notice.
+
+    Raises:
+        EarlierVersionError: another version stored it.
+    """
+    content = read_manifest(folder / SUMMARY, check=None if verify else (SPEC,), notify=notify)
+    if content is None:
+        return None
+    if content.get("version") != SUMMARY_VERSION:
+        raise EarlierVersionError(folder)
+    files = content.pop("files")
+    spec = json.loads((folder / SPEC).read_text(encoding="utf-8"))
+    return Run(folder, RunSpec.from_dict(spec), read_strictly(RunSummary, content), files)
+
+
+def find_runs(root: Path, notify: Notify) -> Iterator[Run]:
+    """All finished runs, by path; damaged ones and those of earlier versions are left out with a notice.
+
+    The Parquet files are checked when they are read, which keeps listings quick.
+    """
+    earlier = 0
     for folder in _folders(root, SUMMARY):
-        summary = read_summary(folder, verify=False, notify=notify)
-        if summary is not None:
-            yield summary
+        try:
+            run = read_run(folder, verify=False, notify=notify)
+        except EarlierVersionError:
+            earlier += 1
+            continue
+        if run is not None:
+            yield run
+    if earlier:
+        notify(
+            f"{earlier} runs under {root} were stored by an earlier version and are left out; carry them over with: "
+            f"mrbench migrate {root} --runs-dir NEW"
+        )
 
 
-def find_run(root: Path, text: str) -> dict[str, Any]:
-    """The summary, with its `path`, of the finished run that a user names.
+def find_run(root: Path, text: str) -> Run:
+    """The finished run that a user names.
 
     Args:
         root: the run store.
         text: the run's folder (or a file in it), its id, or a prefix of the id that no other run has.
 
     Raises:
-        UsageError: no run, or several, are named so.
+        UsageError: no run, or several, are named so; or an earlier version stored it.
         MrbenchError: the run is not finished.
         DataError: its summary is damaged.
     """
     folder = _find_folder(root, text)
     if not (folder / SUMMARY).exists():
         raise MrbenchError(f"the run {folder} is not finished; repeat its command, which continues from what is done")
-    summary = read_summary(folder, verify=False, notify=lambda line: None)  # the error below names the file
-    if summary is None:
+    run = read_run(folder, verify=False, notify=lambda line: None)  # the error below names the file
+    if run is None:
         raise DataError(f"{folder / SUMMARY} is damaged; repeat the run's command, which computes it again")
-    return summary
-
-
-def load_rankings(run: dict[str, Any], columns: list[str]) -> pa.Table:
-    """Columns of a run's `rankings.parquet`.
-
-    Args:
-        run: its summary, with its `path`.
-        columns: their names (`rankings.SCHEMA`).
-
-    Raises:
-        DataError: the file is missing or can't be read.
-    """
-    return _load_columns(run, RANKINGS, columns)
-
-
-def load_metrics(run: dict[str, Any], columns: list[str]) -> pa.Table:
-    """Columns of a run's `metrics.parquet`: `user`, and metrics by name. Arguments and errors as `load_rankings`."""
-    return _load_columns(run, METRICS, columns)
-
-
-def _load_columns(run: dict[str, Any], name: str, columns: list[str]) -> pa.Table:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    path = Path(run["path"]) / name
-    try:
-        return pq.read_table(path, columns=columns)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise DataError(f"{path} can't be read ({error}); repeat its command: {run['command']}") from error
+    return run
 
 
 def _folders(root: Path, file_name: str) -> Iterator[Path]:

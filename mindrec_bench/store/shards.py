@@ -11,19 +11,18 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..io.atomic import TEMPORARY, Notify, atomic_write, explain_write_errors
 from ..io.hashing import canonical_json, sha256
+from ..io.schema import read_strictly
 from .rankings import SCHEMA
 
 _META = b"mrbench"
 _NAME = re.compile(r"(\d{5,})-([0-9a-f]{16})\.parquet")
-_STORED_KEYS = {"weights_id": "fit", "search_error": "missed"}
-"""Fields of `ShardMeta` that have another key in stored shards."""
 
 
 @dataclass(frozen=True)
@@ -67,15 +66,17 @@ class ShardMeta:
         return self.device, self.batch_size, self.weights_id
 
     def to_json(self) -> str:
-        """Canonical JSON, with the keys that shards of earlier releases have."""
-        return canonical_json({_STORED_KEYS.get(name, name): value for name, value in asdict(self).items()})
+        """Canonical JSON."""
+        return canonical_json(asdict(self))
 
     @classmethod
     def from_json(cls, text: str | bytes) -> ShardMeta:
-        """Read what `to_json` wrote."""
-        names = {key: name for name, key in _STORED_KEYS.items()}
-        values: dict[str, Any] = {names.get(key, key): value for key, value in json.loads(text).items()}
-        return cls(**{**values, "batch_seconds": tuple(values["batch_seconds"])})
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        return read_strictly(cls, json.loads(text))
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,11 @@ fitted models are reused. So a sweep that is stopped continues when it is repeat
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 from ..errors import MrbenchError, UsageError
 from ..experiment.config import ExecutionOptions, ExperimentConfig
@@ -25,13 +24,15 @@ class SweepOutcome:
 
     Attributes:
         config: the experiment.
-        summary: parts of the run's summary; None if the run failed.
+        run: id of the run; None if it failed.
+        metrics: of the run.
         error: the reason of the failure, one sentence.
         reused: the run was stored already.
     """
 
     config: ExperimentConfig
-    summary: dict[str, Any] | None = None
+    run: str | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
     error: str = ""
     reused: bool = False
 
@@ -57,8 +58,7 @@ def try_run(config: ExperimentConfig, execution: ExecutionOptions) -> SweepOutco
         return SweepOutcome(config, error=str(error))
     except Exception as error:
         return SweepOutcome(config, error=f"unexpected error: {error!r}")
-    summary = {key: result.summary[key] for key in ("run", "path", "metrics", "fit", "seconds", "command")}
-    return SweepOutcome(config, summary, reused=result.reused)
+    return SweepOutcome(config, result.run.id, result.run.summary.metrics, reused=result.reused)
 
 
 @contextmanager

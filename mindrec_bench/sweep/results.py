@@ -59,7 +59,7 @@ def select_options(plan: SweepPlan, progress: SweepProgress) -> list[SelectedOpt
 def _mean(configs: Sequence[ExperimentConfig], metric: str, progress: SweepProgress) -> float | None:
     """The mean of a metric over these runs; None if one is missing."""
     outcomes = [progress.outcomes.get(config) for config in configs]
-    values = [outcome.summary["metrics"][metric] for outcome in outcomes if outcome and outcome.summary]
+    values = [outcome.metrics[metric] for outcome in outcomes if outcome and outcome.run]
     return sum(values) / len(values) if len(values) == len(configs) else None
 
 
@@ -73,8 +73,8 @@ def sweep_to_dict(plan: SweepPlan, selected: Sequence[SelectedOptions], progress
     return {
         "choose": plan.metric,
         "cells": [
-            {"question": vars(config), "run": (outcome.summary or {}).get("run"), "error": outcome.error or None}
-            | {"metrics": (outcome.summary or {}).get("metrics"), "reused": outcome.reused}
+            {"question": vars(config), "run": outcome.run, "error": outcome.error or None}
+            | {"metrics": outcome.metrics if outcome.run else None, "reused": outcome.reused}
             for config, outcome in progress.outcomes.items()
         ],
         "chosen": [

@@ -14,6 +14,7 @@ from typing import Any
 
 from ...metrics.names import KS
 from ...stats.paired_tests import ALPHA, PValueRange, mcnemar_range
+from ...store.runs import Run
 
 TOLERANCE = 1e-9
 """How far an exact value may be off."""
@@ -207,30 +208,22 @@ def _verdict(p: PValueRange) -> str:
     return "significant" if p.high <= ALPHA else "which the published values leave open"
 
 
-def audit_runs(runs: Iterable[Mapping[str, Any]]) -> list[Finding]:
-    """The checks of `check_system` on stored runs.
-
-    Args:
-        runs: their summaries, as in `summary.json`.
-    """
+def audit_runs(runs: Iterable[Run]) -> list[Finding]:
+    """The checks of `check_system` on stored runs."""
     return [finding for run in runs for finding in check_run(run)]
 
 
-def check_run(summary: Mapping[str, Any]) -> list[Finding]:
-    """The checks of `check_system` on one stored run.
-
-    Args:
-        summary: as in `summary.json`.
-    """
-    metrics = summary["metrics"]
+def check_run(run: Run) -> list[Finding]:
+    """The checks of `check_system` on one stored run."""
+    metrics, slots = run.summary.metrics, run.summary.slots
     return check_system(
         ReportedMetrics(
-            subject=f"run {summary['run']}",
+            subject=f"run {run.id}",
             metrics=metrics,
-            users=summary["eval_users"] or summary["users"],
-            beam=summary["beam"],
-            codes=summary["slots"]["sid_codes"],
-            slots=summary["slots"]["sid"],
+            users=run.spec.evaluated_users,
+            beam=run.spec.beam,
+            codes=slots.sid_codes,
+            slots=slots.sid,
             tokens=round(metrics["distinct_codes"] / metrics["ttr"]) if metrics["ttr"] else None,
         )
     )

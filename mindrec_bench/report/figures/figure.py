@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from ...errors import UsageError
 from ...plugins import options
 from ...stats.resampling import RESAMPLES
+from ...store.runs import Run
 from ..table_spec import TableSpec
 from ..tables.build import build_table
 from ..tables.caption import settings_sentence
 from ..tables.footnotes import missing_run_lines
-from ..tables.match_runs import Summary
 from ..tables.table import Table
 
 
@@ -64,12 +64,12 @@ class Figure:
     missing: tuple[str, ...]
 
 
-def build_figure(spec: TableSpec, runs: Iterable[Summary], *, resamples: int = RESAMPLES, seed: int = 0) -> Figure:
+def build_figure(spec: TableSpec, runs: Iterable[Run], *, resamples: int = RESAMPLES, seed: int = 0) -> Figure:
     """Fill a figure's specification with stored runs.
 
     Args:
         spec: what it shows, of kind `figure`.
-        runs: summaries of finished runs, as yielded by `store.runs.find_runs`.
+        runs: finished runs, as yielded by `store.runs.find_runs`.
         resamples: of the bootstrap.
         seed: of the bootstrap.
 
@@ -79,15 +79,15 @@ def build_figure(spec: TableSpec, runs: Iterable[Summary], *, resamples: int = R
     """
     if spec.kind != "figure":
         raise UsageError(f"'{spec.name}' is a table and not a figure; print it with mrbench table {spec.name}")
-    summaries = {run["run"]: run for run in runs}
+    by_id = {run.id: run for run in runs}
     rows = tuple(sorted(spec.rows, key=lambda row: row.x or 0.0))
     spec = replace(spec, rows=rows)
     untested = replace(spec, reference=())
-    table = build_table(untested, summaries.values(), with_intervals=True, resamples=resamples, seed=seed)
+    table = build_table(untested, by_id.values(), with_intervals=True, resamples=resamples, seed=seed)
     series = [_metric_series(table, column) for column in range(len(table.columns))]
-    series += [_timing_series(table, data, timing, summaries) for data in spec.data for timing in spec.timings]
+    series += [_timing_series(table, data, timing, by_id) for data in spec.data for timing in spec.timings]
     series.sort(key=lambda line: spec.data.index(line.data))
-    shown = [summaries[run] for row in table.rows for ids in row.runs.values() for run in ids]
+    shown = [by_id[run] for row in table.rows for ids in row.runs.values() for run in ids]
     return Figure(spec, _caption(table, shown), tuple(series), tuple(missing_run_lines(table)))
 
 
@@ -105,28 +105,29 @@ def _metric_series(table: Table, column: int) -> Series:
     return Series(data, metric, tuple(points))
 
 
-def _timing_series(table: Table, data: str, timing: str, summaries: Mapping[str, Summary]) -> Series:
+def _timing_series(table: Table, data: str, timing: str, by_id: Mapping[str, Run]) -> Series:
     """The mean over seeds; a measurement of all users together has no interval over users."""
     points = []
     for row, row_spec in zip(table.rows, table.spec.rows, strict=True):
         ids = row.runs.get(data, ())
-        timings = [summaries[run]["timings"] for run in ids]
-        known = bool(timings) and all(timings)
-        value = sum(1000 / of_run["users_per_second"] for of_run in timings) / len(timings) if known else None
+        timings = [of_run for run in ids if (of_run := by_id[run].summary.timings)]
+        known = bool(timings) and len(timings) == len(ids)
+        value = sum(1000 / of_run.users_per_second for of_run in timings) / len(timings) if known else None
         points.append(Point(row.label, float(row_spec.x or 0.0), value, runs=ids))
     return Series(data, timing, tuple(points))
 
 
-def _caption(table: Table, runs: Sequence[Summary]) -> str:
+def _caption(table: Table, runs: Sequence[Run]) -> str:
     spec = table.spec
     sentences = [settings_sentence(table)] if runs else []
     systems = sorted({f"{options.parse(row.model)[0]} x {options.parse(row.decoder)[0]}" for row in spec.rows})
-    categories = sorted({run["categories"] for run in runs})
+    categories = sorted({run.spec.categories for run in runs})
     sentences.append(f"{', '.join(systems)}{', categories ' if categories else ''}{', '.join(categories)}.")
     ttr = " (TTR has none; dashed: what it can't exceed)" if "ttr" in spec.metrics else ""
     sentences.append(f"Bars: bootstrap 95% intervals over users{ttr}.")
     if spec.timings:
-        devices = {(run["environment"]["device_name"], run["timings"]["batch_size"]) for run in runs if run["timings"]}
+        summaries = [run.summary for run in runs]
+        devices = {(s.environment.device_name, s.timings.batch_size) for s in summaries if s.environment and s.timings}
         listed = "; ".join(f"{name}, {size} users a batch" for name, size in sorted(devices))
         sentences.append(f"Time: one pass over the users, training left out{f' ({listed})' if listed else ''}.")
     lacking = [f"{row.label} on {data}" for row in table.rows for data in spec.data if data not in row.runs]

@@ -7,17 +7,18 @@ from dataclasses import replace
 
 from ...stats.comparison import PairedTest
 from ...stats.resampling import RESAMPLES
+from ...store.runs import Run
 from ..audit.published_tables import CountStatistics, known_statistics
 from ..metric_format import LOWER_IS_BETTER, UNDIRECTED
 from ..table_spec import RowSpec, TableSpec
 from .dataset_columns import DatasetColumns, published_values
-from .match_runs import CellRuns, RunMatcher, Summary
+from .match_runs import CellRuns, RunMatcher
 from .table import Table, TableCell, TableRow
 
 
 def build_table(
     spec: TableSpec,
-    runs: Iterable[Summary],
+    runs: Iterable[Run],
     *,
     with_intervals: bool = False,
     test: PairedTest = "randomisation",
@@ -29,7 +30,7 @@ def build_table(
 
     Args:
         spec: what it shows, with seeds, size and users.
-        runs: summaries of finished runs, as yielded by `store.runs.find_runs`.
+        runs: finished runs, as yielded by `store.runs.find_runs`.
         with_intervals: compute bootstrap 95% intervals of the values.
         test: for all metrics but HR of one seed, Entropy and TTR.
         resamples: of the randomisation tests and the bootstrap.
@@ -107,7 +108,7 @@ def _build_row(row: RowSpec, cells: Sequence[TableCell], runs_by_data: Mapping[s
         missing={data: cell.missing for data, cell in empty.items() if cell.missing},
         missing_configs={key: config for cell in empty.values() for key, config in cell.missing_configs.items()},
         reasons={data: row.reason(data) for data in empty if row.reason(data)},
-        runs={data: tuple(run["run"] for run in cell.runs) for data, cell in filled.items()},
+        runs={data: tuple(run.id for run in cell.runs) for data, cell in filled.items()},
         sizes={data: cell.size for data, cell in filled.items() if cell.size},
         note=row.note,
     )
@@ -117,17 +118,17 @@ def _epochs_text(runs_by_data: Mapping[str, CellRuns]) -> str:
     """The epochs trained on each dataset, averaged over the seeds: `18.0 on arts (at most 40 minutes)`."""
     texts = []
     for data, cell in runs_by_data.items():
-        trained = [run for run in cell.runs if run.get("fit")]
-        if trained:
-            mean = sum(run["fit"]["epochs"] for run in trained) / len(trained)
-            limits = sorted({run["max_minutes"] for run in trained if run["max_minutes"] is not None})
+        fits = [run.summary.fit for run in cell.runs if run.summary.fit]
+        if fits:
+            mean = sum(fit.epochs for fit in fits) / len(fits)
+            limits = sorted({run.spec.max_minutes for run in cell.runs if run.spec.max_minutes is not None})
             limit = f" (at most {' and '.join(f'{minutes:g}' for minutes in limits)} minutes)" if limits else ""
             texts.append(f"{mean:.1f} on {data}{limit}")
     return ", ".join(texts)
 
 
-def _is_under_trained(run: Summary) -> bool:
-    return bool(run.get("fit") and run["fit"]["under_trained"])
+def _is_under_trained(run: Run) -> bool:
+    return run.summary.fit is not None and run.summary.fit.under_trained
 
 
 def _build_statistics(spec: TableSpec, count_statistics: CountStatistics) -> Table:

@@ -9,8 +9,8 @@ import numpy as np
 
 from ...stats.comparison import Comparison, PairedTest, System, compare, intervals
 from ...stats.diversity_tests import DIVERSITY_METRICS
+from ...store.runs import Run
 from ..table_spec import NOT_REPORTED, RowSpec, TableSpec
-from .match_runs import Summary
 from .run_data import load_systems, system_value
 from .table import TableCell, TtrBound
 
@@ -22,7 +22,7 @@ class DatasetColumns:
     Attributes:
         spec: what the table shows.
         data: the dataset.
-        runs: label -> summaries of the row's runs, one per seed; only rows that have runs.
+        runs: label -> the row's runs, one per seed; only rows that have runs.
         systems: label -> the same runs as a system.
         reference: label of the row that the others are tested against; None for no tests.
         comparisons: label -> metric -> comparison with the reference.
@@ -31,7 +31,7 @@ class DatasetColumns:
 
     spec: TableSpec
     data: str
-    runs: dict[str, Sequence[Summary]]
+    runs: dict[str, Sequence[Run]]
     systems: dict[str, System]
     reference: str | None
     comparisons: dict[str, dict[str, Comparison]]
@@ -42,7 +42,7 @@ class DatasetColumns:
         cls,
         spec: TableSpec,
         data: str,
-        runs: Mapping[str, Sequence[Summary]],
+        runs: Mapping[str, Sequence[Run]],
         *,
         with_intervals: bool,
         test: PairedTest,
@@ -54,12 +54,12 @@ class DatasetColumns:
         Args:
             spec: what the table shows.
             data: the dataset.
-            runs: label -> summaries of the row's runs; empty where there are none.
+            runs: label -> the row's runs; empty where there are none.
             with_intervals, test, resamples, seed: see `build_table`.
         """
         present = {label: of_row for label, of_row in runs.items() if of_row}
-        with_rankings = any(metric in DIVERSITY_METRICS for metric in spec.metrics)
-        loaded = load_systems(list(present.items()), with_rankings=with_rankings) if present else []
+        with_codes = any(metric in DIVERSITY_METRICS for metric in spec.metrics)
+        loaded = load_systems(list(present.items()), with_codes=with_codes) if present else []
         systems = {system.label: system for system in loaded}
         reference = next((label for label in spec.reference if label in systems), None)
         comparisons, spans = {}, {}
@@ -78,8 +78,8 @@ class DatasetColumns:
 
     def ttr_bound(self) -> TtrBound | None:
         """The bound of TTR for systems that recommend the data's codes; None where there is no such system."""
-        slots = {label: runs[0]["slots"] for label, runs in self.runs.items()}
-        model_codes = {label: of_run["code"] for label, of_run in slots.items() if "code" in of_run}
+        slots = {label: runs[0].summary.slots for label, runs in self.runs.items()}
+        model_codes = {label: of_run.code for label, of_run in slots.items() if of_run.are_the_models_own}
         data_slots = next((of_run for label, of_run in slots.items() if label not in model_codes), None)
         if data_slots is None:
             return None
@@ -88,8 +88,8 @@ class DatasetColumns:
             for label, system in self.systems.items()
             if system.counts is not None and label not in model_codes
         }
-        full_tokens = self.n_users * len(self.spec.seeds) * self.spec.setting("beam") * data_slots["sid"]
-        return TtrBound(data_slots["sid_codes"], full_tokens, tokens, model_codes)
+        full_tokens = self.n_users * len(self.spec.seeds) * self.spec.setting("beam") * data_slots.sid
+        return TtrBound(data_slots.sid_codes, full_tokens, tokens, model_codes)
 
     def value(self, label: str, metric: str) -> float | None:
         """The value of one cell: the mean over users, the statistic of all lists, or the mean over the seeds.
@@ -101,8 +101,9 @@ class DatasetColumns:
         value = system_value(self.systems[label], metric)
         if value is not None:
             return value
-        by_seed = [(run["metrics"] | run.get("search_error", {})).get(metric) for run in self.runs[label]]
-        return None if None in by_seed else float(np.mean(by_seed))
+        by_seed = [run.summary.values.get(metric) for run in self.runs[label]]
+        known = [value for value in by_seed if value is not None]
+        return float(np.mean(known)) if len(known) == len(by_seed) else None
 
     def values(self, metric: str) -> list[float | None]:
         """One column, in the order of the rows."""

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal
 
 from ...errors import UsageError
 from ...experiment.config import AUTO, ExperimentConfig
-from ...io.hashing import to_jsonable
 from ...plugins import options, registry
-from ...store.run_spec import EXTERNAL, RunSpec
+from ...store.run_spec import EXTERNAL, DecoderSpec, ModelSpec
+from ...store.runs import Run
 from ..table_spec import RowSpec, TableSpec
-
-Summary = dict[str, Any]
-"""The summary of a stored run, as `store.runs.find_runs` yields it."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +26,7 @@ class CellRuns:
         size: size of the runs, or the one that was looked for ('' where the model has none, or there is no run of it).
     """
 
-    runs: tuple[Summary, ...]
+    runs: tuple[Run, ...]
     size: str
     missing: tuple[str, ...] = ()
     missing_configs: Mapping[str, ExperimentConfig] = field(default_factory=dict)
@@ -44,9 +41,9 @@ class RunMatcher:
     longest counts, unless the head fixes the limit.
     """
 
-    def __init__(self, spec: TableSpec, runs: Iterable[Summary]) -> None:
+    def __init__(self, spec: TableSpec, runs: Iterable[Run]) -> None:
         self._spec = spec
-        runs = [run for run in runs if run["seed"] in spec.seeds]
+        runs = [run for run in runs if run.spec.seed in spec.seeds]
         self._matches = {
             (row.label, data): [run for run in runs if _matches(run, spec, row, data)]
             for row in spec.rows
@@ -61,10 +58,10 @@ class RunMatcher:
             UsageError: two runs match one seed and nothing in the table tells them apart.
         """
         size = self._size(row, data)
-        runs = [run for run in self._matches[row.label, data] if run["size"] == size]
+        runs = [run for run in self._matches[row.label, data] if run.spec.model.size == size]
         if self._spec.setting("categories", row) is None:
             runs = _with_default_categories(runs)
-        by_seed = {seed: _longest_trained([run for run in runs if run["seed"] == seed]) for seed in self._spec.seeds}
+        by_seed = {seed: _longest_trained([run for run in runs if run.spec.seed == seed]) for seed in self._spec.seeds}
         for matches in by_seed.values():
             if len(matches) > 1:
                 raise UsageError(_conflict(row, matches))
@@ -87,7 +84,7 @@ class RunMatcher:
             return str(size)
         same_model = [other for other in self._spec.rows if options.parse(other.model)[0] == model]
         rows = [other for other in same_model if "size" not in other.settings]
-        present = {run["size"] for other in rows for run in self._matches[other.label, data]}
+        present = {run.spec.model.size for other in rows for run in self._matches[other.label, data]}
         return max(present, key=lambda size: sizes.index(size) if size in sizes else -1, default="")
 
 
@@ -96,7 +93,7 @@ def _sizes(model: str) -> tuple[str, ...]:
     return tuple(registry.load("model", model).sizes) if model in registry.names("model") else ()
 
 
-def _matches(run: Summary, spec: TableSpec, row: RowSpec, data: str) -> bool:
+def _matches(run: Run, spec: TableSpec, row: RowSpec, data: str) -> bool:
     """Whether a run matches a cell in everything but size and seed."""
     return (
         _same_data(run, data)
@@ -114,63 +111,61 @@ COMPARED_SETTINGS = tuple(
 """The settings that a run and a cell must have in common, by value; `checkpoint` is an option of the model."""
 
 
-def _same_setting(run: Summary, name: str, value: Any) -> bool:
+def _same_setting(run: Run, name: str, value: Any) -> bool:
     """Whether a run has this value of a setting; None leaves `categories` and `max_minutes` open."""
     if name == "users":  # those requested: fewer may be there, since data may have fewer or some can't be split
-        return "users_asked" in run and bool(run["users_asked"] == value)
+        return bool(run.summary.users_asked == value)
     if name == "categories":
-        return value in (None, run["categories"])
+        return value in (None, run.spec.categories)
     if name == "max_minutes":
-        return value is None or run.get("fit") is None or bool(run["max_minutes"] == value)
-    return bool(run.get(name, getattr(ExperimentConfig, name)) == value)
+        return value is None or run.summary.fit is None or run.spec.max_minutes == value
+    return bool(getattr(run.spec, name) == value)
 
 
-def _same_data(run: Summary, data: str) -> bool:
+def _same_data(run: Run, data: str) -> bool:
     """Whether a run is on this data: as its user named it, or, without options, by the name of the dataset."""
-    label, name, wanted = run["data"].lower(), run["spec"]["data"]["name"].lower(), data.lower()
+    label, name, wanted = run.summary.data.lower(), run.spec.data.name.lower(), data.lower()
     return label == wanted or (":" not in label and ":" not in wanted and name == wanted)
 
 
-def _same_plugin(run: Summary, kind: registry.Kind, text: str) -> bool:
+def _same_plugin(run: Run, kind: Literal["model", "decoder"], text: str) -> bool:
     """Whether name and options are equal, with defaults and those of the size filled in.
 
     Names that are not registered are compared as they are written.
     """
     name, _ = options.parse(text)
     if name not in registry.names(kind):
-        return bool(run[kind] == text)
-    stored = run["spec"][kind]
-    if stored["name"] != name:
+        return bool(getattr(run.summary, kind) == text)
+    if getattr(run.spec, kind).name != name:
         return False
     _, instance = registry.make(kind, text)
-    if kind == "model":
-        if instance.sizes and run["size"] not in instance.sizes:
-            return False
-        instance = instance.with_size_defaults(run["size"])
-    stored_options = {key: value for key, value in stored["options"].items() if key != "files"}  # any version of files
-    return bool(stored_options == to_jsonable(options.as_dict(instance)))
+    if kind == "decoder":
+        return run.spec.decoder == DecoderSpec.of(name, instance)
+    size = run.spec.model.size
+    if instance.sizes and size not in instance.sizes:
+        return False
+    return replace(run.spec.model, files={}) == ModelSpec.of(name, instance, size)  # any version of the files
 
 
-def _with_default_categories(runs: Sequence[Summary]) -> list[Summary]:
+def _with_default_categories(runs: Sequence[Run]) -> list[Run]:
     """Those with the default of `mrbench run`: `generate` where the data has categories, else `none`."""
     for value in ("generate", "none"):
-        matches = [run for run in runs if run["categories"] == value]
+        matches = [run for run in runs if run.spec.categories == value]
         if matches:
             return matches
     return []
 
 
-def _longest_trained(runs: Sequence[Summary]) -> list[Summary]:
+def _longest_trained(runs: Sequence[Run]) -> list[Run]:
     """Those whose training had the longest time limit; no limit is the longest."""
-    limits = [math.inf if run["max_minutes"] is None else run["max_minutes"] for run in runs]
+    limits = [math.inf if run.spec.max_minutes is None else run.spec.max_minutes for run in runs]
     return [run for run, limit in zip(runs, limits, strict=True) if limit == max(limits)]
 
 
-def _conflict(row: RowSpec, runs: Sequence[Summary]) -> str:
-    # Specs of earlier versions have fewer keys; reading them fills in the defaults.
-    first, second = (RunSpec.from_dict(run["spec"]).as_dict() for run in runs[:2])
+def _conflict(row: RowSpec, runs: Sequence[Run]) -> str:
+    first, second = (run.spec.as_dict() for run in runs[:2])
     differing = [key for key in first if first[key] != second[key]]
     return (
-        f"two runs match the row '{row.label}': {runs[0]['path']} and {runs[1]['path']}, which differ in "
+        f"two runs match the row '{row.label}': {runs[0].path} and {runs[1].path}, which differ in "
         f"{', '.join(differing)}; move one out of the run store"
     )

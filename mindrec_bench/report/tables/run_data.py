@@ -4,30 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from ...errors import UsageError
+from ...metrics.accuracy import Columns
 from ...metrics.names import RANKING_METRICS
 from ...stats.comparison import System
 from ...stats.diversity_tests import DIVERSITY_METRICS, code_counts, diversity
-from ...store.runs import load_metrics, load_rankings
-
-SID_CODE = "a code of a semantic ID"
-"""What a code is for models that name items by the data's semantic IDs."""
+from ...store.runs import Run
 
 _SLOT_STRIDE = 1 << 32
 """A code and its slot are packed into the one number code + slot * stride."""
 
 
-def load_systems(cells: Sequence[tuple[str, Sequence[dict[str, Any]]]], *, with_rankings: bool) -> list[System]:
+def load_systems(cells: Sequence[tuple[str, Sequence[Run]]], *, with_codes: bool) -> list[System]:
     """Read the runs of several systems on one dataset.
 
     Args:
-        cells: for each system, its label and the summaries of its runs, one per seed.
-        with_rankings: read the rankings too, for Entropy and TTR. They are not read where the runs have different
-            semantic IDs, or only some models name items in codes of their own: then codes can't be compared.
+        cells: for each system, its label and its runs, one per seed.
+        with_codes: read the recommended codes too, for Entropy and TTR. They are not read where the runs have different
+            semantic IDs, where only some models name items in codes of their own, or where a compact run lacks them:
+            then codes can't be compared.
 
     Raises:
         UsageError: the runs have different users or different data.
@@ -36,7 +34,7 @@ def load_systems(cells: Sequence[tuple[str, Sequence[dict[str, Any]]]], *, with_
     all_runs = [run for _, runs in cells for run in runs]
     check_comparable(all_runs)
     systems = [_load_system(label, runs) for label, runs in cells]
-    if not with_rankings or not _have_same_codes(all_runs):
+    if not with_codes or not _have_same_codes(all_runs) or runs_without_codes(all_runs):
         return systems
     tokens = [_load_tokens(runs, system.users) for (_, runs), system in zip(cells, systems, strict=True)]
     vocabulary = np.unique(np.concatenate([np.unique(codes) for _, codes in tokens]))
@@ -57,7 +55,7 @@ def system_value(system: System, metric: str) -> float | None:
     return None
 
 
-def check_comparable(runs: Sequence[dict[str, Any]]) -> None:
+def check_comparable(runs: Sequence[Run]) -> None:
     """Refuse runs over different data or users; different semantic IDs of the same interactions are allowed.
 
     Raises:
@@ -65,46 +63,50 @@ def check_comparable(runs: Sequence[dict[str, Any]]) -> None:
     """
     for run in runs[1:]:
         first = runs[0]
-        interactions = (first.get("interactions"), run.get("interactions"))  # missing in runs of earlier versions
-        data = interactions if None not in interactions else (_fingerprint(first), _fingerprint(run))
         for what, a, b in (
-            ("data", *data),
-            ("split", first.get("split", "test"), run.get("split", "test")),
-            ("evaluated users", first["eval_users"] or first["users"], run["eval_users"] or run["users"]),
+            ("data", first.summary.interactions, run.summary.interactions),
+            ("split", first.spec.split, run.spec.split),
+            ("evaluated users", first.spec.evaluated_users, run.spec.evaluated_users),
         ):
             if a != b:
-                sides = (f"{r['run']} ({r['data']}, {r['eval_users'] or r['users']:,} users)" for r in (first, run))
+                sides = (f"{r.id} ({r.summary.data}, {r.spec.evaluated_users:,} users)" for r in (first, run))
                 raise UsageError(f"runs {' and '.join(sides)} can't be compared: they have different {what}")
 
 
-def code_kinds(runs: Sequence[dict[str, Any]]) -> dict[str, str]:
+def code_kinds(runs: Sequence[Run]) -> dict[str, str]:
     """Run id -> what one of its codes is; where these differ, Entropy and TTR can't be compared."""
-    return {run["run"]: run["slots"].get("code", SID_CODE) for run in runs}
+    return {run.id: run.summary.slots.code for run in runs}
 
 
-def _have_same_codes(runs: Sequence[dict[str, Any]]) -> bool:
-    return len({_fingerprint(run) for run in runs}) == 1 and len({*code_kinds(runs).values()}) == 1
+def runs_without_codes(runs: Sequence[Run]) -> list[str]:
+    """The ids of compact runs that were stored without their codes."""
+    return [run.id for run in runs if "codes" in run.summary.lacks]
 
 
-def _fingerprint(run: dict[str, Any]) -> str:
-    return str(run["spec"]["data"]["fingerprint"])
+def _have_same_codes(runs: Sequence[Run]) -> bool:
+    return len({run.spec.data.fingerprint for run in runs}) == 1 and len({*code_kinds(runs).values()}) == 1
 
 
-def _load_system(label: str, runs: Sequence[dict[str, Any]]) -> System:
-    tables = [load_metrics(run, ["user", *RANKING_METRICS]).sort_by("user") for run in runs]
-    users = tables[0]["user"].to_numpy()
-    for run, table in zip(runs, tables, strict=True):
-        if not np.array_equal(table["user"].to_numpy(), users):
-            raise UsageError(f"runs {runs[0]['run']} and {run['run']} can't be compared: they have different users")
-    values = {metric: np.mean([table[metric].to_numpy() for table in tables], axis=0) for metric in RANKING_METRICS}
+def _load_system(label: str, runs: Sequence[Run]) -> System:
+    by_run = [_sorted_by_user(run.per_user()) for run in runs]
+    users = by_run[0]["user"]
+    for run, columns in zip(runs, by_run, strict=True):
+        if not np.array_equal(columns["user"], users):
+            raise UsageError(f"runs {runs[0].id} and {run.id} can't be compared: they have different users")
+    values = {metric: np.mean([columns[metric] for columns in by_run], axis=0) for metric in RANKING_METRICS}
     return System(label, users, values, seeds=len(runs))
 
 
-def _load_tokens(runs: Sequence[dict[str, Any]], users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _sorted_by_user(columns: Columns) -> Columns:
+    order = np.argsort(columns["user"], kind="stable")
+    return {name: column[order] for name, column in columns.items()}
+
+
+def _load_tokens(runs: Sequence[Run], users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The recommended SID codes (tokens) in all lists of all runs.
 
     Args:
-        runs: summaries.
+        runs: the runs.
         users: the ids of all users, in rising order. Shape: (U,)
 
     Returns:
@@ -112,11 +114,9 @@ def _load_tokens(runs: Sequence[dict[str, Any]], users: np.ndarray) -> tuple[np.
     """
     owners, packed = [], []
     for run in runs:
-        table = load_rankings(run, ["user", "codes"])
-        sid = run["slots"]["sid"]
-        flat = table["codes"].combine_chunks().flatten().to_numpy().astype(np.int64)
-        codes = flat.reshape(len(table), -1)[:, -sid:] if len(table) else np.zeros((0, sid), dtype=np.int64)
-        real = codes.ravel() >= 0  # IDs of a model's own may end before the last slot
-        owners.append(np.repeat(np.searchsorted(users, table["user"].to_numpy()), sid)[real])
-        packed.append((codes + np.arange(sid) * _SLOT_STRIDE).ravel()[real])
+        counts = run.code_counts()
+        assert counts is not None  # see `load_systems`
+        user, slot, code, count = (column.to_numpy().astype(np.int64) for column in counts.columns)
+        owners.append(np.repeat(np.searchsorted(users, user), count))
+        packed.append(np.repeat(code + slot * _SLOT_STRIDE, count))
     return np.concatenate(owners), np.concatenate(packed)

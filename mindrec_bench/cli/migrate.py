@@ -1,0 +1,28 @@
+"""`mrbench migrate`: carry a run store of an earlier version over."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from .flags import data_dir_option, runs_option
+
+
+@click.command()
+@click.argument("source", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@runs_option
+@data_dir_option
+def migrate(source: Path, runs_dir: Path, data_dir: Path | None) -> None:
+    """Copy runs and fitted models that an earlier version stored, under the ids that they have today.
+
+    SOURCE is the run store of the earlier version; it stays as it is. Every file is checked first.
+    """
+    from ..interchange.migrate import migrate
+
+    done = migrate(source, runs_dir, data_dir=data_dir)
+    click.echo(f"{len(done.runs)} runs and {len(done.fits)} fitted models are in {runs_dir}")
+    for reason in done.left_out:
+        click.echo(f"left out: {reason}", err=True)
+    sys.exit(1 if done.left_out else 0)
