@@ -223,7 +223,10 @@ def _use_bf16(device: str, on_cpu: bool) -> bool:
 
 
 def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Matrices with weight decay; norms and biases without."""
+    """Matrices with weight decay; norms and biases without.
+
+    By shape and not by name, as transformers does it: the relative biases of a T5 are matrices, and decay.
+    """
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     return [
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
