@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from ..core.constraint import CatalogueConstraint
     from ..metrics.accuracy import Columns
 
-USERS_PER_SHARD = 512
-"""Users in one shard, which is what a killed run may lose."""
-
 
 @dataclass
 class Meter:

@@ -28,6 +28,9 @@ AUTO = "auto"
 MAX_SEED = 2**32 - 1
 """The largest seed that NumPy's legacy generator accepts; transformers seeds that one too."""
 
+USERS_PER_SHARD = 512
+"""Users in one shard, which is what a killed run may lose; batches do not cross shards."""
+
 Device = Literal["auto", "cpu", "cuda"]
 
 
@@ -96,7 +99,7 @@ class ExecutionOptions:
         Setting("Where data folders are.", default="$MRBENCH_DATA, else ./data, else the per-user cache"),
     ] = None
     device: Annotated[Device, Setting("Where to compute.")] = "auto"
-    batch_size: Annotated[int, Setting("Users decoded together, at most 512.")] = 128
+    batch_size: Annotated[int, Ge(1), Le(USERS_PER_SHARD), Setting("Users decoded together, at most 512.")] = 128
     devices: Annotated[
         int | None,
         Ge(1),

@@ -32,7 +32,7 @@ from .helpers import RUN, replaced
         (("--users", "many"), "'many' is neither a number nor 'all'"),
         (("--eval-users", "0"), "mrbench: --eval-users is 0"),
         (("--max-minutes", "-3"), "mrbench: --max-minutes is -3.0; it must be above 0"),
-        (("--batch-size", "0"), "mrbench: --batch-size is 0; it must be from 1 to 512"),
+        (("--batch-size", "0"), "mrbench: --batch-size is 0; it must be at least 1"),
         (("--seed", "-1"), "mrbench: --seed is -1; it must be at least 0"),
         (("--size", "tiny"), "mrbench: model 'markov' has no sizes; leave --size out"),
         (("--categories", "some"), "'some' is not one of 'none', 'history', 'generate', 'given'"),
