@@ -216,8 +216,8 @@ def _training_arguments(config: TrainingConfig, task: Task, checkpoints: Path) -
 
 def _use_bf16(device: str, on_cpu: bool) -> bool:
     """Whether to train under autocast to bf16."""
-    if device == "cuda":
-        return torch.cuda.is_bf16_supported()
+    if device != "cpu":  # the older ones of Apple's GPUs only emulate bf16
+        return device == "cuda" and torch.cuda.is_bf16_supported()
     capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
     return on_cpu and any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
 
