@@ -27,7 +27,7 @@ import numpy as np
 
 from mindrec_bench.core.code_space import CodeSpace
 from mindrec_bench.core.dataset import HISTORY, Dataset, Examples, Histories
-from mindrec_bench.experiment.batch_decoder import USERS_PER_SHARD
+from mindrec_bench.experiment.config import USERS_PER_SHARD
 from mindrec_bench.store.rankings import rankings_table
 from mindrec_bench.store.run_folder import RunFolder
 from mindrec_bench.store.run_spec import DataSpec, DecoderSpec, ModelSpec, RunSpec

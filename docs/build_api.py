@@ -18,6 +18,7 @@ MODULES = (
     "core.dataset",
     "core.code_space",
     "core.catalogue",
+    "core.devices",
     "core.lifting",
     "core.constraint",
     "core.random_bits",

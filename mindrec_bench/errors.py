@@ -6,7 +6,10 @@ The command line prints the message and exits with `exit_code`; it shows a trace
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class MrbenchError(Exception):
@@ -25,6 +28,24 @@ class DataError(MrbenchError):
     """Missing or broken data or weights (exit code 3)."""
 
     exit_code = 3
+
+
+def attempt_all(
+    things: Iterable[T], action: Callable[[T], object], on_failure: Callable[[T, MrbenchError], object]
+) -> int:
+    """Do something with each of several things; one that fails does not stop the others.
+
+    Returns:
+        The highest exit code of those that failed, or 0.
+    """
+    exit_code = 0
+    for thing in things:
+        try:
+            action(thing)
+        except MrbenchError as error:
+            on_failure(thing, error)
+            exit_code = max(exit_code, error.exit_code)
+    return exit_code
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

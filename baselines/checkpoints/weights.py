@@ -40,7 +40,7 @@ def empty_network(config: dict[str, Any]) -> PreTrainedModel:
 
 
 def dtype_on(device: str) -> torch.dtype:
-    """bf16 on a GPU, float32 on a CPU."""
+    """bf16 on CUDA, else float32: the older ones of Apple's GPUs only emulate bf16."""
     return torch.bfloat16 if device == "cuda" else torch.float32
 
 
@@ -54,12 +54,12 @@ def load_network(
 ) -> PreTrainedModel:
     """Load a checkpoint's network to a device; the machine's memory holds no more than one tensor at a time.
 
-    Weights are bf16 on a GPU and float32 on a CPU; the output head is float32 on both, because its scores are compared.
+    Weights are bf16 on CUDA, else float32; the output head is always float32, because its scores are compared.
 
     Args:
         checkpoint: its files.
         families: the model types that the backbone accepts.
-        device: `cpu` or `cuda`.
+        device: `cpu`, `cuda` or `mps`.
         in_8bit: keep the matrices of the blocks in 8 bits (bitsandbytes).
 
     Raises:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mindrec_bench.core.backbone import Backbone, FitReport, Task
 from mindrec_bench.core.code_space import Int
 from mindrec_bench.core.dataset import Histories
+from mindrec_bench.core.devices import search_device
 from mindrec_bench.core.protocols import Capability
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class UntrainedModel:
     Attributes:
         log_probs: from the items of the histories, -1 in the padding, to log p(item | history).
             Shape: (B, H) -> (B, N), float64
-        device: where contexts put the result.
+        device: of the run; contexts put the result on its `search_device`.
     """
 
     log_probs: Callable[[Int], Float]
@@ -62,7 +63,7 @@ class UntrainedContext:
         """log p(item | history), normalised over the catalogue, -inf where p = 0. Shape: (B, N), float64"""
         import torch
 
-        return torch.from_numpy(self.model.log_probs(self.histories.items)).to(self.model.device)
+        return torch.from_numpy(self.model.log_probs(self.histories.items)).to(search_device(self.model.device))
 
 
 def popularity(data: Dataset) -> Float:

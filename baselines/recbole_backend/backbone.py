@@ -115,7 +115,7 @@ class RecBoleBackbone(Backbone):
         with compat.patched_environment():
             data, network = self.new_network(task)
         weights.load_weights(folder, task, network)
-        return RecBoleModel(data, network.eval(), task.device)
+        return RecBoleModel(data, network.eval(), data.config["device"])
 
     def new_network(self, task: Task) -> tuple[RecBoleData, nn.Module]:
         """RecBole's data and an untrained network, inside `patched_environment()`; both depend on the task alone."""
@@ -137,12 +137,12 @@ class RecBoleModel:
     Attributes:
         data: RecBole's ids of users and items.
         network: in evaluation mode.
-        device: where the network is.
+        device: where RecBole has put the network; it knows no `mps`, and takes the CPU then.
     """
 
     data: RecBoleData
     network: Any
-    device: str
+    device: Any
 
     def begin(self, histories: Histories, slots: tuple[int, ...]) -> RecBoleContext:
         """The context of a batch of users; it does not depend on the slots."""

@@ -136,13 +136,13 @@ def make_config(model: str, settings: dict[str, Any], folder: Path, *, device: s
         model: its name in RecBole.
         settings: RecBole's settings.
         folder: a temporary folder, with the data files in `folder / DATASET_NAME`.
-        device: `cpu` or `cuda`.
+        device: `cpu`, `cuda` or `mps`, for which RecBole takes the CPU.
         seed: RecBole's `seed`.
     """
     from recbole.config import Config
     from recbole.utils import init_seed
 
-    on_gpu = device != "cpu"
+    on_gpu = device == "cuda"
     environment = {
         "gpu_id": os.environ.get("CUDA_VISIBLE_DEVICES", "0") if on_gpu else "",
         "use_gpu": on_gpu,

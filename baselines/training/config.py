@@ -20,7 +20,7 @@ class TrainingConfig:
         decay: the last fraction of training, however it ends, in which the learning rate falls to 0; below 1.
         eval_repeats: how often a validation example is evaluated, each time with different (fixed) noise.
         cpu_bf16: autocast to bf16 on a CPU that computes in it. Wide networks gain (`tiger` small: 1.4 times), narrow
-            ones do not. On a GPU all networks train under autocast to bf16.
+            ones do not. On CUDA all networks train under autocast to bf16.
     """
 
     lr: float

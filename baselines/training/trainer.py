@@ -216,14 +216,17 @@ def _training_arguments(config: TrainingConfig, task: Task, checkpoints: Path) -
 
 def _use_bf16(device: str, on_cpu: bool) -> bool:
     """Whether to train under autocast to bf16."""
-    if device == "cuda":
-        return torch.cuda.is_bf16_supported()
+    if device != "cpu":  # the older ones of Apple's GPUs only emulate bf16
+        return device == "cuda" and torch.cuda.is_bf16_supported()
     capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
     return on_cpu and any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
 
 
 def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Matrices with weight decay; norms and biases without."""
+    """Matrices with weight decay; norms and biases without.
+
+    By shape and not by name, as transformers does it: the relative biases of a T5 are matrices, and decay.
+    """
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     return [
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},

@@ -156,7 +156,7 @@ def _make_case(
     categories = experiment.categories(dataset)
     space = dataset.space(categories=categories != "none")
     batch_decoder = BatchDecoder(
-        model=adapt(model, experiment.backbone.capability, experiment.decoder.needs, space),
+        model=adapt(model, experiment.backbone.capability, experiment.decoder.needs, space, options.device),
         decoder=experiment.decoder,
         space=space,
         categories=categories,

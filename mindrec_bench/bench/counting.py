@@ -14,7 +14,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-MATRIX_SIDE = {"cpu": 1024, "cuda": 8192}
+MATRIX_SIDE = {"cpu": 1024, "mps": 4096, "cuda": 8192}
 """Rows and columns of the matrix product that measures a device: large enough to keep it busy."""
 
 
@@ -103,7 +103,7 @@ def _median_seconds(work: Callable[[], object], device: str, repeats: int) -> fl
     for _ in range(repeats + 1):
         start = time.perf_counter()
         work()
-        if device == "cuda":
-            torch.cuda.synchronize()
+        if device != "cpu":
+            torch.accelerator.synchronize()
         times.append(time.perf_counter() - start)
     return median(times[1:])

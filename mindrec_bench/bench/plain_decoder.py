@@ -56,6 +56,6 @@ class PlainDecoder:
         with torch.inference_mode():
             model: Any = case.loaded_model
             self.module.decode(model.network, case.examples.histories, case.decoder, case.batch_decoder.beam)
-        if case.batch_decoder.device == "cuda":
-            torch.cuda.synchronize()
+        if case.batch_decoder.device != "cpu":
+            torch.accelerator.synchronize()
         return time.perf_counter() - start

@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from ..errors import UsageError, did_you_mean
-from ..io.schema import parse_toml, read_toml_text
+from ..io.json_files import read_text
+from ..io.schema import parse_toml
 
 
 def _set_defaults(context: click.Context, option: click.Parameter, path: Path | None) -> None:
@@ -40,7 +41,7 @@ def read_config(path: Path, command: click.Command, hidden: str = "") -> dict[st
         UsageError: the file can't be read or is not valid TOML, or it has an unknown option, one option twice, or a
             value that the option does not accept.
     """
-    raw = parse_toml(read_toml_text(path, "the configuration"), f"the configuration {path}")
+    raw = parse_toml(read_text(path, "the configuration", UsageError), f"the configuration {path}")
     options = {_normalise(flag): option for option in command.params for flag in option.opts if flag.startswith("--")}
     options = {key: option for key, option in options.items() if option.name != hidden}
     values: dict[str, Any] = {}

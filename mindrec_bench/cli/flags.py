@@ -81,9 +81,6 @@ constrain_option = click.option(
 device_option = click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to compute."
 )
-batch_size_option = click.option(
-    "--batch-size", type=int, default=128, show_default=True, help="Users decoded together, at most 512."
-)
 no_wait_option = click.option("--no-wait", is_flag=True, help="Exit at once if another process computes this run.")
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress, no notices.")
 test_option = click.option(

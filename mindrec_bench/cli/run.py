@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from ..errors import MrbenchError
+from ..errors import MrbenchError, attempt_all
 from ..experiment.config import ExecutionOptions, ExperimentConfig, make_config
 from .config_file import config_option
 from .config_options import config_options, split_options
@@ -47,16 +47,16 @@ def run(dry_run: bool, show_prompt: int | None, as_json: bool, **flags: Any) -> 
     if len(configs) == 1:
         show(configs[0], options, show_prompt, as_json)
         return
-    exit_code = 0
-    for number, config in enumerate(configs):
+
+    def show_one(number: int) -> None:
         if number and not as_json:
             click.echo()
-        try:
-            show(config, options, show_prompt, as_json)
-        except MrbenchError as error:
-            click.echo(f"mrbench: {config.command()}: {error}", err=True)
-            exit_code = max(exit_code, error.exit_code)
-    sys.exit(exit_code)
+        show(configs[number], options, show_prompt, as_json)
+
+    def print_failure(number: int, error: MrbenchError) -> None:
+        click.echo(f"mrbench: {configs[number].command()}: {error}", err=True)
+
+    sys.exit(attempt_all(range(len(configs)), show_one, print_failure))
 
 
 def _combinations(values: dict[str, Any]) -> Iterator[ExperimentConfig]:

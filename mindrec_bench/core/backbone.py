@@ -27,7 +27,7 @@ class Task:
         space: the slots; without category slots where categories are not used.
         size: `tiny`, `small`, ...; "" for backbones without sizes.
         seed: for everything random in training.
-        device: `cpu` or `cuda`; where several processes share a run, `cuda` is the GPU of this process.
+        device: `cpu`, `cuda` or `mps`; where several processes share a run, `cuda` is the GPU of this process.
         max_minutes: time limit of the training, or None.
         quiet: show no progress bar.
         notify: prints one line of progress to stderr.
@@ -110,7 +110,7 @@ class Backbone(ABC):
 
         Args:
             simulation: whether the data is simulated.
-            device: `cpu` or `cuda`.
+            device: `cpu`, `cuda` or `mps`.
         """
         if simulation:
             return self.sizes[0], "the smallest, for a simulation"

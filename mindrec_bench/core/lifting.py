@@ -17,6 +17,7 @@ from torch import Tensor
 
 from .code_space import MASK, CodeSpace
 from .dataset import Histories
+from .devices import CrossDeviceModel, search_device
 from .posting_lists import PostingLists, concatenate_ranges
 from .protocols import Capability, DenoiserContext, ItemsContext, Model
 
@@ -24,7 +25,9 @@ _CHUNK_SIZE = 2**20
 """Users times items looked up at a time: bounds the memory, and is fastest while it fits the caches."""
 
 
-def adapt(model: Model, capability: Capability, needs: Capability, space: CodeSpace) -> Model:
+def adapt(
+    model: Model, capability: Capability, needs: Capability, space: CodeSpace, device: str = "cpu"
+) -> Model:
     """A model whose contexts answer what a decoder needs; the model itself where they already do.
 
     Args:
@@ -32,7 +35,10 @@ def adapt(model: Model, capability: Capability, needs: Capability, space: CodeSp
         capability: what the backbone's contexts answer; it must fit `needs` (`registry.check_pair`).
         needs: what the decoder asks for.
         space: the slots of the next item.
+        device: where the network is.
     """
+    if capability != "items" and device != search_device(device):
+        model = CrossDeviceModel(model, device, search_device(device))
     if capability == "items" and needs != "items":
         model = ItemsAsDenoiser(model, space)
     if capability != "causal" and needs == "causal":

@@ -70,7 +70,7 @@ def timed_section(name: str) -> Iterator[None]:
 
 @contextmanager
 def time_sections(device: str) -> Iterator[SectionTimer]:
-    """Time the sections of the block; read the timer after it. `device`: `cpu` or `cuda`."""
+    """Time the sections of the block; read the timer after it. `device`: `cpu`, `cuda` or `mps`."""
     timer = SectionTimer(device)
     token = _TIMER.set(timer)
     try:

@@ -20,10 +20,10 @@ _STATUS_FILE, _RESET_FILE = Path("/proc/self/status"), Path("/proc/self/clear_re
 
 
 def pick_device(device: str) -> str:
-    """`cpu` or `cuda`; `auto` is `cuda` where there is a CUDA device.
+    """`cpu`, `cuda` or `mps`; `auto` is `cuda` where there is a CUDA device, else `cpu`.
 
     Raises:
-        UsageError: the device is `cuda` and there is none.
+        UsageError: the device is `cuda` or `mps` and there is none.
     """
     import torch
 
@@ -31,20 +31,25 @@ def pick_device(device: str) -> str:
         return "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device is cuda, but torch finds no CUDA device; use --device cpu")
+    if device == "mps" and not torch.backends.mps.is_available():
+        raise UsageError("--device is mps, but torch finds no GPU of Apple; use --device cpu")
     return device
 
 
 def check_devices(device: str, processes: int) -> None:
-    """Refuse more processes on this machine than it has GPUs; a CPU takes any number.
+    """Refuse more processes on this machine than it has GPUs, of which a Mac has one; a CPU takes any number.
 
     Raises:
         UsageError: there are too few GPUs.
     """
     import torch
 
-    if device == "cuda" and processes > torch.cuda.device_count():
+    if device == "cpu":
+        return
+    gpus = torch.cuda.device_count() if device == "cuda" else 1
+    if processes > gpus:
         raise UsageError(
-            f"{processes} processes need one GPU each, and this machine has {torch.cuda.device_count()}; lower "
+            f"{processes} processes need one GPU each, and this machine has {gpus}; lower "
             "--devices (and --train-devices, for training), or use --device cpu"
         )
 
@@ -55,11 +60,21 @@ def environment(device: str) -> dict[str, Any]:
 
     return {
         "device": device,
-        "device_name": torch.cuda.get_device_name() if device == "cuda" else platform.processor() or platform.machine(),
+        "device_name": _device_name(device),
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "versions": {package: package_version(package) for package in PACKAGES},
     }
+
+
+def _device_name(device: str) -> str:
+    import torch
+
+    if device == "cuda":
+        return torch.cuda.get_device_name()
+    if device == "mps" and hasattr(torch.backends.mps, "get_name"):  # older torch has no name for it
+        return torch.backends.mps.get_name()
+    return platform.processor() or platform.machine()
 
 
 def package_version(package: str) -> str | None:
@@ -77,16 +92,28 @@ def reset_peak_memory(device: str) -> None:
 
         torch.cuda.reset_peak_memory_stats()
         return
+    if device == "mps":
+        import torch
+
+        torch.mps.empty_cache()  # what the driver has given grows until then
+        return
     with suppress(OSError):  # the peak is then that of the process since its start
         _RESET_FILE.write_text("5")
 
 
 def peak_bytes(device: str) -> int:
-    """The most memory this process has used since `reset_peak_memory`: of the GPU on `cuda`, else of the machine."""
+    """The most memory this process has used since `reset_peak_memory`: of a GPU if it has one, else of the machine.
+
+    On `mps` torch keeps no peak; it is what the driver has given so far, with what torch caches.
+    """
     if device == "cuda":
         import torch
 
         return torch.cuda.max_memory_allocated()
+    if device == "mps":
+        import torch
+
+        return torch.mps.driver_allocated_memory()
     if _STATUS_FILE.is_file():
         status = dict(line.split(":", 1) for line in _STATUS_FILE.read_text().splitlines())
         return int(status["VmHWM"].split()[0]) * 1024

@@ -1,35 +1,26 @@
-"""Out of memory: how it is recognised, how memory is freed, and what to advise when training runs out of it."""
+"""Out of memory: how it is recognised, and what to advise when training runs out of it."""
 
 from __future__ import annotations
 
 import dataclasses
-import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..core.backbone import Backbone
 from ..errors import MrbenchError
 
-MESSAGES = ("out of memory", "not enough memory", "can't allocate memory", "alloc_failed")
-"""Parts of the messages of errors without a class of their own: the CPU allocator's by system, CUDA's and cuBLAS's."""
+MESSAGES = ("out of memory", "not enough memory", "alloc_failed")
+"""What accelerate does not recognise: other wordings of CUDA's errors, the CPU allocator's on Windows, cuBLAS's."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that the CPU or a GPU is out of memory."""
-    import torch
+    from accelerate.utils.memory import should_reduce_batch_size
 
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(message in str(error).lower() for message in MESSAGES)
-
-
-def release_memory(device: str) -> None:
-    """Free unreferenced memory. Call it after the error has been handled: its traceback keeps tensors alive."""
-    gc.collect()
-    if device == "cuda":
-        import torch
-
-        torch.cuda.empty_cache()
+    if not isinstance(error, RuntimeError):
+        return isinstance(error, MemoryError)
+    text = str(error)  # accelerate asks for an error with one argument, a text
+    return should_reduce_batch_size(RuntimeError(text)) or any(message in text.lower() for message in MESSAGES)
 
 
 @contextmanager

@@ -27,6 +27,8 @@ VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
 class ProcessInfo:
     """Which of the processes that share a run this one is.
 
+    `accelerate.PartialState` is not used: making it starts torch.distributed, and rank 0 of several may train alone.
+
     Attributes:
         rank: from 0; the process with rank 0 writes everything that is written once.
         size: the number of processes.

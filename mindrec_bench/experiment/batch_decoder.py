@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..core.code_space import MASK, Categories, CodeSpace, Int
 from ..core.dataset import Examples
+from ..core.devices import search_device
 from ..core.protocols import Canvas, Constrain, Decoder, Model, Ranking
 from ..core.timing import timed_section
 from ..store.rankings import rankings_table
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from ..core.catalogue import CatalogueIndex
     from ..core.constraint import CatalogueConstraint
     from ..metrics.accuracy import Columns
-
-USERS_PER_SHARD = 512
-"""Users in one shard, which is what a killed run may lose."""
 
 
 @dataclass
@@ -76,7 +74,7 @@ class BatchDecoder:
         item_ids: the item id in the files of each item index.
         beam: results per user.
         seed: the run's seed.
-        device: where canvases are made.
+        device: where the network is; canvases are on its `search_device`.
         batch_size: users decoded together.
         constrain: `catalogue` allows only codes that keep an item reachable.
         unique_codes: no two items have the same codes, so the rows of any decoder can name the item.
@@ -107,7 +105,7 @@ class BatchDecoder:
     def _catalogue(self) -> Tensor:
         import torch
 
-        return torch.as_tensor(self.space.item_codes[:, list(self.slots)], device=self.device)
+        return torch.as_tensor(self.space.item_codes[:, list(self.slots)], device=search_device(self.device))
 
     @cached_property
     def _index(self) -> CatalogueIndex:
@@ -174,11 +172,11 @@ class BatchDecoder:
             n_categories = self.space.n_categories
             start[:, :n_categories] = self.space.item_codes[batch.targets, :n_categories]
         return Canvas(
-            start=torch.as_tensor(start, device=self.device),
+            start=torch.as_tensor(start, device=search_device(self.device)),
             sizes=self.space.canvas_sizes(self.slots),
             n_categories=self.space.n_categories if len(self.slots) == self.space.n_slots else 0,
             items=self._catalogue,
-            users=torch.as_tensor(batch.histories.users, device=self.device),
+            users=torch.as_tensor(batch.histories.users, device=search_device(self.device)),
             seed=self.seed,
             constraint=self._constraint,
         )

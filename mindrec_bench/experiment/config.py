@@ -24,7 +24,10 @@ DEFAULT_USERS = 5000
 AUTO = "auto"
 """The size that lets the model choose one."""
 
-Device = Literal["auto", "cpu", "cuda"]
+USERS_PER_SHARD = 512
+"""Users in one shard, which is what a killed run may lose; batches do not cross shards."""
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
 
 
 @dataclass(frozen=True)
@@ -74,8 +77,8 @@ class ExecutionOptions:
         Path | None,
         Setting("Where data folders are.", default="$MRBENCH_DATA, else ./data, else the per-user cache"),
     ] = None
-    device: Annotated[Device, Setting("Where to compute.")] = "auto"
-    batch_size: Annotated[int, Setting("Users decoded together, at most 512.")] = 128
+    device: Annotated[Device, Setting("Where to compute; auto: cuda if there is a GPU, else cpu, never mps.")] = "auto"
+    batch_size: Annotated[int, Ge(1), Le(USERS_PER_SHARD), Setting("Users decoded together, at most 512.")] = 128
     devices: Annotated[
         int | None,
         Ge(1),

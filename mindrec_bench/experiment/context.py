@@ -38,7 +38,7 @@ class RunContext:
         options: how it is executed.
         dataset: its data.
         spec: what the run is.
-        device: `cpu` or `cuda`.
+        device: `cpu`, `cuda` or `mps`.
     """
 
     resolved: ResolvedExperiment
@@ -145,7 +145,7 @@ class RunContext:
             model = ExcludeHistory(model)
         space = self.space if model_codes is None else model_codes.space
         batch_decoder = BatchDecoder(
-            model=adapt(model, self.backbone.capability, decoder.needs, space),
+            model=adapt(model, self.backbone.capability, decoder.needs, space, self.device),
             decoder=decoder,
             space=space,
             categories=self.spec.categories,

@@ -71,6 +71,8 @@ def _devices() -> list[Diagnostic]:
     threads = torch.get_num_threads()
     words = f"{os.cpu_count()} cores, {memory:.0f} GiB, torch uses {threads} thread{'s' if threads > 1 else ''}"
     lines = [Diagnostic("devices", "cpu", True, words)]
+    if torch.backends.mps.is_available():
+        lines.append(Diagnostic("devices", "mps", True, "Apple's GPU, used only where --device mps asks for it"))
     if not torch.cuda.is_available():
         build = f"torch is built for CUDA {torch.version.cuda}" if torch.version.cuda else "torch is built without CUDA"
         return [*lines, Diagnostic("devices", "cuda", False, f"no GPU found; {build}")]

@@ -25,14 +25,10 @@ from ..io.schema import validate_keys
 from ..plugins import registry
 from ..store.runs import Run
 from ..store.shards import Shard
-from .batch_decoder import USERS_PER_SHARD
-from .config import ExecutionOptions, ExperimentConfig, flag_name, make_config
+from .config import USERS_PER_SHARD, ExecutionOptions, ExperimentConfig, flag_name, make_config
 from .context import RunContext
 
 T = TypeVar("T")
-
-MAX_BATCH_SIZE = USERS_PER_SHARD
-"""Batches do not cross shards."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,15 +151,14 @@ def resolve_processes(
 
     Args:
         config: of the experiment.
-        options: their batch size is checked too.
+        options: their numbers are checked too.
         process: which of torchrun's processes this one is, or None.
 
     Raises:
         UsageError: the options are impossible.
     """
-    if not 1 <= options.batch_size <= MAX_BATCH_SIZE:
-        raise UsageError(f"--batch-size is {options.batch_size}; it must be from 1 to {MAX_BATCH_SIZE}")
-    validate_keys({"devices": options.devices}, ExecutionOptions, "the options", label=flag_name)
+    numbers = {"batch_size": options.batch_size, "devices": options.devices}
+    validate_keys(numbers, ExecutionOptions, "the options", label=flag_name)
     devices = options.devices or (process.size if process else 1)
     if process is not None and devices != process.size:
         raise UsageError(f"--devices is {devices}, and torchrun started {process.size} processes; leave it out")

@@ -7,21 +7,27 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError
+from ..errors import DataError, MrbenchError
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, what: str = "", error_class: type[MrbenchError] = DataError) -> str:
     """Return the content of a UTF-8 file.
 
+    Args:
+        path: the file.
+        what: what messages call it, before its path: `the sweep`.
+        error_class: of the errors.
+
     Raises:
-        DataError: the file can't be read, or is not valid UTF-8.
+        DataError: the file can't be read, or is not valid UTF-8; or another error, if `error_class` says so.
     """
+    name = f"{what} {path}".strip()
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+        raise error_class(f"{name} is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
     except OSError as error:
-        raise DataError(f"{path} can't be read ({error.strerror}); check the path and its permissions") from error
+        raise error_class(f"{name} can't be read ({error.strerror}); check the path and its permissions") from error
 
 
 def read_object(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""TOML files, and the check of values against the annotated fields of a dataclass."""
+"""TOML texts, and the check of values against the annotated fields of a dataclass."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import tomllib
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from ..errors import UsageError, did_you_mean
@@ -35,24 +34,6 @@ class Setting:
     none: str = ""
     flag: str = ""
     default: str = ""
-
-
-def read_toml_text(path: Path, what: str) -> str:
-    """The text of a TOML file, not yet parsed.
-
-    Args:
-        path: the file.
-        what: what messages call it: `the sweep`.
-
-    Raises:
-        UsageError: it can't be read, or is not UTF-8.
-    """
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{what} {path} can't be read ({error.strerror}); check the path") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{what} {path} is not valid TOML, which is UTF-8: {error}") from error
 
 
 def parse_toml(text: str, where: str) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from typing import Any
 
 from ..errors import UsageError, did_you_mean
 from ..experiment.config import ExperimentConfig
-from ..io.schema import parse_toml, read_toml_text, require_choice, validate_keys
+from ..io.json_files import read_text
+from ..io.schema import parse_toml, require_choice, validate_keys
 from ..plugins import options, registry
 from ..store.run_spec import EXTERNAL
 from .table_spec import FINDINGS, METRICS_BY_KIND, NOT_REPORTED, SETTINGS, TIMINGS, RowSpec, TableSpec
@@ -36,7 +37,7 @@ def load_table_spec(name: str) -> TableSpec:
         path = Path(name)
         if not path.is_file():
             raise UsageError(f"no table file {path}; give a path that exists, or one of {', '.join(known)}")
-        return parse_table_spec(read_toml_text(path, "the table"), path.stem, str(path))
+        return parse_table_spec(read_text(path, "the table", UsageError), path.stem, str(path))
     if name not in known:
         raise UsageError(
             f"unknown table '{name}'{did_you_mean(name, known)}; known: {', '.join(known)}, or the path of a .toml file"

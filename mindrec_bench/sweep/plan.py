@@ -28,7 +28,8 @@ from typing import Any
 from ..errors import UsageError
 from ..experiment.config import ExperimentConfig, make_config
 from ..experiment.resolve import resolve_config
-from ..io.schema import parse_toml, read_toml_text, require_choice
+from ..io.json_files import read_text
+from ..io.schema import parse_toml, require_choice
 from ..metrics.names import CORPUS_METRICS, RANKING_METRICS
 
 DEFAULT_METRIC = "ndcg@10"
@@ -85,7 +86,7 @@ def read_sweep(path: Path, data_dir: Path | None = None) -> SweepPlan:
     Raises:
         UsageError: the file can't be read, has an unknown key or a wrong value, or one of its runs is impossible.
     """
-    raw = parse_toml(read_toml_text(path, "the sweep"), f"the sweep {path}")
+    raw = parse_toml(read_text(path, "the sweep", UsageError), f"the sweep {path}")
     for key in raw:
         require_choice(key, ("choose", "run", "grid"), "key", str(path))
     metric = raw.get("choose", DEFAULT_METRIC)

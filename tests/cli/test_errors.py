@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from mindrec_bench.experiment.batch_decoder import BatchDecoder
 from mindrec_bench.io.locks import folder_lock
@@ -32,7 +33,7 @@ from .helpers import RUN, replaced
         (("--users", "many"), "'many' is neither a number nor 'all'"),
         (("--eval-users", "0"), "mrbench: --eval-users is 0"),
         (("--max-minutes", "-3"), "mrbench: --max-minutes is -3.0; it must be above 0"),
-        (("--batch-size", "0"), "mrbench: --batch-size is 0; it must be from 1 to 512"),
+        (("--batch-size", "0"), "mrbench: --batch-size is 0; it must be at least 1"),
         (("--seed", "-1"), "mrbench: --seed is -1; it must be at least 0"),
         (("--size", "tiny"), "mrbench: model 'markov' has no sizes; leave --size out"),
         (("--categories", "some"), "'some' is not one of 'none', 'history', 'generate', 'given'"),
@@ -109,6 +110,15 @@ def test_a_valid_data_folder_can_be_run(call, shop):
     summary = json.loads(call("run", "-m", "pop", "-d", "rank-items", "--data", shop(), "--json")[1])
     assert (summary["users"], summary["categories"], summary["metrics"]["valid"]) == (2, "none", 1.0)
     assert "optimum" not in summary
+
+
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+def test_a_missing_gpu_ends_with_2(call, monkeypatch, device):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    code, out, err = call(*RUN, "--device", device)
+    assert (code, out) == (2, "")
+    assert f"mrbench: --device is {device}, but torch finds no " in err
 
 
 def test_missing_data_ends_with_3(call, monkeypatch):

@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 
-from mindrec_bench.distributed.devices import PACKAGES, environment, peak_bytes, pick_device
+from mindrec_bench.distributed.devices import PACKAGES, check_devices, environment, peak_bytes, pick_device
 from mindrec_bench.errors import UsageError
 
 
@@ -30,6 +30,25 @@ def test_missing_gpu_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UsageError, match="--device is cuda, but torch finds no CUDA device; use --device cpu"):
         pick_device("cuda")
+
+
+@pytest.mark.parametrize("has_gpu", [True, False])
+def test_gpus_of_apple_are_used_only_by_name(monkeypatch, has_gpu):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: has_gpu)
+    assert pick_device("auto") == "cpu"
+    if has_gpu:
+        assert pick_device("mps") == "mps"
+        return
+    with pytest.raises(UsageError, match="--device is mps, but torch finds no GPU of Apple; use --device cpu"):
+        pick_device("mps")
+
+
+def test_a_mac_has_one_gpu():
+    check_devices("mps", 1)
+    check_devices("cpu", 8)
+    with pytest.raises(UsageError, match="2 processes need one GPU each, and this machine has 1"):
+        check_devices("mps", 2)
 
 
 def test_environment_is_json_and_has_versions():

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mindrec_bench.errors import DataError
-from mindrec_bench.io.json_files import read_object
+from mindrec_bench.errors import DataError, UsageError
+from mindrec_bench.io.json_files import read_object, read_text
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,14 @@ def test_broken_files(tmp_path: Path, content: bytes, message: str) -> None:
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"absent\.json can't be read \(No such file"):
         read_object(tmp_path / "absent.json")
+
+
+def test_errors_of_another_kind_that_name_what_the_file_is(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"^the sweep .*absent\.toml can't be read \(No such file"):
+        read_text(tmp_path / "absent.toml", "the sweep", UsageError)
+    (tmp_path / "latin.toml").write_bytes(b'title = "\xe9"')
+    with pytest.raises(UsageError, match=r"^the sweep .*latin\.toml is not UTF-8 text \(byte 9\); save it as UTF-8$"):
+        read_text(tmp_path / "latin.toml", "the sweep", UsageError)
 
 
 def test_file_order_and_byte_order_mark(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from annotated_types import Ge, Gt, Le
 
 from mindrec_bench.errors import UsageError
-from mindrec_bench.io.schema import Setting, parse_toml, read_toml_text, require_choice, validate_keys
+from mindrec_bench.io.schema import Setting, parse_toml, require_choice, validate_keys
 
 
 @dataclass
@@ -88,11 +88,3 @@ def test_an_unknown_choice_is_refused():
         UsageError, match=r"^unknown kind 'tabel' in x.toml \(did you mean 'table'\?\); known: table, f"
     ):
         require_choice("tabel", ["table", "figure"], "kind", "x.toml")
-
-
-def test_files_that_cannot_be_read(tmp_path):
-    with pytest.raises(UsageError, match=r"the sweep .*absent.toml can't be read \(No such file"):
-        read_toml_text(tmp_path / "absent.toml", "the sweep")
-    (tmp_path / "latin.toml").write_bytes(b'title = "\xe9"')
-    with pytest.raises(UsageError, match=r"the sweep .*latin.toml is not valid TOML, which is UTF-8"):
-        read_toml_text(tmp_path / "latin.toml", "the sweep")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...errors import MrbenchError
+from ...errors import MrbenchError, attempt_all
 from ...experiment.config import ExecutionOptions, ExperimentConfig
 from ...experiment.run import run_experiment
 from .table import Table
@@ -27,12 +27,12 @@ def make_missing_runs(tables: Sequence[Table], execution: ExecutionOptions) -> i
         for row in table.rows:
             configs |= row.missing_configs
     failures: dict[str, MrbenchError] = {}
-    for command, config in configs.items():
+
+    def make(command: str) -> None:
         execution.notify(command)
-        try:
-            run_experiment(config, execution)
-        except MrbenchError as error:
-            failures[command] = error
+        run_experiment(configs[command], execution)
+
+    exit_code = attempt_all(configs, make, failures.__setitem__)
     for command, failure in failures.items():
         execution.notify(f"failed: {command}: {failure}")
-    return max((failure.exit_code for failure in failures.values()), default=0)
+    return exit_code
