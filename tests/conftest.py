@@ -64,7 +64,7 @@ def call(tmp_path, monkeypatch, capsys):
 def run_spec() -> RunSpec:
     """The spec of a run with categories."""
     return RunSpec(
-        data=DataSpec("Arts", "arts", "0123abcd", 5000),
+        data=DataSpec("Arts", "0123abcd", 5000),
         model=ModelSpec("llada", {"p_mask": 0.6, "shuffle": True}, "tiny"),
         decoder=DecoderSpec("dbs-penalty", {"normalise": "all"}),
         categories="generate",

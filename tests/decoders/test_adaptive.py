@@ -103,8 +103,3 @@ def test_options_are_closed(spec, message):
 def test_two_ways_to_score_are_refused():
     with pytest.raises(UsageError, match="rescore and reverse=yes are two ways to score"):
         registry.make("decoder", "adaptive:rescore=2,reverse=yes")
-
-
-def test_an_option_added_later_changes_no_identity():
-    assert options.as_dict(Adaptive()) == {"order": "entropy", "rescore": 0, "normalise": "vocabulary"}
-    assert options.as_dict(Adaptive(reverse=True))["reverse"] is True

@@ -11,7 +11,7 @@ from mindrec_bench.data.sources import describe_data
 from mindrec_bench.errors import UsageError
 from mindrec_bench.plugins import registry
 from mindrec_bench.plugins.description import Option, describe, options_of
-from mindrec_bench.plugins.options import LATER, build, option
+from mindrec_bench.plugins.options import build, option
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Derived(Base):
     rate: float | None = option(None, help="as usual.")
     mode: Literal["fast", 2, True] = option("fast", help="as usual.")
     depth: int = 3
-    factor: float = field(default=0.5, metadata={**LATER, "help": "a plain field."})
+    factor: float = field(default=0.5, metadata={"help": "a plain field."})
     names: str = field(default_factory=lambda: "none at all")
     on: bool = False
     odd: tuple[int, ...] = ()

@@ -139,34 +139,23 @@ def test_as_dict_includes_defaults():
 
 
 @dataclass(frozen=True)
-class Grown:
-    old: int = 1
-    new: str = field(default="a", metadata=options.LATER)
-    answers: int = field(default=0, metadata=options.INFERENCE_ONLY)
+class Fitted:
+    model: str = options.option(help="which model.")
+    layers: int = options.option(2, help="of the network.")
+    refresh: int = options.option(0, help="changes the inference.", inference_only=True)
 
 
-@dataclass(frozen=True)
-class GrownByOption:
-    """The same fields, declared with `option`."""
+def test_changed_options_are_those_without_default_and_those_with_another_value():
+    instance = Fitted("x", refresh=3)
+    defaults = options.with_defaults(instance)
+    assert defaults == Fitted("x")
+    assert options.changed(instance, defaults) == {"model": "x", "refresh": 3}
+    assert options.changed(defaults, defaults) == {"model": "x"}
 
-    old: int = options.option(1, help="there from the start.")
-    new: str = options.option("a", help="added later.", later=True)
-    answers: int = options.option(0, help="changes the inference.", inference_only=True)
 
-
-@pytest.mark.parametrize("cls", [Grown, GrownByOption])
-@pytest.mark.parametrize(
-    ("values", "identity", "inference_options"),
-    [
-        ({}, {"old": 1}, ()),
-        ({"new": "b"}, {"old": 1, "new": "b"}, ()),
-        ({"old": 2, "answers": 3}, {"old": 2, "answers": 3}, ("answers",)),
-    ],
-)
-def test_later_options_keep_earlier_identities(cls, values, identity, inference_options):
-    instance = cls(**values)
-    assert options.as_dict(instance) == identity
-    assert options.inference_options(instance) == inference_options
+@pytest.mark.parametrize(("name", "expected"), [("refresh", True), ("layers", False), ("none", False)])
+def test_inference_only_options_are_marked(name, expected):
+    assert options.is_inference_only(Fitted("x"), name) == expected
 
 
 @pytest.mark.parametrize(
@@ -192,14 +181,6 @@ def test_label_of_none_where_that_is_not_the_default():
     assert options.build(Limited, *options.parse(label)) == Limited(limit=None)
 
 
-def test_option_keeps_the_metadata_of_plain_fields():
-    for plain, declared in zip(fields(Grown), fields(GrownByOption), strict=True):
-        assert (plain.name, plain.default) == (declared.name, declared.default)
-        metadata = dict(declared.metadata)
-        assert metadata.pop("help") != ""
-        assert metadata == plain.metadata
-
-
 @dataclass(frozen=True)
 class RequiredByOption:
     model: str = options.option(help="which model.")
@@ -212,14 +193,3 @@ def test_option_without_default_is_required():
     with pytest.raises(UsageError, match=r"'needy' needs the option 'model'"):
         options.build(RequiredByOption, "needy", {"layers": "3"})
     assert options.build(RequiredByOption, "needy", {"model": "x"}) == RequiredByOption("x", 2)
-
-
-@dataclass(frozen=True)
-class GrownByText:
-    count: int = 4
-    added: str | None = field(default=None, metadata=options.LATER)
-
-
-def test_later_option_that_is_none_keeps_earlier_identities():
-    assert options.as_dict(GrownByText()) == {"count": 4}
-    assert options.as_dict(GrownByText(added="x")) == {"count": 4, "added": "x"}
