@@ -75,7 +75,7 @@ def run(runs_dir):
 
     def run(config: ExperimentConfig):
         options = ExecutionOptions(runs_dir=runs_dir, device="cpu", notify=run.notices.append)
-        return run_experiment(config, options).summary
+        return run_experiment(config, options).run.as_dict()
 
     run.notices = []
     return run

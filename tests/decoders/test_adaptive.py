@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mindrec_bench.core.code_space import MASK
 from mindrec_bench.errors import UsageError
 from mindrec_bench.experiment.batch_decoder import Meter, MeteredContext
-from mindrec_bench.plugins import options, registry
+from mindrec_bench.plugins import registry
 from mindrec_bench.testing import (
     DecodingProblem,
     TabularContext,

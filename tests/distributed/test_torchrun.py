@@ -32,7 +32,7 @@ def test_two_processes_give_the_result_of_one(tmp_path):
     two = json.loads(done.stdout)
     one = run_experiment(
         ExperimentConfig("markov", "bs", DATA, beam=2), ExecutionOptions(runs_dir=tmp_path / "one", device="cpu")
-    ).summary
+    ).run.as_dict()
     for name in ("rankings.parquet", "metrics.parquet"):
         assert Path(two["path"], name).read_bytes() == Path(one["path"], name).read_bytes()
     assert two["run"] == one["run"]

@@ -28,7 +28,7 @@ def run(tmp_path):
     def run(model="markov", decoder="bs", options=None, data=DATA, **settings):
         values = {"runs_dir": tmp_path / "runs", "device": "cpu", "notify": run.notices.append} | (options or {})
         config = ExperimentConfig(model, decoder, data=data, **settings)
-        return run_experiment(config, ExecutionOptions(**values)).summary
+        return run_experiment(config, ExecutionOptions(**values)).run.as_dict()
 
     run.notices = []
     return run

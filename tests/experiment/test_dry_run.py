@@ -25,7 +25,7 @@ def test_nothing_is_computed_and_the_run_is_the_right_one(options):
     plan = dry_run(config, options, prompts=2)
     assert not options.runs_dir.exists()
     assert (plan["done"], plan["fitted"], plan["prompts"]) == (False, None, None)
-    summary = run_experiment(config, options).summary
+    summary = run_experiment(config, options).run.as_dict()
     assert (summary["run"], summary["path"]) == (plan["run"], plan["path"])
     assert dry_run(config, options)["done"]
     text = dry_run_text(plan)

@@ -51,7 +51,7 @@ def run(monkeypatch, tmp_path):
         settings = {"runs_dir": tmp_path / store, "device": "cpu", "notify": run.notices.append} | options
         return run_experiment(
             ExperimentConfig("markov", "dbs-penalty", data=DATA, beam=3), ExecutionOptions(**settings)
-        ).summary
+        ).run.as_dict()
 
     run.notices = []
     return run

@@ -29,9 +29,9 @@ def runs(tmp_path_factory):
     root = tmp_path_factory.mktemp("runs")
     execution = ExecutionOptions(runs_dir=root, device="cpu")
     summaries = {
-        "items": run_experiment(ExperimentConfig("markov", "rank-items", DATA), execution).summary,
-        "duplicates": run_experiment(ExperimentConfig("markov", "bs", DATA), execution).summary,
-        "some users": run_experiment(ExperimentConfig("markov", "bs", DATA, eval_users=30, beam=4), execution).summary,
+        "items": run_experiment(ExperimentConfig("markov", "rank-items", DATA), execution).run,
+        "duplicates": run_experiment(ExperimentConfig("markov", "bs", DATA), execution).run,
+        "some users": run_experiment(ExperimentConfig("markov", "bs", DATA, eval_users=30, beam=4), execution).run,
     }
     assert summaries["duplicates"]["metrics"]["duplicates"] > 0.05
     rankings = pq.read_table(Path(summaries["items"]["path"]) / "rankings.parquet")

@@ -39,7 +39,7 @@ def stored(tmp_path_factory):
     root = tmp_path_factory.mktemp("runs")
     summary = run_experiment(
         ExperimentConfig("markov", "rank-items", DATA, beam=BEAM), ExecutionOptions(runs_dir=root, device="cpu")
-    ).summary
+    ).run
     return summary, pq.ParquetFile(Path(summary["path"]) / "rankings.parquet").read()
 
 
@@ -277,7 +277,7 @@ def test_scored_rankings_enter_tables_and_comparisons(stored, score, tmp_path):
     ours = run_experiment(
         ExperimentConfig("pop", "rank-items", DATA, beam=BEAM),
         ExecutionOptions(runs_dir=tmp_path / "runs", device="cpu"),
-    ).summary
+    ).run
     scored = score(stored[1], name="my-model")
     spec = parse_table_spec(
         f'title = "t"\ndata = ["{DATA}"]\nmetrics = ["hr@3", "entropy"]\nbeam = {BEAM}\nreference = "pop"\n'

@@ -139,7 +139,7 @@ def namer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def run(namer: None, tmp_path: Path) -> dict[str, Any]:
-    return run_experiment(CONFIG, ExecutionOptions(runs_dir=tmp_path / "runs", device="cpu")).summary
+    return run_experiment(CONFIG, ExecutionOptions(runs_dir=tmp_path / "runs", device="cpu")).run.as_dict()
 
 
 def test_a_run_stores_ids_and_their_items(run: dict[str, Any]) -> None:
@@ -172,7 +172,7 @@ def test_hits_are_those_of_the_items(run: dict[str, Any]) -> None:
 
 def test_without_the_constraint_an_id_of_no_item_has_none(namer: None, tmp_path: Path) -> None:
     config = ExperimentConfig("namer", "ar-beam", data=CONFIG.data, beam=30, constrain="slots")
-    run = run_experiment(config, ExecutionOptions(runs_dir=tmp_path / "runs", device="cpu")).summary
+    run = run_experiment(config, ExecutionOptions(runs_dir=tmp_path / "runs", device="cpu")).run.as_dict()
     items = pq.read_table(Path(run["path"]) / "rankings.parquet")["item"].to_pylist()
     assert run["metrics"]["valid"] == pytest.approx(sum(item is not None for item in items) / len(items))
     assert 0 < run["metrics"]["valid"] < 1, "60 to 99 are no items, nor is a digit after the end of an ID"
@@ -190,7 +190,7 @@ def test_comparisons_and_exports_read_model_codes(run: dict[str, Any], tmp_path:
 
 def test_a_table_notes_that_diversity_does_not_compare(run: dict[str, Any], namer: None, tmp_path: Path) -> None:
     markov = ExperimentConfig("markov", "rank-items", data=CONFIG.data, beam=4)
-    runs = [run, run_experiment(markov, ExecutionOptions(runs_dir=tmp_path / "runs")).summary]
+    runs = [run, run_experiment(markov, ExecutionOptions(runs_dir=tmp_path / "runs")).run.as_dict()]
     rows = '[[rows]]\nlabel="Names"\nmodel="namer"\ndecoder="ar-beam"\nconstrain="catalogue"\n' + (
         '[[rows]]\nlabel="Counts"\nmodel="markov"\ndecoder="rank-items"\n'
     )

@@ -134,7 +134,7 @@ def run_small(tmp_path):
         options = {"runs_dir": tmp_path / "runs", "device": "cpu"} | (options or {})
         return run_experiment(
             ExperimentConfig(model, decoder, **({"data": SMALL} | config)), ExecutionOptions(**options)
-        ).summary
+        ).run.as_dict()
 
     return run
 

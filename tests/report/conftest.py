@@ -30,9 +30,7 @@ def store_run(tmp_path: Path) -> Callable[..., Run]:
     return lambda *args, **changes: _store_run(tmp_path / "runs", *args, **changes)
 
 
-def _store_run(
-    root: Path, model: str, decoder: str, *, users: int = 60, hit: float = 0.3, **changes: Any
-) -> Run:
+def _store_run(root: Path, model: str, decoder: str, *, users: int = 60, hit: float = 0.3, **changes: Any) -> Run:
     """Store one run with invented hits and lists.
 
     Args:

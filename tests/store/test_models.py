@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mindrec_bench.core.backbone import FitReport
-from mindrec_bench.io.manifest import write_manifest
 from mindrec_bench.store.models import FittedModelFolder
 
 REPORT = FitReport(epochs=1.5, steps=10, parameters=1000, seconds=2.5, valid_loss=(3.0, 2.5), under_trained=True)
@@ -34,15 +33,6 @@ def test_training_ends_with_the_report(folder, notices):
     assert (folder.is_done(), folder.load_report()) == (False, None)
     assert folder.finish(REPORT) == REPORT
     assert folder.is_done()
-    assert folder.load_report() == REPORT
-    assert notices == []
-
-
-def test_report_without_precision_is_read(folder, notices):
-    """Reports stored by earlier releases."""
-    report = asdict(replace(REPORT, precision="bf16"))
-    del report["precision"]
-    write_manifest(folder.path / "report.json", {"report": report}, [])
     assert folder.load_report() == REPORT
     assert notices == []
 
@@ -103,4 +93,4 @@ def test_lock_has_a_holder_file(folder):
 
 def test_path(run_spec):
     folder = FittedModelFolder(run_spec, Path("runs"), print)
-    assert folder.path == Path("runs", "Arts", "llada", "fit", run_spec.fit_id)
+    assert folder.path == Path("runs", "Arts", "llada", "fit", run_spec.fit.id)

@@ -5,19 +5,23 @@ from __future__ import annotations
 import errno
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from mindrec_bench.errors import MrbenchError
+from mindrec_bench.errors import DataError, MrbenchError
 from mindrec_bench.io import atomic
+from mindrec_bench.metrics.accuracy import hr_and_ndcg
 from mindrec_bench.store.rankings import padded_codes, rankings_table
 from mindrec_bench.store.run_folder import RunFolder
 from mindrec_bench.store.run_spec import RunSpec
 from mindrec_bench.store.runs import find_runs
 from mindrec_bench.store.shards import ShardMeta
+
+from ..summaries import make_summary
 
 USERS = np.arange(10, 22)
 USERS_PER_SHARD = 5
@@ -33,6 +37,9 @@ def codes_of(users):
     return (users[:, None, None] * np.array([[[1, 2, 3, 4], [5, 6, 7, 8]]])) % 97
 
 
+RANKS = np.arange(len(USERS), dtype=np.int32) % 3
+COLUMNS = {"hit_rank": RANKS, **hr_and_ndcg(RANKS), "valid": RANKS, "lost@1": RANKS / 2}
+
 SHARDS = [USERS[start : start + USERS_PER_SHARD] for start in range(0, len(USERS), USERS_PER_SHARD)]
 """The users of each shard."""
 
@@ -45,13 +52,12 @@ def write_shard(run, index, seconds=0.1):
 
 
 def compute(run):
-    """Compute a run as the coordinator does; returns the summary, and the shards that had to be computed."""
+    """Compute a run as the coordinator does; returns it, and the shards that had to be computed."""
     run.start()
     done = {shard.index: shard for shard in run.load_shards(device="cpu", batch_size=5)}
     new = [index for index in range(len(SHARDS)) if index not in done]
     shards = [done.get(index) or write_shard(run, index) for index in range(len(SHARDS))]
-    columns = {"hit_rank": np.zeros(len(USERS), dtype=np.int32), "hr@1": np.zeros(len(USERS))}
-    return run.finish(shards, USERS, columns, {"metrics": {"hr@1": 0.0}}), new
+    return run.finish(shards, USERS, COLUMNS, make_summary(run.spec)), new
 
 
 @pytest.fixture
@@ -60,22 +66,54 @@ def run(tmp_path, run_spec):
 
 
 def test_finished_run(run, run_spec):
-    assert run.load_summary() is None
-    summary, new = compute(run)
+    assert run.load_run() is None
+    finished, new = compute(run)
     assert new == [0, 1, 2]
     assert sorted(path.name for path in run.path.iterdir()) == [
         "metrics.parquet", "rankings.parquet", "spec.json", "summary.json",
     ]  # fmt: skip
-    assert run.load_summary() == summary
-    assert (summary["run"], summary["path"]) == (run_spec.id, str(run.path))
-    assert summary["metrics"] == {"hr@1": 0.0}
-    assert RunSpec.from_dict(summary["spec"]) == run_spec
-    assert json.loads((run.path / "spec.json").read_text())["id"] == run_spec.id
+    loaded = run.load_run()
+    assert vars(loaded) == vars(finished)
+    assert (loaded.id, loaded.path, loaded.spec) == (run_spec.id, run.path, run_spec)
+    assert loaded.summary == make_summary(run_spec)
+    assert RunSpec.from_dict(json.loads((run.path / "spec.json").read_text())) == run_spec
     rankings = pq.read_table(run.path / "rankings.parquet", partitioning=None)
     assert (padded_codes(rankings, USERS, 2, 4) == codes_of(USERS)).all()
     metrics = pq.read_table(run.path / "metrics.parquet", partitioning=None)
-    assert metrics["user"].to_pylist() == USERS.tolist()
-    assert metrics.column_names == ["user", "hit_rank", "hr@1"]
+    assert metrics.column_names == ["user", "hit_rank", "valid", "lost@1"], "HR and NDCG follow from the rank"
+    columns = loaded.per_user()
+    assert set(columns) == {"user", *COLUMNS}
+    assert all(np.array_equal(columns[name], column) for name, column in {"user": USERS, **COLUMNS}.items())
+
+
+@pytest.mark.parametrize("with_codes", [False, True])
+def test_a_compact_run_has_all_but_the_rankings(run, tmp_path, run_spec, with_codes):
+    whole, _ = compute(run)
+    folder = make_folder(tmp_path / "compact", run_spec)
+    stored = folder.store_compact(whole, with_codes=with_codes)
+    compact = folder.load_run()
+    assert vars(compact) == vars(stored)
+    assert compact.summary == replace(whole.summary, lacks=("rankings",) if with_codes else ("rankings", "codes"))
+    assert all(np.array_equal(compact.per_user()[name], column) for name, column in whole.per_user().items())
+    if with_codes:
+        assert compact.code_counts().equals(whole.code_counts())
+    else:
+        assert compact.code_counts() is None
+    with pytest.raises(DataError, match=r"is a compact run without its rankings; decode it again .* mrbench run"):
+        compact.rankings(["user"])
+
+
+@pytest.mark.parametrize("name", ["rankings.parquet", "metrics.parquet"])
+def test_a_file_is_checked_before_it_is_read(run, name):
+    finished, _ = compute(run)
+    content = bytearray((run.path / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (run.path / name).write_bytes(content)
+    with pytest.raises(DataError, match=rf"{name} is damaged; repeat its command, which computes it again: mrbench"):
+        finished.rankings(["user"]) if name.startswith("rankings") else finished.per_user()
+    (run.path / name).unlink()
+    with pytest.raises(DataError, match=rf"{name} can't be read .*; repeat its command: mrbench"):
+        finished.rankings(["user"]) if name.startswith("rankings") else finished.per_user()
 
 
 def test_killed_run_continues_to_the_same_bytes(run, tmp_path, run_spec):
@@ -105,14 +143,14 @@ def test_damaged_file_of_a_finished_run_is_named_and_the_run_computed_again(tmp_
     content = bytearray((run.path / name).read_bytes())
     content[len(content) // 2] ^= 1
     (run.path / name).write_bytes(content)
-    assert run.load_summary() is None
+    assert run.load_run() is None
     assert len(notices) == 1
     assert str(run.path / name) in notices[0]
     run.start()
     assert list(find_runs(tmp_path, pytest.fail)) == [], "not listed while it is computed again"
     _, new = compute(run)
     assert new == [0, 1, 2]
-    assert run.load_summary() is not None
+    assert run.load_run() is not None
 
 
 @pytest.mark.parametrize("kept", [[0, 1], [1, 2], [0, 0, 2], []], ids=str)
@@ -120,8 +158,8 @@ def test_missing_shards_never_make_a_finished_run(run, kept):
     run.start()
     shards = [write_shard(run, index) for index in kept]
     with pytest.raises(MrbenchError, match="do not make up its 12 users"):
-        run.finish(shards, USERS, {}, {})
-    assert run.load_summary() is None
+        run.finish(shards, USERS, {}, make_summary(run.spec))
+    assert run.load_run() is None
 
 
 class FullDisk:
@@ -143,10 +181,10 @@ def test_full_disk_leaves_whole_shards_and_the_run_continues(run, monkeypatch, n
         with pytest.raises(MrbenchError, match="disk is full"):
             compute(run)
     assert list(run.path.rglob("*.tmp")) == []
-    assert run.load_summary() is None
+    assert run.load_run() is None
     _, new = compute(run)
     assert new == ([2] if name == "00002-" else [])
-    assert run.load_summary() is not None
+    assert run.load_run() is not None
 
 
 def test_a_run_root_that_is_a_file(tmp_path, run_spec):
@@ -180,7 +218,7 @@ def test_second_holder_is_refused(run):
 def test_discard_deletes_a_run(run):
     compute(run)
     run.discard()
-    assert run.load_summary() is None
+    assert run.load_run() is None
     assert not run.path.exists()
     run.discard()
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from mindrec_bench.errors import DataError, MrbenchError, UsageError
+from mindrec_bench.io.manifest import write_manifest
 from mindrec_bench.store.models import FittedModelFolder
 from mindrec_bench.store.rankings import rankings_table
 from mindrec_bench.store.run_folder import RunFolder
 from mindrec_bench.store.runs import find_run, find_runs
 from mindrec_bench.store.shards import ShardMeta
+
+from ..summaries import make_summary
 
 
 def store_run(run):
@@ -20,7 +24,7 @@ def store_run(run):
     run.start()
     user, codes = np.array([10]), np.ones((1, 1, 4), dtype=np.int64)
     shard = run.write_shard(0, rankings_table(user, codes, np.zeros((1, 1)), np.ones(1)), ShardMeta("cpu", 5, 1))
-    run.finish([shard], user, {"hr@1": np.zeros(1)}, {"metrics": {"hr@1": 0.0}})
+    run.finish([shard], user, {"hit_rank": np.zeros(1, dtype=np.int32)}, make_summary(run.spec))
 
 
 @pytest.fixture
@@ -39,9 +43,9 @@ def store(tmp_path, run_spec):
 
 def test_find_runs_lists_finished_runs_only(store):
     root, finished = store
-    summaries = list(find_runs(root, pytest.fail))
-    assert sorted(summary["run"] for summary in summaries) == sorted(run.spec.id for run in finished)
-    assert {summary["path"] for summary in summaries} == {str(run.path) for run in finished}
+    runs = list(find_runs(root, pytest.fail))
+    assert sorted(run.id for run in runs) == sorted(folder.spec.id for folder in finished)
+    assert {run.path for run in runs} == {folder.path for folder in finished}
 
 
 def test_find_runs_leaves_out_damaged_summaries(store):
@@ -66,13 +70,13 @@ def test_find_run_by_id_prefix_or_path(store, how):
         "folder": str(run.path),
         "file": str(run.path / "rankings.parquet"),
     }
-    assert find_run(root, names[how]) == run.load_summary()
+    assert vars(find_run(root, names[how])) == vars(run.load_run())
 
 
 def test_id_names_its_run_in_the_folder_of_another_run(store, monkeypatch):
     root, (run, other, _) = store
     monkeypatch.chdir(other.path)
-    assert find_run(root, run.spec.id)["run"] == run.spec.id
+    assert find_run(root, run.spec.id).id == run.spec.id
 
 
 def test_unknown_run_lists_the_stored_ones(store):
@@ -110,3 +114,37 @@ def test_damaged_summary(store):
     (run.path / "summary.json").write_text("{")
     with pytest.raises(DataError, match=r"summary\.json is damaged"):
         find_run(root, run.spec.id)
+
+
+def store_earlier_version(folder):
+    """What remains of a summary of contract 1, for those who only look at its version."""
+    content = {"run": folder.spec.id, "metrics": {}}
+    write_manifest(folder.path / "summary.json", content, [folder.path / "spec.json"])
+
+
+def test_runs_of_an_earlier_version_are_left_out_with_a_hint(store):
+    root, finished = store
+    store_earlier_version(finished[0])
+    notices = []
+    assert len(list(find_runs(root, notices.append))) == 2
+    assert notices == [
+        f"1 runs under {root} were stored by an earlier version and are left out; carry them over with: "
+        f"mrbench migrate {root} --runs-dir NEW"
+    ]
+
+
+def test_a_run_of_an_earlier_version_is_refused_with_a_hint(store):
+    root, finished = store
+    store_earlier_version(finished[0])
+    with pytest.raises(UsageError, match=f"stored by an earlier version; .* mrbench migrate {root} --runs-dir NEW"):
+        find_run(root, finished[0].spec.id)
+
+
+def test_a_run_as_one_flat_object(store):
+    _, (folder, *_) = store
+    run = folder.load_run()
+    values = run.as_dict()
+    assert json.loads(json.dumps(values)) == values
+    assert (values["run"], values["path"], values["spec"]) == (run.id, str(run.path), run.spec.as_dict())
+    assert (values["beam"], values["size"], values["users"], values["seed"]) == (10, "tiny", 5000, 1)
+    assert (values["model"], values["decoder"], values["data"]) == ("llada", "dbs-penalty", "arts")

@@ -48,7 +48,7 @@ def test_from_a_folder_without_codes_to_runs(shop: Path, tmp_path: Path, method:
     for model, decoder in (("markov", "dbs-dedup"), *trained):
         summary = run_experiment(
             ExperimentConfig(model, decoder, data=str(shop), size="auto", max_minutes=0.05), setup
-        ).summary
+        ).run.as_dict()
         assert summary["users"] == 60
         assert summary["slots"]["sid"] == 3
 

@@ -164,12 +164,12 @@ def test_a_whole_run(tmp_path, model, family, decoder, categories):
         eval_users=6,
     )
     options = ExecutionOptions(runs_dir=tmp_path / "runs", device="cpu")
-    summary = run_experiment(config, options).summary
+    summary = run_experiment(config, options).run.as_dict()
     assert summary["size"] == "checkpoint"
     assert summary["spec"]["model"]["options"]["files"]["checkpoint"].startswith("sha256:")
     assert 0 <= summary["metrics"]["hr@3"] <= 1
-    assert run_experiment(config, options).summary["finished"] == summary["finished"]
-    narrower = run_experiment(replace(config, beam=2), options).summary
+    assert run_experiment(config, options).run.as_dict()["finished"] == summary["finished"]
+    narrower = run_experiment(replace(config, beam=2), options).run.as_dict()
     assert narrower["fit"] == summary["fit"]
 
 
