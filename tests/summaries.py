@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from mindrec_bench.store.run_spec import RunSpec
 from mindrec_bench.store.run_summary import RunSummary, SlotCounts
+from mindrec_bench.store.runs import Run
 
 
 def make_summary(spec: RunSpec, **changes: Any) -> RunSummary:
@@ -23,3 +25,13 @@ def make_summary(spec: RunSpec, **changes: Any) -> RunSummary:
         "command": f"mrbench run --model {spec.model.name} --decoder {spec.decoder.name}",
     }
     return RunSummary(**values | changes)
+
+
+def with_summary(run: Run, **changes: Any) -> Run:
+    """The run with other fields in its summary."""
+    return replace(run, summary=replace(run.summary, **changes))
+
+
+def with_spec(run: Run, **changes: Any) -> Run:
+    """The run with other fields in its spec."""
+    return replace(run, spec=replace(run.spec, **changes))

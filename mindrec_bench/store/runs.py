@@ -25,7 +25,7 @@ SPEC, SUMMARY = "spec.json", "summary.json"
 RANKINGS, METRICS, CODES = "rankings.parquet", "metrics.parquet", "codes.parquet"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Run:
     """A handle on a finished run. Every file is checked against its hash before it is read.
 

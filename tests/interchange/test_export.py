@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
-from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -17,6 +16,8 @@ from mindrec_bench.experiment.config import ExperimentConfig
 from mindrec_bench.experiment.run import ExecutionOptions, run_experiment
 from mindrec_bench.interchange.export import export_run
 from mindrec_bench.interchange.score import ExternalRankings, score_file
+
+from ..summaries import with_summary
 
 USERS = 60
 DATA = f"arts-sim:users={USERS},items=50"
@@ -33,14 +34,14 @@ def runs(tmp_path_factory):
         "duplicates": run_experiment(ExperimentConfig("markov", "bs", DATA), execution).run,
         "some users": run_experiment(ExperimentConfig("markov", "bs", DATA, eval_users=30, beam=4), execution).run,
     }
-    assert summaries["duplicates"]["metrics"]["duplicates"] > 0.05
-    rankings = pq.read_table(Path(summaries["items"]["path"]) / "rankings.parquet")
+    assert summaries["duplicates"].summary.metrics["duplicates"] > 0.05
+    rankings = pq.read_table(summaries["items"].path / "rankings.parquet")
     user, rank = rankings["user"].to_numpy(), rankings["rank"].to_numpy()
     keep = (user % 3 > 0) & (rank <= 1 + user % 10)
     pq.write_table(rankings.filter(keep), root / "file.parquet")
     external = ExternalRankings(root / "file.parquet", "mine", DATA, allow_missing=True)
     summaries["gaps"] = score_file(external, runs_dir=root)
-    assert summaries["gaps"]["missing_users"] == 20
+    assert summaries["gaps"].summary.missing_users == 20
     return summaries
 
 
@@ -88,9 +89,9 @@ def test_an_independent_computation_gives_our_numbers(runs, name, export_format,
     run = runs[name]
     results, qrels = (read(path) for path in export(run, export_format, tmp_path))
     assert set(results) == set(qrels)
-    assert len(qrels) == (run["eval_users"] or run["users"])
+    assert len(qrels) == (run.spec.eval_users or run.spec.data.users)
     assert {len(documents) for documents in qrels.values()} == {1}
-    ours = {metric: run["metrics"][metric] for metric in evaluate(results, qrels)}
+    ours = {metric: run.summary.metrics[metric] for metric in evaluate(results, qrels)}
     assert evaluate(results, qrels) == pytest.approx(ours, abs=1e-12)
     assert ours["hr@10"] > 0
 
@@ -118,7 +119,7 @@ def test_ranx_agrees(runs, name, export_format, tmp_path):
 
     names = {f"{theirs}@{k}": f"{ours}@{k}" for theirs, ours in (("hit_rate", "hr"), ("ndcg", "ndcg")) for k in KS}
     values = ranx.evaluate(load(ranx.Qrels, qrels), load(ranx.Run, results), list(names))
-    ours = {theirs: runs[name]["metrics"][metric] for theirs, metric in names.items()}
+    ours = {theirs: runs[name].summary.metrics[metric] for theirs, metric in names.items()}
     assert values == pytest.approx(ours, abs=1e-12)
 
 
@@ -127,7 +128,7 @@ def test_documents_are_sids(runs, tmp_path):
     results, qrels = (read(path) for path in export(runs["items"], "ranx", tmp_path))
     for user, target in zip(data.users.tolist(), data.test().targets.tolist(), strict=True):
         assert list(qrels[str(user)]) == ["-".join(map(str, data.sids[target].tolist()))]
-    stored = pq.read_table(Path(runs["items"]["path"]) / "rankings.parquet").slice(0, 1)
+    stored = pq.read_table(runs["items"].path / "rankings.parquet").slice(0, 1)
     assert next(iter(results["0"])) == "-".join(map(str, stored["codes"].to_pylist()[0][-4:]))
 
 
@@ -135,7 +136,7 @@ def test_repeats_and_users_without_results(runs, tmp_path):
     results = read(export(runs["duplicates"], "ranx", tmp_path)[0])
     repeated = [document for documents in results.values() for document in documents if "#" in document]
     run = runs["duplicates"]
-    assert len(repeated) == round(run["metrics"]["duplicates"] * sum(map(len, results.values())))
+    assert len(repeated) == round(run.summary.metrics["duplicates"] * sum(map(len, results.values())))
     for documents in results.values():
         names = list(documents)
         for index, name in enumerate(names):
@@ -150,10 +151,10 @@ def test_repeats_and_users_without_results(runs, tmp_path):
 def test_trec_lines(runs, tmp_path):
     run = runs["items"]
     results, qrels = export(run, "trec", tmp_path)
-    assert (results.name, qrels.name) == (f"{run['run']}.run.trec", f"{run['run']}.qrels.trec")
+    assert (results.name, qrels.name) == (f"{run.id}.run.trec", f"{run.id}.qrels.trec")
     first, second = (line.split() for line in results.read_text().splitlines()[:2])
     assert first[:2] == ["0", "Q0"]
-    assert [first[3:], second[3:]] == [[str(n), str(11 - n), f"markov/rank-items/{run['run']}"] for n in (1, 2)]
+    assert [first[3:], second[3:]] == [[str(n), str(11 - n), f"markov/rank-items/{run.id}"] for n in (1, 2)]
     assert qrels.read_text().splitlines()[0].split()[::3] == ["0", "1"]
 
 
@@ -164,8 +165,8 @@ def test_the_same_run_gives_the_same_bytes(runs, export_format, tmp_path):
 
 
 def test_data_that_has_changed_is_refused(runs, tmp_path):
-    run = {**runs["items"], "data": f"arts-sim:users={USERS},items=51"}
-    with pytest.raises(DataError, match=rf"has changed since run {run['run']}; repeat it: mrbench run"):
+    run = with_summary(runs["items"], data=f"arts-sim:users={USERS},items=51")
+    with pytest.raises(DataError, match=rf"has changed since run {run.id}; repeat it: mrbench run"):
         export(run, "trec", tmp_path)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -40,7 +39,7 @@ def stored(tmp_path_factory):
     summary = run_experiment(
         ExperimentConfig("markov", "rank-items", DATA, beam=BEAM), ExecutionOptions(runs_dir=root, device="cpu")
     ).run
-    return summary, pq.ParquetFile(Path(summary["path"]) / "rankings.parquet").read()
+    return summary, pq.ParquetFile(summary.path / "rankings.parquet").read()
 
 
 @pytest.fixture
@@ -104,13 +103,15 @@ def as_texts(table):
     ids=["stored", "items", "users as text", "any order", "codes", "codes as text", "empty items"],
 )
 def test_the_rankings_of_a_run_get_the_scores_of_the_run(stored, score, shape):
-    summary, table = stored
+    run, table = stored
     scored = score(shape(table))
-    assert {name: scored["metrics"][name] for name in METRICS} == {name: summary["metrics"][name] for name in METRICS}
-    assert scored["optimum"] == summary["optimum"]
-    assert (scored["beam"], scored["users"], scored["users_asked"]) == (BEAM, USERS, 5000)
-    assert scored["slots"]["sid_codes"] == summary["slots"]["sid_codes"]
-    a, b = (pq.read_table(Path(run["path"]) / "metrics.parquet") for run in (summary, scored))
+    assert {name: scored.summary.metrics[name] for name in METRICS} == {
+        name: run.summary.metrics[name] for name in METRICS
+    }
+    assert scored.summary.optimum == run.summary.optimum
+    assert (scored.spec.beam, scored.spec.data.users, scored.summary.users_asked) == (BEAM, USERS, 5000)
+    assert scored.summary.slots.sid_codes == run.summary.slots.sid_codes
+    a, b = (pq.read_table(run.path / "metrics.parquet") for run in (run, scored))
     assert a.select(b.column_names).equals(b)
     assert set(a.column_names) - set(b.column_names) <= set(SEARCH_METRICS), (
         "search error can't be computed from rankings alone"
@@ -118,26 +119,26 @@ def test_the_rankings_of_a_run_get_the_scores_of_the_run(stored, score, shape):
 
 
 def test_csv(stored, score):
-    summary, table = stored
+    run, table = stored
     texts = [" ".join(map(str, codes)) for codes in table["codes"].to_pylist()]
     rows = table.select(["user", "rank", "item", "score"])
     items, codes = (score(t, suffix=".csv") for t in (rows, rows.drop_columns("item").append_column("codes", [texts])))
-    assert items["metrics"] == codes["metrics"] == summary["metrics"]
+    assert items.summary.metrics == codes.summary.metrics == run.summary.metrics
 
 
 def test_where_the_run_is_stored_and_what_its_summary_says(stored, score, tmp_path):
     scored = score(stored[1], name="my-model", seed=7)
-    assert Path(scored["path"]) == tmp_path / "runs" / "arts-sim" / "my-model" / "external" / scored["run"]
-    assert {path.name for path in Path(scored["path"]).iterdir()} >= {
+    assert scored.path == tmp_path / "runs" / "arts-sim" / "my-model" / "external" / scored.id
+    assert {path.name for path in scored.path.iterdir()} >= {
         "spec.json", "rankings.parquet", "metrics.parquet", "summary.json",
     }  # fmt: skip
-    rankings = pq.read_table(Path(scored["path"]) / "rankings.parquet")
+    rankings = pq.read_table(scored.path / "rankings.parquet")
     assert rankings["item"].equals(stored[1]["item"])
     assert {len(codes) for codes in rankings["codes"].to_pylist()} == {4}
-    assert shlex.split(scored["command"]) == [
+    assert shlex.split(scored.summary.command) == [
         "mrbench", "score", str(tmp_path / "file.parquet"), "--name", "my-model", "--data", DATA, "--seed", "7",
     ]  # fmt: skip
-    assert find_run(tmp_path / "runs", scored["run"])["model"] == "my-model"
+    assert find_run(tmp_path / "runs", scored.id).summary.model == "my-model"
     assert "my-model x external on arts-sim" in run_text(scored)
 
 
@@ -146,7 +147,7 @@ def test_the_content_is_the_identity(stored, score):
     first, again = score(table), score(table)
     assert again == first
     assert score.notices == ["these rankings are already scored"]
-    assert score(table.slice(0, len(table) - 1))["run"] != first["run"] != score(table, seed=1)["run"]
+    assert score(table.slice(0, len(table) - 1)).id != first.id != score(table, seed=1).id
 
 
 def test_users_left_out_are_refused_or_count_as_misses(stored, score):
@@ -157,29 +158,29 @@ def test_users_left_out_are_refused_or_count_as_misses(stored, score):
         score(table)
     scored = score(table, allow_missing=True)
     whole = score(stored[1])
-    per_user = [pq.read_table(Path(run["path"]) / "metrics.parquet")["hr@3"].to_numpy() for run in (whole, scored)]
+    per_user = [run.per_user()["hr@3"] for run in (whole, scored)]
     assert per_user[1].tolist() == [0.0] * 6 + per_user[0][6:].tolist()
-    assert scored["missing_users"] == 6
-    assert any("6 of 60 users have no rankings" in note for note in scored["notes"])
+    assert scored.summary.missing_users == 6
+    assert any("6 of 60 users have no rankings" in note for note in scored.summary.notes)
 
 
 def test_eval_users_and_users(stored, score):
     few = stored[1].slice(0, 7 * BEAM)
     scored = score(few, eval_users=7)
-    assert (scored["eval_users"], scored["users"]) == (7, USERS)
+    assert (scored.spec.eval_users, scored.spec.data.users) == (7, USERS)
     with pytest.raises(DataError, match=r"159 rows of users that are not evaluated \(user 7, user 8, user 9, \.\.\.\)"):
         score(stored[1], eval_users=7)
-    assert score(few, users=7)["users"] == 7
+    assert score(few, users=7).spec.data.users == 7
 
 
 def test_shorter_lists_than_the_beam(stored, score):
-    assert score(stored[1], beam=10)["beam"] == 10
+    assert score(stored[1], beam=10).spec.beam == 10
     with pytest.raises(DataError, match="60 rows beyond rank 2, the beam"):
         score(stored[1], beam=2)
 
 
 def test_scores_are_kept(stored, score):
-    rankings = pq.read_table(Path(score(stored[1])["path"]) / "rankings.parquet")
+    rankings = pq.read_table(score(stored[1]).path / "rankings.parquet")
     assert rankings["score"].equals(stored[1]["score"])
 
 
@@ -289,7 +290,7 @@ def test_scored_rankings_enter_tables_and_comparisons(stored, score, tmp_path):
     )
     table = build_table(spec, find_runs(tmp_path / "runs", pytest.fail), resamples=100)
     cells = table.rows[1].cells
-    assert [cell.value for cell in cells] == pytest.approx([scored["metrics"][m] for m in ("hr@3", "entropy")])
+    assert [cell.value for cell in cells] == pytest.approx([scored.summary.metrics[m] for m in ("hr@3", "entropy")])
     assert all(cell.comparison for cell in cells)
     assert table.rows[2].missing[DATA] == (f"mrbench score FILE --name other-model --data {DATA} --beam {BEAM}",)
-    assert scored["run"] in to_text(compare_runs([ours, scored], resamples=100))
+    assert scored.id in to_text(compare_runs([ours, scored], resamples=100))

@@ -26,6 +26,8 @@ from mindrec_bench.report.table_spec_io import parse_table_spec
 from mindrec_bench.report.tables.build import build_table
 from mindrec_bench.report.tables.footnotes import footnotes
 from mindrec_bench.report.tables.run_data import load_systems
+from mindrec_bench.store.run_summary import SlotCounts
+from mindrec_bench.store.runs import Run
 
 IDS = np.array([[7, 9, -1], [7, -1, -1], [5, 9, -1], [5, 9, 6]])
 MODEL = ModelCodes(CodeSpace.build(np.pad(IDS, ((0, 0), (0, 1)), constant_values=-1)), "a word")
@@ -60,7 +62,7 @@ def test_codes_are_counted_and_ends_are_not() -> None:
     p = np.array([4, 1, 2, 1]) / 8
     assert counts.entropy == pytest.approx(-(p * np.log2(p)).sum())
     assert counts.ttr == pytest.approx(4 / 8)
-    assert MODEL.summary() == {"categories": 0, "sid": 4, "sid_codes": 4, "sid_sizes": [2, 1, 1, 0], "code": "a word"}
+    assert MODEL.slot_sizes == (2, 1, 1, 0)
 
 
 def test_a_hit_is_a_sid_match() -> None:
@@ -138,59 +140,53 @@ def namer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def run(namer: None, tmp_path: Path) -> dict[str, Any]:
-    return run_experiment(CONFIG, ExecutionOptions(runs_dir=tmp_path / "runs", device="cpu")).run.as_dict()
+def run(namer: None, tmp_path: Path) -> Run:
+    return run_experiment(CONFIG, ExecutionOptions(runs_dir=tmp_path / "runs", device="cpu")).run
 
 
-def test_a_run_stores_ids_and_their_items(run: dict[str, Any]) -> None:
-    table = pq.read_table(Path(run["path"]) / "rankings.parquet")
+def test_a_run_stores_ids_and_their_items(run: Run) -> None:
+    table = pq.read_table(run.path / "rankings.parquet")
     codes, items = np.array(table["codes"].to_pylist()), table["item"].to_pylist()
     assert codes.shape == (40 * 4, 3)
     assert [str(int("".join(str(code) for code in row if code >= 0))) for row in codes] == items
-    assert run["metrics"]["valid"] == 1.0
-    assert run["categories"] == "none"
-    assert run["slots"] == {
-        "categories": 0,
-        "sid": 3,
-        "sid_codes": 20,
-        "sid_sizes": [10, 10, 0],
-        "code": Namer.model_codes,
-    }
-    assert "Entropy and TTR do not compare" in run["notes"][-1]
+    assert run.summary.metrics["valid"] == 1.0
+    assert run.spec.categories == "none"
+    assert run.summary.slots == SlotCounts(0, 3, 20, (10, 10, 0), Namer.model_codes)
+    assert "Entropy and TTR do not compare" in run.summary.notes[-1]
 
 
-def test_hits_are_those_of_the_items(run: dict[str, Any]) -> None:
+def test_hits_are_those_of_the_items(run: Run) -> None:
     data = ArtsSim(users=40, items=60).load(None, users=None, notify=pytest.fail)
     index = {item: number for number, item in enumerate(data.item_ids)}
-    table = pq.read_table(Path(run["path"]) / "rankings.parquet")
+    table = pq.read_table(run.path / "rankings.parquet")
     items = np.array([index[item] for item in table["item"].to_pylist()]).reshape(40, 4)
     hits = (data.sids[items] == data.sids[data.test().targets][:, None]).all(axis=2).any(axis=1)
-    assert run["metrics"]["hr@3"] <= hits.mean()
-    stored = pq.read_table(Path(run["path"]) / "metrics.parquet")
+    assert run.summary.metrics["hr@3"] <= hits.mean()
+    stored = pq.read_table(run.path / "metrics.parquet")
     assert ((stored["hit_rank"].to_numpy() > 0) == hits).all()
 
 
 def test_without_the_constraint_an_id_of_no_item_has_none(namer: None, tmp_path: Path) -> None:
     config = ExperimentConfig("namer", "ar-beam", data=CONFIG.data, beam=30, constrain="slots")
-    run = run_experiment(config, ExecutionOptions(runs_dir=tmp_path / "runs", device="cpu")).run.as_dict()
-    items = pq.read_table(Path(run["path"]) / "rankings.parquet")["item"].to_pylist()
-    assert run["metrics"]["valid"] == pytest.approx(sum(item is not None for item in items) / len(items))
-    assert 0 < run["metrics"]["valid"] < 1, "60 to 99 are no items, nor is a digit after the end of an ID"
+    run = run_experiment(config, ExecutionOptions(runs_dir=tmp_path / "runs", device="cpu")).run
+    items = pq.read_table(run.path / "rankings.parquet")["item"].to_pylist()
+    assert run.summary.metrics["valid"] == pytest.approx(sum(item is not None for item in items) / len(items))
+    assert 0 < run.summary.metrics["valid"] < 1, "60 to 99 are no items, nor is a digit after the end of an ID"
 
 
-def test_comparisons_and_exports_read_model_codes(run: dict[str, Any], tmp_path: Path) -> None:
+def test_comparisons_and_exports_read_model_codes(run: Run, tmp_path: Path) -> None:
     """The significance tests count the codes that the summary counts; export writes SIDs of items."""
-    (system,) = load_systems([("namer", [run])], with_rankings=True)
-    assert system.counts.sum() == pytest.approx(run["metrics"]["distinct_codes"] / run["metrics"]["ttr"])
+    (system,) = load_systems([("namer", [run])], with_codes=True)
+    assert system.counts.sum() == pytest.approx(run.summary.metrics["distinct_codes"] / run.summary.metrics["ttr"])
     data = ArtsSim(users=40, items=60).load(None, users=None, notify=pytest.fail)
     results, _ = export_run(run, "trec", tmp_path / "out", notify=pytest.fail)
     named = {line.split()[2].partition("#")[0] for line in results.read_text().splitlines()}
     assert named <= {"-".join(map(str, sid)) for sid in data.sids.tolist()}
 
 
-def test_a_table_notes_that_diversity_does_not_compare(run: dict[str, Any], namer: None, tmp_path: Path) -> None:
+def test_a_table_notes_that_diversity_does_not_compare(run: Run, namer: None, tmp_path: Path) -> None:
     markov = ExperimentConfig("markov", "rank-items", data=CONFIG.data, beam=4)
-    runs = [run, run_experiment(markov, ExecutionOptions(runs_dir=tmp_path / "runs")).run.as_dict()]
+    runs = [run, run_experiment(markov, ExecutionOptions(runs_dir=tmp_path / "runs")).run]
     rows = '[[rows]]\nlabel="Names"\nmodel="namer"\ndecoder="ar-beam"\nconstrain="catalogue"\n' + (
         '[[rows]]\nlabel="Counts"\nmodel="markov"\ndecoder="rank-items"\n'
     )
@@ -200,7 +196,7 @@ def test_a_table_notes_that_diversity_does_not_compare(run: dict[str, Any], name
     assert code_note.startswith(
         f"A code of 'Names' on {CONFIG.data} is a digit at its place: its Entropy and TTR do not"
     )
-    sizes = runs[1]["slots"]["sid_codes"]
+    sizes = runs[1].summary.slots.sid_codes
     assert any(f"{sizes} codes over 640 tokens (40 users, 4 results of 4 codes)" in note for note in notes)
 
 

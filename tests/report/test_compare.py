@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mindrec_bench.errors import UsageError
 from mindrec_bench.report.compare import METRICS, compare_runs, to_dict, to_text
+from mindrec_bench.store.run_folder import RunFolder
+
+from ..summaries import with_summary
 
 Store = Callable[..., dict[str, Any]]
 
@@ -19,9 +24,9 @@ def test_every_metric_of_every_run_is_compared_with_the_first(store_run: Store) 
     comparison = compare_runs(runs, resamples=300)
     assert (comparison.n_users, len(comparison.comparisons)) == (60, 2)
     assert list(comparison.comparisons[0]) == list(METRICS)
-    assert comparison.values["hr@10"] == pytest.approx([run["metrics"]["hr@10"] for run in runs])
+    assert comparison.values["hr@10"] == pytest.approx([run.summary.metrics["hr@10"] for run in runs])
     text = to_text(comparison)
-    assert f"reference  {runs[0]['run']}  markov x bs, categories none, seed 42\non arts, 60 users" in text
+    assert f"reference  {runs[0].id}  markov x bs, categories none, seed 42\non arts, 60 users" in text
     best = comparison.comparisons[1]["hr@10"]
     (line,) = [line for line in text.partition("pop x bs")[2].splitlines() if line.startswith("HR@10")]
     assert f"{best.difference:+.4f}*" in line
@@ -29,7 +34,7 @@ def test_every_metric_of_every_run_is_compared_with_the_first(store_run: Store) 
     assert f"{best.detectable:.4f}" in line
     assert "Holm over 2 comparisons a metric, * at 0.05" in text
     parsed = json.loads(json.dumps(to_dict(comparison)))
-    assert parsed["comparisons"][runs[2]["run"]]["hr@10"]["p"] == best.p
+    assert parsed["comparisons"][runs[2].id]["hr@10"]["p"] == best.p
 
 
 def test_identical_runs_show_no_difference(store_run: Store) -> None:
@@ -46,12 +51,10 @@ def test_different_semantic_ids_of_the_same_interactions(store_run: Store) -> No
     """Such runs have different fingerprints; their hits are compared user by user, their codes are not."""
     ours, theirs = store_run("markov", "bs"), store_run("markov", "bs", data="games", noise=1)
     with pytest.raises(UsageError, match="different data"):
-        compare_runs([ours, {**theirs, "interactions": "same"}])  # runs of earlier versions lack it
-    with pytest.raises(UsageError, match="different data"):
-        compare_runs([{**ours, "interactions": "same"}, {**theirs, "interactions": "other"}])
-    comparison = compare_runs([{**run, "interactions": "same"} for run in (ours, theirs)], resamples=200)
+        compare_runs([ours, theirs])
+    comparison = compare_runs([with_summary(run, interactions="same") for run in (ours, theirs)], resamples=200)
     assert list(comparison.comparisons[0]) == [metric for metric in METRICS if metric not in ("entropy", "ttr")]
-    assert comparison.values["hr@10"] == pytest.approx([run["metrics"]["hr@10"] for run in (ours, theirs)])
+    assert comparison.values["hr@10"] == pytest.approx([run.summary.metrics["hr@10"] for run in (ours, theirs)])
     note = "different semantic IDs of the same items"
     assert note in to_text(comparison)
     assert note not in to_text(compare_runs([ours, store_run("pop", "bs")], resamples=200))
@@ -61,7 +64,7 @@ def test_runs_that_can_not_be_compared_are_refused(store_run: Store) -> None:
     run = store_run("markov", "bs")
     with pytest.raises(UsageError, match="at least two runs"):
         compare_runs([run])
-    with pytest.raises(UsageError, match=f"run {run['run']} is named twice"):
+    with pytest.raises(UsageError, match=f"run {run.id} is named twice"):
         compare_runs([run, run])
     with pytest.raises(UsageError, match="different data"):
         compare_runs([run, store_run("markov", "bs", data="games")])
@@ -72,14 +75,28 @@ def test_runs_that_can_not_be_compared_are_refused(store_run: Store) -> None:
 def test_codes_of_different_kinds_are_not_compared(store_run: Store) -> None:
     """One model names items in codes of its own, on the same data: hits are compared, codes are not."""
     sids, texts = store_run("markov", "bs"), store_run("pop", "bs", noise=1)
-    texts["slots"]["code"] = "a token of an item's textual ID"
+    texts = with_summary(texts, slots=replace(texts.summary.slots, code="a token of an item's textual ID"))
     comparison = compare_runs([sids, texts], resamples=200)
     assert list(comparison.comparisons[0]) == [metric for metric in METRICS if metric not in ("entropy", "ttr")]
     text = to_text(comparison)
     assert (
-        f"The runs count different kinds of codes ({sids['run']}: a code of a semantic ID; {texts['run']}: a token of "
+        f"The runs count different kinds of codes ({sids.id}: a code of a semantic ID; {texts.id}: a token of "
         "an item's textual ID), so Entropy and TTR are not compared." in text
     )
     assert "different semantic IDs" not in text
-    same_kind = {**sids, "slots": texts["slots"]}
+    same_kind = with_summary(sids, slots=texts.summary.slots)
     assert list(compare_runs([same_kind, texts], resamples=200).comparisons[0]) == list(METRICS)
+
+
+def test_codes_that_a_compact_run_lacks_are_not_compared(store_run: Store, tmp_path: Path) -> None:
+    whole, other = store_run("markov", "bs"), store_run("pop", "bs", noise=1)
+    compact = {
+        with_codes: RunFolder(whole.spec, tmp_path / str(with_codes), print).store_compact(whole, with_codes=with_codes)
+        for with_codes in (True, False)
+    }
+    expected = compare_runs([whole, other], resamples=200)
+    assert compare_runs([compact[True], other], resamples=200).comparisons == expected.comparisons
+    without = compare_runs([compact[False], other], resamples=200)
+    assert "hr@10" in without.values
+    assert "entropy" not in without.values
+    assert f"stored compactly without their codes ({whole.id}): Entropy and TTR are not compared" in to_text(without)

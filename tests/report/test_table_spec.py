@@ -41,8 +41,8 @@ def test_the_command_leaves_defaults_out() -> None:
 
 def test_the_command_includes_all_that_differs_from_the_defaults() -> None:
     assert CHANGED.command(CHANGED.rows[0], "arts", 1, "small") == (
-        "mrbench run --model pop --decoder bs --data arts --size small --categories none --constrain catalogue "
-        "--beam 5 --users all --eval-users 50 --seed 1 --exclude-history --max-minutes 2.5"
+        "mrbench run --model pop --decoder bs --data arts --size small --categories none --users all "
+        "--constrain catalogue --beam 5 --eval-users 50 --seed 1 --exclude-history --max-minutes 2.5"
     )
 
 

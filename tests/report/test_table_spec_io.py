@@ -90,8 +90,8 @@ def test_a_file_with_other_values_than_the_defaults() -> None:
     spec = parse_table_spec(text, "mine", "mine.toml")
     assert spec.users is None
     assert spec.command(spec.rows[1], "arts", 1, "small") == (
-        "mrbench run --model pop --decoder bs --data arts --size small --categories none --constrain catalogue "
-        "--beam 5 --users all --eval-users 50 --seed 1 --exclude-history"
+        "mrbench run --model pop --decoder bs --data arts --size small --categories none --users all "
+        "--constrain catalogue --beam 5 --eval-users 50 --seed 1 --exclude-history"
     )
 
 

@@ -73,7 +73,7 @@ def test_finished_run(run, run_spec):
         "metrics.parquet", "rankings.parquet", "spec.json", "summary.json",
     ]  # fmt: skip
     loaded = run.load_run()
-    assert vars(loaded) == vars(finished)
+    assert loaded == finished
     assert (loaded.id, loaded.path, loaded.spec) == (run_spec.id, run.path, run_spec)
     assert loaded.summary == make_summary(run_spec)
     assert RunSpec.from_dict(json.loads((run.path / "spec.json").read_text())) == run_spec
@@ -92,7 +92,7 @@ def test_a_compact_run_has_all_but_the_rankings(run, tmp_path, run_spec, with_co
     folder = make_folder(tmp_path / "compact", run_spec)
     stored = folder.store_compact(whole, with_codes=with_codes)
     compact = folder.load_run()
-    assert vars(compact) == vars(stored)
+    assert compact == stored
     assert compact.summary == replace(whole.summary, lacks=("rankings",) if with_codes else ("rankings", "codes"))
     assert all(np.array_equal(compact.per_user()[name], column) for name, column in whole.per_user().items())
     if with_codes:

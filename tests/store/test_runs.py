@@ -70,7 +70,7 @@ def test_find_run_by_id_prefix_or_path(store, how):
         "folder": str(run.path),
         "file": str(run.path / "rankings.parquet"),
     }
-    assert vars(find_run(root, names[how])) == vars(run.load_run())
+    assert find_run(root, names[how]) == run.load_run()
 
 
 def test_id_names_its_run_in_the_folder_of_another_run(store, monkeypatch):

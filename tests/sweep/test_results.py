@@ -27,7 +27,7 @@ def make_progress(scores, total=None):
     outcomes = {
         config: SweepOutcome(config, error="it broke")
         if score is None
-        else SweepOutcome(config, {"run": "abc", "metrics": dict.fromkeys(RANKING_METRICS, score)})
+        else SweepOutcome(config, "abc", dict.fromkeys(RANKING_METRICS, score))
         for config, score in scores.items()
     }
     return SweepProgress(outcomes, total if total is not None else len(outcomes))

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 
 from mindrec_bench.report.audit.checks import ReportedMetrics, check_pair, check_run, check_system, p_range_text
 from mindrec_bench.stats.paired_tests import PValueRange
+from mindrec_bench.store.run_spec import DataSpec, DecoderSpec, ModelSpec, RunSpec
+from mindrec_bench.store.run_summary import SlotCounts
+from mindrec_bench.store.runs import Run
+
+from ...summaries import make_summary, with_summary
 
 
 def check(reported: ReportedMetrics, kind: str) -> list[tuple[str, bool]]:
@@ -114,14 +120,17 @@ def test_p_range_text(low: float, high: float, text: str) -> None:
 
 
 def test_a_stored_run_passes_the_same_checks() -> None:
-    summary = {
-        "run": "abc", "users": 100, "eval_users": None, "beam": 10, "slots": {"sid": 4, "sid_codes": 50},
-        "metrics": {"hr@1": 0.05, "hr@3": 0.07, "ndcg@3": (5 + 2 / math.log2(3)) / 100, "ttr": 0.0125, "entropy": 5.0,
-            "distinct_codes": 50,
-        },
+    spec = RunSpec(
+        data=DataSpec("arts", "0123", 100), model=ModelSpec("markov"), decoder=DecoderSpec("bs"), categories="none"
+    )
+    metrics = {
+        "hr@1": 0.05, "hr@3": 0.07, "ndcg@3": (5 + 2 / math.log2(3)) / 100, "ttr": 0.0125, "entropy": 5.0,
+        "distinct_codes": 50,
     }  # fmt: skip
-    assert [(f.id, f.problem) for f in check_run(summary)] == [
+    summary = make_summary(spec, metrics=metrics, slots=SlotCounts(0, 4, 50, (10, 10, 10, 20)))
+    run = Run(Path("runs"), spec, summary, {})
+    assert [(f.id, f.problem) for f in check_run(run)] == [
         ("counts", False), ("counts", False), ("ndcg", False), ("ttr", False), ("entropy", False),
     ]  # fmt: skip
-    summary["metrics"] |= {"ttr": 51 / 4000, "distinct_codes": 51}
-    assert [f.id for f in check_run(summary) if f.problem] == ["ttr"]
+    run = with_summary(run, metrics={**metrics, "ttr": 51 / 4000, "distinct_codes": 51})
+    assert [f.id for f in check_run(run) if f.problem] == ["ttr"]

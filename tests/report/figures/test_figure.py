@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from mindrec_bench.report.table_spec_io import load_table_spec, parse_table_spec
 from mindrec_bench.report.tables.build import build_table
 from mindrec_bench.store.runs import find_runs
 
+from ...summaries import with_summary
 from .figure_files import HEAD, point_row
 
 Store = Callable[..., dict[str, Any]]
@@ -34,7 +34,7 @@ def test_points_are_the_cells_of_the_table_by_rising_x(figure: Figure, spec: Tab
             cell = cells[point.label][column]
             assert (point.value, (point.low, point.high)) == (cell.value, cell.interval or (None, None))
             assert (point.low is None) == (line.metric == "ttr")
-    assert [point.runs for point in figure.series[0].points] == [(run["run"],) for run in runs[:3]]
+    assert [point.runs for point in figure.series[0].points] == [(run.id,) for run in runs[:3]]
 
 
 def test_only_ttr_has_a_bound(figure: Figure) -> None:
@@ -52,7 +52,7 @@ def test_time_is_in_milliseconds_per_user_averaged_over_seeds(store_run: Store) 
 
 
 def test_a_run_without_timings_has_no_time(spec: TableSpec, runs: Runs) -> None:
-    runs[0] = {**runs[0], "timings": None, "environment": None}
+    runs[0] = with_summary(runs[0], timings=None, environment=None)
     line = build_figure(spec, runs, resamples=50).series[4]
     assert [point.value for point in line.points] == [None, 20.0, pytest.approx(12.5)]
 
@@ -96,9 +96,9 @@ def test_the_papers_figures_match_their_points(store_run: Store, name: str, xs: 
     for row in spec.rows:
         beam = {"beam": row.settings["beam"]} if "beam" in row.settings else {}
         run = store_run(row.model, row.decoder, data=data, categories="generate", size="small", **beam)
-        expected[float(row.x or 0)] = (run["run"],)
+        expected[float(row.x or 0)] = (run.id,)
     assert len(set(expected.values())) == len(xs)
-    runs_dir = Path(store_run("pop", "bs")["path"]).parents[3]
+    runs_dir = store_run("pop", "bs").path.parents[3]
     runs = list(find_runs(runs_dir, pytest.fail))
     assert len(runs) == len(xs) + 1
     figure = build_figure(spec, runs, resamples=50)

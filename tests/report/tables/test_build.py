@@ -16,6 +16,8 @@ from mindrec_bench.report.tables.footnotes import footnotes
 from mindrec_bench.report.tables.run_data import load_systems
 from mindrec_bench.stats.comparison import compare
 
+from ...summaries import with_summary
+
 Store = Callable[..., dict[str, Any]]
 
 TEXT = """
@@ -68,11 +70,11 @@ def runs(store_run: Store) -> list[dict[str, Any]]:
 def test_cells_hold_values_published_values_and_comparisons(spec: TableSpec, runs: list[dict[str, Any]]) -> None:
     table = build_table(spec, runs, resamples=500, seed=3)
     reference, dedup, same, released, elsewhere = table.rows
-    assert [cell.value for cell in dedup.cells] == pytest.approx([runs[1]["metrics"][m] for m in spec.metrics])
-    assert reference.cells[0].difference == pytest.approx(runs[0]["metrics"]["hr@1"] - 0.1)
+    assert [cell.value for cell in dedup.cells] == pytest.approx([runs[1].summary.metrics[m] for m in spec.metrics])
+    assert reference.cells[0].difference == pytest.approx(runs[0].summary.metrics["hr@1"] - 0.1)
     assert (reference.cells[1].published, reference.cells[1].difference) == (None, None)
     assert all(cell.comparison is None for cell in reference.cells)
-    systems = load_systems([(run["run"], [run]) for run in runs], with_rankings=True)
+    systems = load_systems([(run.id, [run]) for run in runs], with_codes=True)
     expected = compare(systems[0], systems[1:], spec.metrics, resamples=500, seed=3)
     assert [cell.comparison for cell in dedup.cells[:4]] == list(expected[0].values())
     assert dedup.cells[4].comparison is None  # shares of a run are shown, not tested
@@ -95,12 +97,12 @@ def test_ties_share_a_rank_and_fewer_duplicates_are_better(spec: TableSpec, runs
 
 
 def test_search_error_is_a_column_where_it_is_known(store_run: Store) -> None:
-    """A run from before it was computed, or of a network, has none."""
+    """A run of a network has none."""
     text = TEXT.replace('"hr@1", "ndcg@10", "entropy", "ttr", "duplicates"', '"exact@10", "lost@10"')
     text = text.replace('published.arts = ["0.1000", "-", "4.000", "0.0010", "-"]', "")
     runs = [store_run("markov", "bs"), store_run("markov", "dbs-dedup"), store_run("pop", "dbs-dedup")]
-    runs[0]["search_error"] = {"exact@10": 0.25, "lost@10": 0.5}
-    runs[1]["search_error"] = {"exact@10": 0.75, "lost@10": 0.125}
+    runs[0] = with_summary(runs[0], search_error={"exact@10": 0.25, "lost@10": 0.5})
+    runs[1] = with_summary(runs[1], search_error={"exact@10": 0.75, "lost@10": 0.125})
     table = build_table(parse_table_spec(text, "mine", "mine.toml"), runs, resamples=100)
     values = [[cell.value for cell in row.cells] for row in table.rows]
     assert values == [[0.25, 0.5], [0.75, 0.125], [None, None], [None, None], [None, None]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from mindrec_bench.errors import UsageError
 from mindrec_bench.report.table_spec import TableSpec, override
 from mindrec_bench.report.table_spec_io import parse_table_spec
 from mindrec_bench.report.tables.match_runs import RunMatcher
+
+from ...summaries import with_spec, with_summary
 
 Store = Callable[..., dict[str, Any]]
 
@@ -26,12 +29,12 @@ def table_spec(head: str = "", row: str = "", model: str = "markov", decoder: st
 
 def matched(spec: TableSpec, *runs: dict[str, Any]) -> tuple[str, ...]:
     """Ids of the runs that fill the first row on the first dataset."""
-    return tuple(run["run"] for run in RunMatcher(spec, runs).match(spec.rows[0], spec.data[0]).runs)
+    return tuple(run.id for run in RunMatcher(spec, runs).match(spec.rows[0], spec.data[0]).runs)
 
 
 def test_a_run_that_matches_in_everything(store_run: Store) -> None:
     run = store_run("markov", "bs")
-    assert matched(table_spec(), run) == (run["run"],)
+    assert matched(table_spec(), run) == (run.id,)
 
 
 @pytest.mark.parametrize(
@@ -84,10 +87,9 @@ def test_a_row_with_a_reason_gives_no_command() -> None:
 
 @pytest.mark.parametrize(("name", "stored"), [("ARTS", "arts"), ("arts", "./data/arts"), ("Arts", "arts")])
 def test_data_may_be_named_in_several_ways(store_run: Store, name: str, stored: str) -> None:
-    run = store_run("markov", "bs", data="arts")
-    run["data"] = stored
+    run = with_summary(store_run("markov", "bs", data="arts"), data=stored)
     spec = table_spec()
-    assert matched(spec_with_data(name), run) == (run["run"],)
+    assert matched(spec_with_data(name), run) == (run.id,)
     assert spec.data == ("arts",)
 
 
@@ -100,45 +102,45 @@ def spec_with_data(data: str) -> TableSpec:
 
 def test_a_trained_model_is_matched_by_its_options_at_its_size(store_run: Store) -> None:
     run = store_run("llada:p_mask=0.4", "bs", size="tiny")
-    assert run["spec"]["model"]["options"]["lr"] is not None
-    assert matched(table_spec(model="llada:p_mask=0.4"), run) == (run["run"],)
+    assert run.spec.model.options == {"p_mask": 0.4}
+    assert matched(table_spec(model="llada:p_mask=0.4"), run) == (run.id,)
     assert matched(table_spec(model="llada"), run) == ()
 
 
 def test_a_published_model_is_matched_whatever_the_version_of_its_files(store_run: Store) -> None:
     run = store_run("llada", "bs", size="8b")
-    run["spec"]["model"]["options"]["files"] = {"checkpoint": "org/name@0123"}
-    assert matched(table_spec(model="llada"), run) == (run["run"],)
+    run = with_spec(run, model=replace(run.spec.model, files={"checkpoint": "org/name@0123"}))
+    assert matched(table_spec(model="llada"), run) == (run.id,)
     assert matched(table_spec(model="llada:pad=attend"), run) == ()
 
 
 def test_options_that_equal_the_defaults_make_no_difference(store_run: Store) -> None:
     run = store_run("markov", "dbs-penalty")
-    assert matched(table_spec(decoder="dbs-penalty:variant=printed"), run) == (run["run"],)
+    assert matched(table_spec(decoder="dbs-penalty:variant=printed"), run) == (run.id,)
 
 
 def test_a_row_without_categories_takes_the_default_of_the_command(store_run: Store) -> None:
     none, generate = store_run("markov", "bs"), store_run("markov", "bs", categories="generate")
     spec = spec_with_data("arts")
-    assert matched(spec, none) == (none["run"],)
-    assert matched(spec, none, generate) == (generate["run"],)
+    assert matched(spec, none) == (none.id,)
+    assert matched(spec, none, generate) == (generate.id,)
 
 
 def test_seeds_come_in_the_order_of_the_head_and_all_or_none(store_run: Store) -> None:
     first, second = store_run("markov", "bs", seed=0), store_run("markov", "bs", seed=1)
     spec = table_spec("seeds = [1, 0]")
-    assert matched(spec, first, second) == (second["run"], first["run"])
+    assert matched(spec, first, second) == (second.id, first.id)
     cell = RunMatcher(spec, [first]).match(spec.rows[0], "arts")
     assert (cell.runs, len(cell.missing)) == ((), 1)
 
 
 def test_users_are_those_requested(store_run: Store) -> None:
     run = store_run("markov", "bs")
-    first_60, all_users = {**run, "users_asked": 60}, {**run, "users_asked": None}
-    assert matched(table_spec('users = "all"'), run, all_users) == (all_users["run"],)
-    assert matched(table_spec(), run) == (run["run"],)
+    first_60, all_users = with_summary(run, users_asked=60), with_summary(run, users_asked=None)
+    assert matched(table_spec('users = "all"'), run, all_users) == (all_users.id,)
+    assert matched(table_spec(), run) == (run.id,)
     assert matched(table_spec(), first_60) == ()
-    assert matched(table_spec("users = 60"), run, first_60) == (first_60["run"],)
+    assert matched(table_spec("users = 60"), run, first_60) == (first_60.id,)
 
 
 def test_auto_takes_the_largest_size_of_any_row(store_run: Store) -> None:
@@ -166,7 +168,7 @@ def test_the_longest_training_counts_unless_the_head_fixes_a_limit(store_run: St
     runs = [store_run("llada", "bs", size="tiny", max_minutes=minutes) for minutes in stored]
     spec = override(table_spec(model="llada"), max_minutes=limit)
     (run,) = RunMatcher(spec, runs).match(spec.rows[0], "arts").runs
-    assert run["max_minutes"] == expected
+    assert run.spec.max_minutes == expected
 
 
 def test_a_time_limit_does_not_matter_for_models_that_are_not_trained(store_run: Store) -> None:
