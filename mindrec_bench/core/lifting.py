@@ -25,9 +25,7 @@ _CHUNK_SIZE = 2**20
 """Users times items looked up at a time: bounds the memory, and is fastest while it fits the caches."""
 
 
-def adapt(
-    model: Model, capability: Capability, needs: Capability, space: CodeSpace, device: str = "cpu"
-) -> Model:
+def adapt(model: Model, capability: Capability, needs: Capability, space: CodeSpace, device: str = "cpu") -> Model:
     """A model whose contexts answer what a decoder needs; the model itself where they already do.
 
     Args:

@@ -77,7 +77,7 @@ def validate_keys(
     Raises:
         UsageError: an unknown key, a wrong value, or a missing field that has no default.
     """
-    known = {f.name: f for f in fields(cls) if f.name not in hidden}
+    known = {f.name: f for f in own_fields_first(cls) if f.name not in hidden}
     hints = get_type_hints(cls, include_extras=True)
     label = label or (lambda key: f"'{key}' in {where}")
     values = {}

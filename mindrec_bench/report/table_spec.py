@@ -23,11 +23,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from ..experiment.config import AUTO, ExperimentConfig, flag_name, to_flags
-from ..io.schema import validate_keys
+from ..io.schema import own_fields_first, validate_keys
 from ..metrics.names import CORPUS_METRICS, RANKING_METRICS, SEARCH_METRICS
 from ..store.run_spec import EXTERNAL
 
@@ -35,7 +35,7 @@ STATISTICS = ("users", "items", "interactions")
 """The counts that a table of kind `statistics` shows of datasets."""
 
 RUN_METRICS = (*RANKING_METRICS, *CORPUS_METRICS, *SEARCH_METRICS)
-SETTINGS = tuple(f.name for f in fields(ExperimentConfig) if f.name not in ("data", "seed", "split"))
+SETTINGS = tuple(f.name for f in own_fields_first(ExperimentConfig) if f.name not in ("data", "seed", "split"))
 """The settings of runs that a table file may give, for the table or a row; data and seeds are its own keys."""
 
 METRICS_BY_KIND: dict[str, tuple[str, ...]] = {

@@ -20,7 +20,7 @@ and the seed only form a group, in which options compete: those with the best me
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from ..errors import UsageError
 from ..experiment.config import ExperimentConfig, make_config
 from ..experiment.resolve import resolve_config
 from ..io.json_files import read_text
-from ..io.schema import parse_toml, require_choice
+from ..io.schema import own_fields_first, parse_toml, require_choice
 from ..metrics.names import CORPUS_METRICS, RANKING_METRICS
 
 DEFAULT_METRIC = "ndcg@10"
@@ -144,5 +144,5 @@ def _option_text(value: Any) -> str:
 
 def differing_fields(configs: list[ExperimentConfig]) -> list[str]:
     """The fields in which these experiments differ."""
-    names = [field.name for field in fields(ExperimentConfig)]
+    names = [field.name for field in own_fields_first(ExperimentConfig)]
     return [name for name in names if len({getattr(config, name) for config in configs}) > 1]

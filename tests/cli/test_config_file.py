@@ -30,7 +30,7 @@ def test_flags_take_precedence_over_the_file(tmp_path):
     summary = json.loads(result.stdout)
     assert (summary["model"], summary["decoder"]) == ("markov", "rank-items")
     assert (summary["beam"], summary["users"], summary["exclude_history"]) == (2, 30, True)
-    assert "--beam 2 --users 30 --exclude-history" in summary["command"]
+    assert "--users 30 --beam 2 --exclude-history" in summary["command"]
 
 
 def test_values_are_converted_as_flags_are(tmp_path):

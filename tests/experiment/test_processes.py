@@ -95,7 +95,7 @@ def test_number_of_training_processes_is_part_of_the_id_where_several_can_train(
     for model, several in (("llada", True), ("sasrec", False), ("markov", False)):
         single, two = spec(model), spec(model, train_devices=2)
         assert (single.train_devices, two.train_devices) == (1, 2 if several else 1)
-        assert (single.id != two.id, single.fit_id != two.fit_id) == (several, several)
+        assert (single.id != two.id, single.fit.id != two.fit.id) == (several, several)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -51,14 +50,14 @@ def run(monkeypatch, tmp_path):
         settings = {"runs_dir": tmp_path / store, "device": "cpu", "notify": run.notices.append} | options
         return run_experiment(
             ExperimentConfig("markov", "dbs-penalty", data=DATA, beam=3), ExecutionOptions(**settings)
-        ).run.as_dict()
+        ).run
 
     run.notices = []
     return run
 
 
-def read_tables(summary):
-    return [pq.ParquetFile(Path(summary["path"]) / name).read() for name in ("rankings.parquet", "metrics.parquet")]
+def read_tables(run):
+    return [pq.ParquetFile(run.path / name).read() for name in ("rankings.parquet", "metrics.parquet")]
 
 
 @pytest.mark.parametrize(
@@ -74,9 +73,9 @@ def test_batch_is_halved_and_the_run_goes_on(run, set_shard_size, error):
     assert [table.drop("score") if "score" in table.column_names else table for table in read_tables(limited)] == [
         table.drop("score") if "score" in table.column_names else table for table in read_tables(unlimited)
     ]
-    assert limited["metrics"] == unlimited["metrics"]
-    assert limited["run"] == unlimited["run"]
-    assert (limited["timings"]["batch_size"], limited["timings"]["smallest_batch_size"]) == (8, 2)
+    assert limited.summary.metrics == unlimited.summary.metrics
+    assert limited.id == unlimited.id
+    assert (limited.summary.timings.batch_size, limited.summary.timings.smallest_batch_size) == (8, 2)
     assert "batch of 8, halved to 2 where memory ran out:" in run_text(limited)
     assert "batch of 8:" in run_text(unlimited)
     assert run.notices == [
@@ -114,9 +113,9 @@ def test_shards_of_halved_batches_are_kept(run, monkeypatch, set_shard_size):
         patch.setattr(shard_decoder.ShardDecoder, "write", stopping)
         with pytest.raises(KeyboardInterrupt):
             run(limit=4, batch_size=8)
-    summary = run(batch_size=8)
+    resumed = run(batch_size=8)
     assert run.batch_sizes == [8, 8, 8, 4], "two shards of 16 are stored, and there is memory again"
-    assert summary["timings"]["smallest_batch_size"] == 4
+    assert resumed.summary.timings.smallest_batch_size == 4
 
 
 def test_no_memory_for_one_user(run):

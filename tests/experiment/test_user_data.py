@@ -31,7 +31,7 @@ def test_run_on_a_data_folder(run, tmp_path):
     write_shop(tmp_path / "Shop")
     summary = run("pop", "rank-items", data=str(tmp_path / "Shop"), beam=10)
     assert (summary["users"], summary["categories"], summary["slots"]["categories"]) == (3, "none", 0)
-    assert "optimum" not in summary
+    assert summary["optimum"] is None
     assert "1 users with fewer than 3 interactions were skipped" in summary["notes"]
     table = read_rankings(summary)
     # Training parts: [3, 10], [10, 3], [1]; items 3 and 10 tie, and the lower number comes first.

@@ -15,6 +15,7 @@ import torch
 from mindrec_bench.errors import UsageError
 from mindrec_bench.experiment.resolve import resolve_config
 from mindrec_bench.experiment.run import RunResult
+from mindrec_bench.store.runs import find_run
 
 from .helpers import DATA, USERS, read_rankings, result_bytes
 
@@ -34,10 +35,11 @@ def test_stored_files_of_a_run(run, data):
         space.sid_index.item_sequences[items] == space.sid_index.item_sequences[np.repeat(data.test().targets, 5)]
     ).reshape(USERS, 5)
     for k in (1, 3, 5):
-        assert metrics[f"hr@{k}"].to_pylist() == hits[:, :k].any(axis=1).tolist()
         assert summary["metrics"][f"hr@{k}"] == pytest.approx(hits[:, :k].any(axis=1).mean())
+    assert ((metrics["hit_rank"].to_numpy() > 0) == hits.any(axis=1)).all()
     stored = json.loads((Path(summary["path"]) / "summary.json").read_text())
-    assert stored == {key: value for key, value in summary.items() if key != "path"}
+    assert {key: summary[key] for key in stored if key != "checksum"} | {"checksum": stored["checksum"]} == stored
+    assert json.loads((Path(summary["path"]) / "spec.json").read_text()) == summary["spec"]
 
 
 def test_keys_of_the_summary(run):
@@ -189,7 +191,7 @@ def test_command_repeats_the_run(run, trainings, settings, monkeypatch):
     configs = []
     monkeypatch.setattr(
         "mindrec_bench.experiment.run.run_experiment",
-        lambda config, options: configs.append(config) or RunResult(summary),
+        lambda config, options: configs.append(config) or RunResult(find_run(Path(summary["path"]), summary["path"])),
     )
     cli.main(words[1:], standalone_mode=False)
     resolved = resolve_config(configs[0])

@@ -191,8 +191,8 @@ def test_prompts_without_categories_have_another_fit(tmp_path):
     write_checkpoint(tmp_path, "llada")
     config = ExperimentConfig("llada", "bs", data=DATA, checkpoint=str(tmp_path), categories="none")
     assert (
-        resolve_config(config).run_spec(data).fit_id
-        != resolve_config(replace(config, categories=None)).run_spec(data).fit_id
+        resolve_config(config).run_spec(data).fit.id
+        != resolve_config(replace(config, categories=None)).run_spec(data).fit.id
     )
 
 
