@@ -48,7 +48,7 @@ def import_file(path: Path, folder: Path) -> None:
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     wall, cpu = time.perf_counter(), time.process_time()
-    _, report = import_dataset(ImportOptions(path, "bench"), data_dir=folder, notify=lambda line: None)
+    _, report = import_dataset(ImportOptions(path, "bench"), data_dir=folder)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(

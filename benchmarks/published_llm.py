@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import resource
 import statistics
 import sys
@@ -152,16 +153,16 @@ def measure(
         write_checkpoint(checkpoint, SHAPES[shape], device)
     say(phases.measured)
     with phases.phase("load"):
-        network = load_network(open_checkpoint(str(checkpoint), say), ("llada",), device)
+        network = load_network(open_checkpoint(str(checkpoint)), ("llada",), device)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     del network
     say(phases.measured)
     source = ArtsSim(users=users)
-    all_users = source.load(None, users=None, notify=say)
+    all_users = source.load(None, users=None)
     train_users = next(n for n in range(1, users + 1) if _count_examples(all_users, n) >= 8 * steps or n == users)
-    data = source.load(None, users=train_users, notify=say)
+    data = source.load(None, users=train_users)
     backbone = TimedLlada(checkpoint=str(checkpoint), template=str(template), epochs=1)
-    task = Task(data, data.space(categories=True), size="checkpoint", device=device, quiet=True, notify=say)
+    task = Task(data, data.space(categories=True), size="checkpoint", device=device, quiet=True)
     with phases.phase("train"):
         report = backbone.fit(task, folder / "fit")
     say(phases.measured)
@@ -215,6 +216,9 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="folder of the checkpoint and the adapter")
     parser.add_argument("--out", type=Path, help="file for the result")
     arguments = parser.parse_args()
+    logging.basicConfig(format="%(message)s")
+    for package in ("mindrec_bench", "mindrec_baselines"):
+        logging.getLogger(package).setLevel(logging.INFO)
     options = {
         "steps": arguments.steps,
         "users": arguments.users,

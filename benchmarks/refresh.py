@@ -12,6 +12,7 @@ prints, compared with r = 0 on the same users in the same process:
 from __future__ import annotations
 
 import argparse
+import logging
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -70,6 +71,8 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=1024)
     parser.add_argument("--decoders", nargs="+", default=["bs", "dbs-dedup", "dbs-penalty", "adaptive"])
     arguments = parser.parse_args()
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("mindrec_bench").setLevel(logging.INFO)
     torch.set_num_threads(1)
     config = ExperimentConfig(
         "llada",
@@ -80,11 +83,11 @@ def main() -> None:
         max_minutes=arguments.max_minutes,
     )
     resolved = resolve_config(config)
-    data = resolved.source.load(arguments.data_dir, users=config.users, notify=print)
+    data = resolved.source.load(arguments.data_dir, users=config.users)
     spec = resolved.run_spec(data)
     task = Task(data, data.space(categories=arguments.categories != "none"), size=arguments.size, quiet=True)
     backbone: Any = resolved.backbone.with_size_defaults(arguments.size)
-    folder = FittedModelFolder(spec, Path(arguments.runs_dir), print).path
+    folder = FittedModelFolder(spec, Path(arguments.runs_dir)).path
     models = {r: replace(backbone, refresh=r).load(task, folder) for r in (0, 2, 3, task.space.n_slots)}
     print(f"{min(arguments.users, len(data.test()))} users of {data.name}, fitted model {folder.name}")
     print("decoder      refresh  ratio  equal  first   kept")

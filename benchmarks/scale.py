@@ -98,7 +98,7 @@ def _run_folder(folder: Path, n_users: int) -> RunFolder:
     spec = RunSpec(
         DataSpec("scale", "scale", "0", n_users), ModelSpec("none", {}, ""), DecoderSpec("none", {}), "none", beam=BEAM
     )
-    return RunFolder(spec, folder, lambda line: None)
+    return RunFolder(spec, folder)
 
 
 def _write_shards(folder: RunFolder, space: CodeSpace, n_users: int) -> list[Shard]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import logging
 import tempfile
 import time
 from itertools import pairwise
@@ -88,9 +89,11 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=600)
     parser.add_argument("--steps", type=int, default=12)
     arguments = parser.parse_args()
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("mindrec_bench").setLevel(logging.INFO)
     torch.set_num_threads(1)
     _, source = resolve_data(arguments.data)
-    data = source.load(arguments.data_dir, users=arguments.users, notify=print)
+    data = source.load(arguments.data_dir, users=arguments.users)
     print("model        padded   bare   step  padded/bare  step/bare  loss differs by")
     for name in arguments.models:
         _, backbone = registry.make("model", name)

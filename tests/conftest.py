@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run in parallel; torch reads it when it is imported
@@ -14,6 +15,8 @@ import pytest
 
 from mindrec_bench.cli import main as cli
 from mindrec_bench.store.run_spec import DataSpec, DecoderSpec, ModelSpec, RunSpec
+
+OUR_PACKAGES = ("mindrec_bench", "mindrec_baselines", "mindrec_decoders")
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +44,29 @@ def install(tmp_path_factory) -> Callable[[Path], Path]:
         return target
 
     return install_package
+
+
+class _Notices(logging.Handler):
+    """Collects the text of messages."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+@pytest.fixture
+def notices(caplog) -> Iterator[list[str]]:
+    """What our packages have logged in this test so far, progress included."""
+    handler, loggers = _Notices(), [logging.getLogger(package) for package in OUR_PACKAGES]
+    for logger in loggers:
+        caplog.set_level(logging.INFO, logger=logger.name)
+        logger.addHandler(handler)
+    yield handler.lines
+    for logger in loggers:
+        logger.removeHandler(handler)
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ ALLOWED = [
 REFUSED = [pair for pair in PAIRS if pair not in ALLOWED]
 TRAINED = [name for name in registry.names("model") if registry.load("model", name).sizes]
 
-DATASET = ArtsSim(users=USERS, items=ITEMS).load(None, users=None, notify=pytest.fail)
+DATASET = ArtsSim(users=USERS, items=ITEMS).load(None, users=None)
 SPACE = DATASET.space(categories=True)
 SLOTS = tuple(range(SPACE.n_slots))
 
@@ -70,14 +70,14 @@ def runs_dir(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def run(runs_dir):
+def run(runs_dir, notices):
     """run(config): the summary; `run.notices` has the messages."""
 
     def run(config: ExperimentConfig):
-        options = ExecutionOptions(runs_dir=runs_dir, device="cpu", notify=run.notices.append)
+        options = ExecutionOptions(runs_dir=runs_dir, device="cpu")
         return run_experiment(config, options).run.as_dict()
 
-    run.notices = []
+    run.notices = notices
     return run
 
 
@@ -161,7 +161,7 @@ def test_rank_items_is_the_exact_ranking(run, runs_dir, model, exclude_history):
     table = read_rankings(run(config))
     codes = check_lists(table)
     resolved = resolve_config(config)
-    folder = FittedModelFolder(resolved.run_spec(DATASET), runs_dir, pytest.fail).path
+    folder = FittedModelFolder(resolved.run_spec(DATASET), runs_dir).path
     fitted = resolved.backbone.load(Task(DATASET, SPACE, size=resolved.size(DATASET)), folder)
     histories = DATASET.test().histories
     scores = (ExcludeHistory(fitted) if exclude_history else fitted).begin(histories, SLOTS).log_probs().double()

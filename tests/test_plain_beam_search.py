@@ -34,7 +34,7 @@ def plain_beam_search() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def data():
-    return ArtsSim().load(None, users=40, notify=lambda line: None)
+    return ArtsSim().load(None, users=40)
 
 
 @pytest.mark.parametrize("attention", ["full", "prefix"])

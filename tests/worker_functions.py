@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 
@@ -15,10 +16,12 @@ from mindrec_bench.core.dataset import Dataset
 from mindrec_bench.errors import DataError
 from mindrec_bench.experiment import run, shard_decoder
 
+logger = logging.getLogger(__name__)
+
 
 def add_up(worker, start):
     """The sum of all ranks and of `start`, by a collective."""
-    worker.notify(f"process {worker.process.rank}")
+    logger.info(f"process {worker.process.rank}")
     worker.progress(worker.process.rank)
     total = torch.tensor([worker.process.rank])
     with worker.torch_distributed():
@@ -45,7 +48,7 @@ def fail(worker, kind, rank):
 
 def sleep(worker):
     """Report the process id, and wait for a signal."""
-    worker.notify(str(os.getpid()))
+    logger.warning(str(os.getpid()))
     signal.pause()
 
 
@@ -97,7 +100,7 @@ def train(worker, values, folder, options):
 
     Llada.collator = watched
     data = Dataset(**values)
-    task = Task(data, data.space(categories=False), size="tiny", quiet=True, notify=worker.notify)
+    task = Task(data, data.space(categories=False), size="tiny", quiet=True)
     with worker.torch_distributed():
         report = backbone.fit(task, folder)
     (folder / f"keys-{worker.process.rank}.json").write_text(json.dumps(keys))

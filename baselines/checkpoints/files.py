@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mindrec_bench.errors import DataError
 from mindrec_bench.io.hub import Repository
+
+logger = logging.getLogger(__name__)
 
 CONFIG_FILE, WEIGHTS_FILE, INDEX_FILE = "config.json", "model.safetensors", "model.safetensors.index.json"
 ALLOW_PATTERNS = ["*.json", "*.jinja", "*.safetensors"]
@@ -47,13 +49,13 @@ class Checkpoint:
     shapes: dict[str, tuple[int, ...]]
 
 
-def open_checkpoint(name: str, notify: Callable[[str], None]) -> Checkpoint:
+def open_checkpoint(name: str) -> Checkpoint:
     """Find a checkpoint, or download it where the name is a hub id.
 
     Raises:
         DataError: it does not exist, can't be downloaded, or a file is missing or damaged.
     """
-    folder = find_checkpoint(name) or _download(name, ALLOW_PATTERNS, notify)
+    folder = find_checkpoint(name) or _download(name, ALLOW_PATTERNS)
     config = _read_json(folder / CONFIG_FILE, name)
     files: dict[str, str] = {}
     shapes: dict[str, tuple[int, ...]] = {}
@@ -63,14 +65,14 @@ def open_checkpoint(name: str, notify: Callable[[str], None]) -> Checkpoint:
     return Checkpoint(name, folder, config, files, shapes)
 
 
-def tokenizer_folder(name: str, notify: Callable[[str], None]) -> Path:
+def tokenizer_folder(name: str) -> Path:
     """A folder with a checkpoint's configuration and tokenizer; weights are not downloaded.
 
     Raises:
         DataError: it does not exist or can't be downloaded.
     """
     patterns = [pattern for pattern in ALLOW_PATTERNS if not pattern.endswith(".safetensors")]
-    return find_checkpoint(name, weights=False) or _download(name, patterns, notify)
+    return find_checkpoint(name, weights=False) or _download(name, patterns)
 
 
 def find_checkpoint(name: str, *, weights: bool = True) -> Path | None:
@@ -175,7 +177,7 @@ def _repository(name: str) -> Repository:
     return Repository.parse(name, label="checkpoint", alternative="give the path of its folder with --checkpoint")
 
 
-def _download(name: str, patterns: list[str], notify: Callable[[str], None]) -> Path:
+def _download(name: str, patterns: list[str]) -> Path:
     repository = _repository(name)
-    notify(f"downloading {name} from the hub (files that are in the cache already are kept)")
+    logger.info(f"downloading {name} from the hub (files that are in the cache already are kept)")
     return repository.download(patterns)

@@ -37,7 +37,7 @@ def auto_size_obstacle(name: str) -> str:
 
     if find_checkpoint(name) is None:
         return f"the weights of {name} are not in the hub's cache"
-    needed = training_bytes(open_checkpoint(name, lambda line: None).shapes)
+    needed = training_bytes(open_checkpoint(name).shapes)
     available = torch.cuda.get_device_properties(0).total_memory
     if needed > available:
         return f"fine-tuning {name} takes about {needed / 2**30:.0f} GiB and the GPU has {available / 2**30:.0f}"

@@ -92,7 +92,7 @@ class LoraFineTuning(SizeTrainer):
 
         if report := weights.completed_report(folder):
             return report
-        checkpoint = open_checkpoint(self.checkpoint, task.notify)
+        checkpoint = open_checkpoint(self.checkpoint)
         encoder = self.prompt_encoder(task, checkpoint.folder, checkpoint.config)
         base = self._load_base(task, checkpoint, encoder)
         torch.manual_seed(task.seed)
@@ -119,7 +119,7 @@ class LoraFineTuning(SizeTrainer):
         from .lora import load_lora
 
         weights.check_model(folder, task)
-        checkpoint = open_checkpoint(self.checkpoint, task.notify)
+        checkpoint = open_checkpoint(self.checkpoint)
         encoder = self.prompt_encoder(task, checkpoint.folder, checkpoint.config)
         lora = load_lora(self._load_base(task, checkpoint, encoder), folder, indexed_device(task.device))
         return self._text_network(lora, encoder).to(task.device).prepare_inference()
@@ -132,7 +132,7 @@ class LoraFineTuning(SizeTrainer):
         Raises:
             DataError: there is no such checkpoint, or it lacks a tokenizer.
         """
-        folder = tokenizer_folder(self.checkpoint, task.notify)
+        folder = tokenizer_folder(self.checkpoint)
         config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
         return preview_prompts(self.prompt_encoder(task, folder, config), histories, start, slots)
 

@@ -87,7 +87,8 @@ def patched_environment() -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
         stack.enter_context(warnings.catch_warnings(action="ignore"))
-        stack.enter_context(_patched(logging.root.manager, disable=logging.WARNING))
+        logging.root.addFilter(_discard)  # asked about what is logged by the root itself, as RecBole does
+        stack.callback(logging.root.removeFilter, _discard)
         stack.enter_context(_patched(np, **REMOVED_NUMPY_NAMES, **ADDED_NUMPY_NAMES))
         stack.enter_context(_patched(pd.Series, agg=_agg_as_in_pandas_1(pd.Series.agg)))
         stack.enter_context(_patched(sys, argv=sys.argv[:1]))
@@ -97,6 +98,10 @@ def patched_environment() -> Iterator[None]:
 
         torch.autograd.set_detect_anomaly(detect_anomaly)
         yield
+
+
+def _discard(record: logging.LogRecord) -> bool:
+    return False
 
 
 @contextmanager

@@ -8,6 +8,7 @@ that is killed and repeated ends with the same bits.
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import shutil
@@ -27,6 +28,8 @@ from mindrec_bench.errors import MrbenchError
 from ..training import weights
 from . import compat
 from .data import RecBoleData
+
+logger = logging.getLogger(__name__)
 
 CHECKPOINT_FILE = "checkpoint.pt"
 
@@ -91,7 +94,7 @@ class _ResumableTrainer:
         self.network.load_state_dict(state["network"])
         self.trainer.optimizer.load_state_dict(state["optimizer"])
         _set_generator_states(state["generators"], self.data.train.generator)
-        self.task.notify(f"training continues at epoch {len(self.valid_losses)} of {self.trainer.epochs}")
+        logger.info(f"training continues at epoch {len(self.valid_losses)} of {self.trainer.epochs}")
 
     def run(self) -> None:
         """Train until all epochs are done, validation no longer improves, or the time is up."""

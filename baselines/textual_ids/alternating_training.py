@@ -7,6 +7,7 @@ continues in the phase where it stopped. IDs are written once, before the phase 
 from __future__ import annotations
 
 import dataclasses
+import logging
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from ..training.config import TrainingConfig
 from .network import IdGenRecNetwork, PhaseKind
 from .subword_tokenizer import SubwordTokenizer
 from .unique_ids import assign_unique_ids, read_ids, write_ids
+
+logger = logging.getLogger(__name__)
 
 IDS_FILE, PHASES_FOLDER = "ids.json", "phases"
 
@@ -87,7 +90,7 @@ def fit(
 def generate_ids(network: IdGenRecNetwork, path: Path, tokenizer: SubwordTokenizer, task: Task) -> None:
     """Set the network's IDs to those at `path`; where there is no such file, the generator makes them first."""
     if not path.exists():
-        task.notify("the generator writes the items' IDs")
+        logger.info("the generator writes the items' IDs")
         network.to(task.device).eval()
         # the vocabulary of a published T5 is larger than its tokenizer
         is_word_piece = np.zeros(network.generator.embedding.num_embeddings, dtype=bool)
@@ -98,7 +101,7 @@ def generate_ids(network: IdGenRecNetwork, path: Path, tokenizer: SubwordTokeniz
 
 
 def _fit_phase(network: IdGenRecNetwork, phase: Phase, task: Task, phases_folder: Path) -> FitReport:
-    task.notify(
+    logger.info(
         f"round {phase.round}: training the {phase.kind}" if phase.round else "training the generator on keywords"
     )
     network.set_phase(phase.kind)

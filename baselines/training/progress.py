@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import shutil
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from mindrec_bench.io.atomic import write_json
 
 from . import processes
 from .weights import write_tensors
+
+logger = logging.getLogger(__name__)
 
 SAVE_SECONDS = 300.0
 """Seconds between checkpoints inside a long epoch; one is written after each epoch in any case."""
@@ -44,7 +46,6 @@ class TrainingProgress(TrainerCallback):
         decay: the last fraction of training, in which the learning rate falls.
         minutes: time limit, or None.
         quiet: no progress bar.
-        notify: prints one line for the user.
     """
 
     def __init__(
@@ -56,9 +57,8 @@ class TrainingProgress(TrainerCallback):
         decay: float,
         minutes: float | None,
         quiet: bool,
-        notify: Callable[[str], None],
     ) -> None:
-        self.folder, self.max_steps, self.quiet, self.notify = folder, max_steps, quiet, notify
+        self.folder, self.max_steps, self.quiet = folder, max_steps, quiet
         self.patience, self.decay = patience, decay
         self.plateau_step: int | None = None
         self.time_limit = float("inf") if minutes is None else 60 * minutes
@@ -95,7 +95,7 @@ class TrainingProgress(TrainerCallback):
             return None
         state = json.loads(whole[-1].read_text())
         if state.keys() != self._state().keys():
-            self.notify(f"{whole[-1].parent} was written by another version; training starts again")
+            logger.warning(f"{whole[-1].parent} was written by another version; training starts again")
             return None
         self.step, self.epoch, self.valid_losses = state["step"], state["epoch"], state["losses"]
         self.finished, self._seconds_before = state["finished"], state["seconds"]
@@ -141,7 +141,7 @@ class TrainingProgress(TrainerCallback):
         self._step_ended = processes.broadcast(self.seconds)
         self._bar.update()
         if self.step == self._first_step + FORECAST_STEPS:
-            self.notify(self._forecast())
+            logger.info(self._forecast())
         if self.fraction_done(self.step) >= 1:
             self.finished = control.should_training_stop = True
         elif self._step_ended - self._saved > SAVE_SECONDS:

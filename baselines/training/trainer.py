@@ -11,6 +11,7 @@ different number of processes trains a different model.
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,6 +31,8 @@ from mindrec_bench.errors import DataError, UsageError
 from . import processes, weights
 from .config import TrainingConfig
 from .progress import TrainingProgress
+
+logger = logging.getLogger(__name__)
 
 Batch = dict[str, Tensor]
 Collator = Callable[[Examples, Int], Batch]
@@ -152,7 +155,6 @@ def _train(
         decay=config.decay,
         minutes=task.max_minutes,
         quiet=task.quiet,
-        notify=task.notify,
     )
     optimizer = torch.optim.AdamW(_parameter_groups(network, config.weight_decay), lr=config.lr, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -175,7 +177,7 @@ def _train(
     if checkpoint is not None:
         # The loader that skips finished batches also calls `set_epoch`, but not on this sampler with several processes.
         trainer.sampler.set_epoch(progress.step // steps_per_epoch)
-        task.notify(f"training continues at step {progress.step} of {max_steps}")
+        logger.info(f"training continues at step {progress.step} of {max_steps}")
     if not progress.finished:
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     return progress

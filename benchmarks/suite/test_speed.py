@@ -19,7 +19,7 @@ from mindrec_bench.stats.paired_tests import randomisation_test
 from mindrec_bench.stats.resampling import bootstrap_means
 from mindrec_bench.testing import random_space
 
-OPTIONS = BenchmarkOptions("arts-sim:items=1000", "tiny", "none", "slots", 42, "cpu", None, lambda line: None)
+OPTIONS = BenchmarkOptions("arts-sim:items=1000", "tiny", "none", "slots", 42, "cpu", None)
 USERS, BEAM = 2_000, 10
 
 

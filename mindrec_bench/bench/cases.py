@@ -6,7 +6,8 @@ learnt.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -19,10 +20,13 @@ from ..core.code_space import Categories
 from ..core.dataset import HISTORY, Dataset, Examples, Histories
 from ..core.lifting import adapt
 from ..core.protocols import Constrain, Model
+from ..distributed.processes import silent
 from ..errors import UsageError
 from ..experiment.batch_decoder import BatchDecoder
 from ..experiment.config import AUTO, ExperimentConfig
 from ..experiment.resolve import ResolvedExperiment, resolve_config
+
+logger = logging.getLogger(__name__)
 
 TRAINING_USERS = 64
 """Users of the data that is loaded: enough for the one step that fitting a network takes."""
@@ -41,7 +45,7 @@ class BenchmarkGrid:
 
 @dataclass(frozen=True)
 class BenchmarkOptions:
-    """What all cases share; fields as in `ExperimentConfig`, and `device`, `data_dir` and `notify` as in a run."""
+    """What all cases share; fields as in `ExperimentConfig`, and `device` and `data_dir` as in a run."""
 
     data: str
     size: str
@@ -50,7 +54,6 @@ class BenchmarkOptions:
     seed: int
     device: str
     data_dir: Path | None
-    notify: Callable[[str], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,13 +93,15 @@ def make_cases(grid: BenchmarkGrid, options: BenchmarkOptions) -> list[Benchmark
     experiments = list(_resolve_pairs(grid, options))
     if not experiments:
         raise UsageError("no decoder of --decoder works with a model of --model; see `mrbench list models NAME`")
-    dataset = experiments[0].source.load(options.data_dir, users=TRAINING_USERS, notify=lambda line: None)
+    with silent():  # nobody asked for these data and fits
+        dataset = experiments[0].source.load(options.data_dir, users=TRAINING_USERS)
     models: dict[str, Model] = {}
     cases = []
     for experiment in experiments:
         name = experiment.config.model
         if name not in models:
-            models[name] = _load_untrained(experiment, dataset, options)
+            with silent():
+                models[name] = _load_untrained(experiment, dataset, options)
         shapes = product(grid.beams, grid.batch_sizes, grid.history_lengths)
         cases += [_make_case(experiment, dataset, options, models[name], *shape) for shape in shapes]
     return cases
@@ -117,7 +122,7 @@ def _resolve_pairs(grid: BenchmarkGrid, options: BenchmarkOptions) -> Iterator[R
     for model, decoder in product(grid.models, grid.decoders):
         backbone, needs = make("model", model)[1], make("decoder", decoder)[1].needs
         if not can_answer(backbone.capability, needs) and not single_pair:
-            options.notify(f"left out: decoder '{decoder}' does not work with model '{model}'")
+            logger.info(f"left out: decoder '{decoder}' does not work with model '{model}'")
             continue
         config = ExperimentConfig(
             model=model,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .flags import json_option, notify, print_result, runs_option
+from .flags import json_option, print_result, runs_option
 
 
 @click.command()
@@ -20,5 +20,5 @@ def audit(show_all: bool, runs_dir: Path, as_json: bool) -> None:
     from ..report.audit.published_tables import audit_paper
     from ..store.runs import find_runs
 
-    findings = audit_paper() + audit_runs(find_runs(runs_dir, notify))
+    findings = audit_paper() + audit_runs(find_runs(runs_dir))
     print_result(to_dicts(findings), to_text(findings, show_all=show_all), as_json)

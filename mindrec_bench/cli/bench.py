@@ -10,7 +10,8 @@ import click
 
 from ..experiment.config import ExecutionOptions, ExperimentConfig
 from .config_options import config_options
-from .flags import json_option, notify_unless
+from .flags import json_option
+from .messages import hide_messages
 
 
 @click.command()
@@ -58,8 +59,9 @@ def bench(**flags: Any) -> None:
         *(parse_numbers(flag, flags[name]) for flag, name in _NUMBERS.items()),
     )
     names = ("data", "size", "categories", "constrain", "seed", "data_dir")
-    device, told = pick_device(flags["device"]), notify_unless(flags["quiet"])
-    options = BenchmarkOptions(device=device, notify=told, **{name: flags[name] for name in names})
+    hide_messages(flags["quiet"])
+    device = pick_device(flags["device"])
+    options = BenchmarkOptions(device=device, **{name: flags[name] for name in names})
     cases, repeats = make_cases(grid, options), flags["repeats"]
     rate = matrix_product_rate(device)
     with tqdm(total=len(cases) * (repeats + 1), unit=" batches", desc="bench", disable=flags["quiet"]) as bar:

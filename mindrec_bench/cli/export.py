@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .flags import data_dir_option, notify, runs_option
+from .flags import data_dir_option, runs_option
 
 
 @click.command()
@@ -31,5 +31,5 @@ def export(run: str, export_format: Any, out: Path, data_dir: Path | None, runs_
     from ..interchange.export import export_run
     from ..store.runs import find_run
 
-    for path in export_run(find_run(runs_dir, run), export_format, out, data_dir=data_dir, notify=notify):
+    for path in export_run(find_run(runs_dir, run), export_format, out, data_dir=data_dir):
         click.echo(path)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import click
 
-from .flags import notify, runs_option
+from .flags import runs_option
+
+logger = logging.getLogger(__name__)
 
 
 @click.command()
@@ -23,8 +26,8 @@ def figure(name: str, out: Path, runs_dir: Path) -> None:
     from ..report.table_spec_io import load_table_spec
     from ..store.runs import find_runs
 
-    figure = build_figure(load_table_spec(name), find_runs(runs_dir, notify))
+    figure = build_figure(load_table_spec(name), find_runs(runs_dir))
     for path in save_figure(figure, out):
         click.echo(path)
     for line in figure.missing:
-        notify(line)
+        logger.info(line)

@@ -9,7 +9,8 @@ import click
 from ..experiment.config import ExecutionOptions, ExperimentConfig
 from .config_file import config_option
 from .config_options import config_options, split_options
-from .flags import json_option, notify_unless, print_result
+from .flags import json_option, print_result
+from .messages import hide_messages
 
 SETTINGS = ("model", "data", "size", "checkpoint", "categories", "users", "seed", "max_minutes", "train_devices")
 """The settings of a run that change its fitted model."""
@@ -30,7 +31,8 @@ def fit(as_json: bool, **flags: Any) -> None:
     from ..report.run_text import fit_text
 
     values, execution = split_options(flags, ExecutionOptions)
-    options = ExecutionOptions(**execution, notify=notify_unless(execution["quiet"]))
+    options = ExecutionOptions(**execution)
+    hide_messages(options.quiet)
     fitted = fit_model(values, options)
     if is_main_process():
         print_result(fitted, fit_text(fitted), as_json)

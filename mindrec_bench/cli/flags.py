@@ -1,9 +1,8 @@
-"""Options that several commands have, and where commands print results and notices."""
+"""Options that several commands have, and how commands print results."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,16 +41,6 @@ class Commands(click.Group):
         rows = [(name, command.get_short_help_str(10_000)) for name, command in sorted(self.commands.items())]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
-
-
-def notify(line: str) -> None:
-    """Print a notice on stderr; stdout is for results only."""
-    click.echo(line, err=True)
-
-
-def notify_unless(quiet: bool) -> Callable[[str], None]:
-    """`notify`, or a function that discards notices."""
-    return (lambda line: None) if quiet else notify
 
 
 def print_result(value: Any, text: str, as_json: bool) -> None:

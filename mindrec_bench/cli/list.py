@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .flags import data_dir_option, json_option, notify, print_result
+from .flags import data_dir_option, json_option, print_result
 
 
 @click.command("list")
@@ -33,7 +33,7 @@ def list_(group: str | None, name: str | None, data_dir: Path | None, as_json: b
         print_result(plugin.as_dict(), plugin_text(kinds[group], plugin), as_json)
         return
     entries = {
-        key: list_data(data_dir, notify) if kind == "data" else registry.list_entries(kind, notify)
+        key: list_data(data_dir) if kind == "data" else registry.list_entries(kind, warn=True)
         for key, kind in kinds.items()
         if group in (None, key)
     }

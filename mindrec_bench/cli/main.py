@@ -19,6 +19,7 @@ from .figure import figure
 from .fit import fit
 from .flags import Commands
 from .list import list_
+from .messages import messages_on_stderr
 from .migrate import migrate
 from .new import new
 from .run import run
@@ -33,7 +34,8 @@ DEBUG_FLAG = "--debug"
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="mrbench")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Compare decoders and baselines for generative recommendation, and trust the answer.
 
     \b
@@ -45,6 +47,7 @@ def cli() -> None:
 
     Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 data or weights missing or broken, 130 interrupted.
     """
+    context.obj = context.with_resource(messages_on_stderr())
 
 
 for command in (

@@ -15,7 +15,8 @@ from ..errors import MrbenchError, attempt_all
 from ..experiment.config import ExecutionOptions, ExperimentConfig, make_config
 from .config_file import config_option
 from .config_options import config_options, split_options
-from .flags import json_option, notify_unless, print_result
+from .flags import json_option, print_result
+from .messages import hide_messages
 
 AXES = ("data", "model", "seed", "decoder")
 """The options that may be given several times; all combinations run, those of one fitted model after each other."""
@@ -41,7 +42,8 @@ def run(dry_run: bool, show_prompt: int | None, as_json: bool, **flags: Any) -> 
     that fails does not stop the others, and the exit code is the highest.
     """
     values, execution = split_options(flags, ExecutionOptions)
-    options = ExecutionOptions(**execution, notify=notify_unless(execution["quiet"]))
+    options = ExecutionOptions(**execution)
+    hide_messages(options.quiet)
     configs = list(_combinations(values))
     show = _print_plan if dry_run or show_prompt else _print_run
     if len(configs) == 1:

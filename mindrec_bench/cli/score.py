@@ -10,7 +10,7 @@ import click
 from ..experiment.config import ExecutionOptions
 from ..interchange.external_rankings import ExternalRankings
 from .config_options import config_options, split_options
-from .flags import json_option, notify, print_result
+from .flags import json_option, print_result
 
 
 @click.command()
@@ -27,5 +27,5 @@ def score(file: Path, as_json: bool, **flags: Any) -> None:
     from ..report.run_text import run_text
 
     values, execution = split_options(flags, ExecutionOptions)
-    run = score_file(ExternalRankings(file=file, **values), notify=notify, **execution)
+    run = score_file(ExternalRankings(file=file, **values), **execution)
     print_result(run.as_dict(), f"{run_text(run)}\n\n{run.path}", as_json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from ..distributed.torchrun import process_from_env
 from ..errors import MrbenchError, UsageError
 from ..experiment.config import ExecutionOptions
 from .config_options import config_options
-from .flags import json_option, notify
+from .flags import json_option
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ..sweep.execute import SweepProgress
     from ..sweep.plan import SweepPlan
 
+logger = logging.getLogger(__name__)
 
 EXECUTION = ("runs_dir", "data_dir", "device", "batch_size", "quiet")
 
@@ -105,7 +107,7 @@ def _run(
         def on_outcome(outcome: SweepOutcome) -> None:
             bar.update()
             if outcome.error and not quiet:
-                notify(f"failed: {outcome.config.model} on {outcome.config.data}: {outcome.error}")
+                logger.warning(f"failed: {outcome.config.model} on {outcome.config.data}: {outcome.error}")
 
         run_all(valid_configs, execution, executor, progress, on_outcome)
         test_configs = [run.test_config for selected in select_options(plan, progress) for run in selected.runs]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,11 +12,13 @@ import click
 
 from ..experiment.config import ExecutionOptions
 from .config_options import config_options, split_options
-from .flags import Users, notify, test_option
+from .flags import Users, test_option
 
 if TYPE_CHECKING:
     from ..report.tables.table import Table
     from ..store.runs import Run
+
+logger = logging.getLogger(__name__)
 
 
 def _parse_numbers(context: click.Context, option: click.Parameter, text: str | None) -> tuple[int, ...] | None:
@@ -84,7 +87,7 @@ def table(
     specs = [override(load_table_spec(name), **overrides) for name in names or installed_tables()]
 
     def build() -> tuple[list[Run], list[Table]]:
-        runs = list(find_runs(runs_dir, notify))
+        runs = list(find_runs(runs_dir))
         return runs, [build_table(spec, runs, with_intervals=intervals, test=test) for spec in specs]
 
     exit_code = 0
@@ -92,13 +95,13 @@ def table(
     if run_missing:
         from ..report.tables.missing_runs import make_missing_runs
 
-        exit_code = make_missing_runs(tables, ExecutionOptions(**execution, quiet=False, notify=notify))
+        exit_code = make_missing_runs(tables, ExecutionOptions(**execution, quiet=False))
         runs, tables = build()
     if archive is not None:
         from ..report.tables.archive import archive_runs
 
         archived = archive_runs(tables, {run.id: run for run in runs}, archive)
-        notify(f"{len(archived)} runs are kept in {archive}")
+        logger.info(f"{len(archived)} runs are kept in {archive}")
     if out is None:
         text = render_tables(tables, table_format, with_intervals=intervals, colour=sys.stdout.isatty())
         click.echo(text, nl=False)

@@ -8,8 +8,7 @@ methods).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -30,7 +29,6 @@ class Task:
         device: `cpu`, `cuda` or `mps`; where several processes share a run, `cuda` is the GPU of this process.
         max_minutes: time limit of the training, or None.
         quiet: show no progress bar.
-        notify: prints one line of progress to stderr.
     """
 
     data: Dataset
@@ -40,7 +38,6 @@ class Task:
     device: str = "cpu"
     max_minutes: float | None = None
     quiet: bool = False
-    notify: Callable[[str], None] = field(default=lambda line: None)
 
 
 @dataclass(frozen=True)
@@ -156,13 +153,12 @@ class DataSource(ABC):
     folder: ClassVar[str] = ""
 
     @abstractmethod
-    def load(self, data_dir: Path | None, *, users: int | None, notify: Callable[[str], None]) -> Dataset:
+    def load(self, data_dir: Path | None, *, users: int | None) -> Dataset:
         """Load the data.
 
         Args:
             data_dir: where data folders are, or None for the usual locations.
             users: load only the first so many users by user id; None: all.
-            notify: prints one line of progress to stderr.
 
         Raises:
             DataError: the data is missing or broken.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from ..errors import DataError
@@ -13,10 +14,12 @@ from ..io.hub import HUB, HubError, Repository
 from . import locate
 from .folder import read_folder
 
+logger = logging.getLogger(__name__)
+
 REPOSITORY = "MrPeach/MindRec"
 
 
-def fetch(name: str, *, data_dir: Path | None, notify: Callable[[str], None]) -> Path:
+def fetch(name: str, *, data_dir: Path | None) -> Path:
     """Return the folder of a dataset, downloading it where it is not on this machine.
 
     It is stored in `data_dir`, else in the per-user cache, and appears there under its name only once all its files are
@@ -25,18 +28,17 @@ def fetch(name: str, *, data_dir: Path | None, notify: Callable[[str], None]) ->
     Args:
         name: name of the dataset's folder and files, such as `Arts`.
         data_dir: where to look and to store, or None.
-        notify: gets a line that says what is downloaded from where.
 
     Raises:
         DataError: the hub can't be reached or lacks a file, or the files can't be read or stored.
     """
     present = locate.find_folder(name, data_dir)
     if present:
-        notify(f"{name} is already at {present}")
+        logger.info(f"{name} is already at {present}")
         return present
     endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or HUB
     target = (data_dir or locate.cache_folder()) / name
-    notify(f"{name} is not on this machine: downloading it from {endpoint}/datasets/{REPOSITORY} to {target}")
+    logger.info(f"{name} is not on this machine: downloading it from {endpoint}/datasets/{REPOSITORY} to {target}")
     try:
         _download(name, endpoint, target)
     except (HubError, OSError) as error:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -20,8 +19,6 @@ from ..plugins.options import option
 from . import locate
 from .fetch import fetch
 from .folder import read_folder
-
-Notify = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -38,9 +35,9 @@ class HubSource(DataSource):
     def __post_init__(self) -> None:
         _check_levels(self.levels)
 
-    def load(self, data_dir: Path | None, *, users: int | None, notify: Notify) -> Dataset:
+    def load(self, data_dir: Path | None, *, users: int | None) -> Dataset:
         """Read the folder; the contract is `DataSource.load`."""
-        path = locate.find_folder(self.folder, data_dir) or fetch(self.folder, data_dir=data_dir, notify=notify)
+        path = locate.find_folder(self.folder, data_dir) or fetch(self.folder, data_dir=data_dir)
         return read_folder(path, users=users, levels=self.levels)
 
 
@@ -82,7 +79,7 @@ class FolderSource(DataSource):
     def __post_init__(self) -> None:
         _check_levels(self.levels)
 
-    def load(self, data_dir: Path | None, *, users: int | None, notify: Notify) -> Dataset:
+    def load(self, data_dir: Path | None, *, users: int | None) -> Dataset:
         """Read the folder, whatever `data_dir` is; the contract is `DataSource.load`."""
         folder = Path(self.path).expanduser()
         if folder.is_file():
@@ -155,7 +152,7 @@ def data_folder(spec: str, data_dir: Path | None) -> Path:
     return folder
 
 
-def download_data(spec: str, *, data_dir: Path | None, notify: Notify) -> Path:
+def download_data(spec: str, *, data_dir: Path | None) -> Path:
     """Download a dataset of the paper, where it is not on this machine, and return its folder.
 
     Raises:
@@ -166,17 +163,17 @@ def download_data(spec: str, *, data_dir: Path | None, notify: Notify) -> Path:
     if not isinstance(source, HubSource):
         available = ", ".join(sorted(cls.folder.lower() for cls in HubSource.__subclasses__()))
         raise UsageError(f"there is nothing to download for '{name}'; these can be downloaded: {available}")
-    return fetch(source.folder, data_dir=data_dir, notify=notify)
+    return fetch(source.folder, data_dir=data_dir)
 
 
-def list_data(data_dir: Path | None, notify: Notify) -> list[registry.RegistryEntry]:
+def list_data(data_dir: Path | None) -> list[registry.RegistryEntry]:
     """One entry for each dataset that has a name: the registered ones, then the user's own folders."""
     folders = locate.user_datasets(data_dir, registry.names("data"))
     entries = [
         registry.RegistryEntry(name, locate.describe_folder(folder), "", str(folder))
         for name, folder in folders.items()
     ]
-    return registry.list_entries("data", notify) + entries
+    return registry.list_entries("data", warn=True) + entries
 
 
 def describe_data(name: str, data_dir: Path | None) -> PluginInfo:

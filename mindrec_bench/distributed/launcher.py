@@ -6,6 +6,7 @@ result. A worker that dies closes its pipe, and so does a parent that dies, so n
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -13,6 +14,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
@@ -42,16 +44,16 @@ def launch(
     size: int,
     arguments: tuple[Any, ...],
     *,
-    notify: Callable[[str], None],
     progress: Callable[[int], object],
 ) -> Any:
     """Call a function in `size` new processes and return the result of rank 0; none of them outlives the call.
+
+    What rank 0 logs is logged here, under the same names; what the others log is discarded.
 
     Args:
         function: called in each process.
         size: the number of processes.
         arguments: passed on after the `WorkerContext`; they are pickled.
-        notify: gets the workers' messages.
         progress: gets the numbers of users decoded.
 
     Raises:
@@ -68,12 +70,12 @@ def launch(
             parent_pipe, worker_pipe = context.Pipe()
             info = ProcessInfo(rank, size, rank, size)
             port = store.port if store else None
-            settings = (function, info, port, torch.get_num_threads(), worker_pipe, arguments)
+            settings = (function, info, port, torch.get_num_threads(), worker_pipe, _levels(), arguments)
             process = context.Process(target=_worker_main, args=settings, name=f"mrbench-{rank}")
             process.start()
             worker_pipe.close()
             workers.append(_Worker(rank, process, parent_pipe))
-        result = _monitor(workers, {"notify": notify, "progress": progress})
+        result = _monitor(workers, {"log": _log_again, "progress": progress})
         for worker in workers:
             worker.process.join(timeout=10)
         return result
@@ -136,9 +138,17 @@ def _worker_main(
     port: int | None,
     threads: int,
     pipe: Connection,
+    levels: dict[str, int],
     arguments: tuple[Any, ...],
 ) -> None:
     """Worker entry point."""
+    lock = threading.Lock()
+
+    def send(kind: str, value: Any) -> None:
+        with lock:  # any thread may log
+            pipe.send((kind, value))
+
+    _start_logging(info.rank, send, levels)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which then ends its workers
     threading.Thread(target=_exit_with_parent, args=(pipe,), daemon=True).start()
     import torch
@@ -151,18 +161,50 @@ def _worker_main(
     os.environ["OMP_NUM_THREADS"] = str(threads)
     try:
         store = None if port is None else TCPStore("127.0.0.1", port, is_master=False, timeout=TIMEOUT)
-        worker = WorkerContext(
-            info,
-            store,
-            progress=lambda users: pipe.send(("progress", users)),
-            notify=lambda message: pipe.send(("notify", message)),
-        )
-        pipe.send(("done", function(worker, *arguments)))
+        worker = WorkerContext(info, store, progress=partial(send, "progress"))
+        send("done", function(worker, *arguments))
     except MrbenchError as error:
         error.add_note(traceback.format_exc())
-        pipe.send(("failed", error))
+        send("failed", error)
     except BaseException:
-        pipe.send(("failed", traceback.format_exc()))
+        send("failed", traceback.format_exc())
+
+
+def _levels() -> dict[str, int]:
+    """The levels that this process has set, by the names of loggers; '' is the root."""
+    loggers = {name: logger for name, logger in logging.root.manager.loggerDict.items() if getattr(logger, "level", 0)}
+    return {name: logging.getLogger(name).level for name in loggers} | {"": logging.root.level}
+
+
+def _start_logging(rank: int, send: Callable[[str, Any], None], levels: dict[str, int]) -> None:
+    """Send what rank 0 logs to the parent, with its levels; discard what the others log, who would only repeat it."""
+    if rank > 0:
+        logging.root.addHandler(logging.NullHandler())
+        return
+    logging.root.addHandler(_SendingHandler(send))
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+
+
+class _SendingHandler(logging.Handler):
+    """Sends records to the parent: name, level and text."""
+
+    def __init__(self, send: Callable[[str, Any], None]) -> None:
+        super().__init__()
+        self.send = send
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See `logging.Handler`."""
+        try:
+            self.send("log", (record.name, record.levelno, self.format(record)))
+        except Exception:
+            self.handleError(record)
+
+
+def _log_again(record: tuple[str, int, str]) -> None:
+    """Log in this process what `_SendingHandler` sent."""
+    name, level, text = record
+    logging.getLogger(name).log(level, text)
 
 
 def _exit_with_parent(pipe: Connection) -> None:

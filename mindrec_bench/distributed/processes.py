@@ -6,6 +6,7 @@ A *worker function* is what several processes do together, such as training a mo
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -49,7 +50,18 @@ class ProcessInfo:
 
 
 def noop(_: object) -> None:
-    """Discard the message."""
+    """Discard the number."""
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Discard what is logged in the block, except errors."""
+    before = logging.root.manager.disable
+    logging.disable(max(before, logging.WARNING))
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 @dataclass(frozen=True)
@@ -60,13 +72,11 @@ class WorkerContext:
         process: which process it is.
         store: the key-value store that connects the processes; None where there is only one.
         progress: gets the numbers of users decoded since its last call.
-        notify: gets messages for the user.
     """
 
     process: ProcessInfo = field(default_factory=ProcessInfo)
     store: Store | None = None
     progress: Callable[[int], object] = noop
-    notify: Callable[[str], None] = noop
 
     @contextmanager
     def torch_distributed(self) -> Iterator[None]:

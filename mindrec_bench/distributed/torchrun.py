@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from .processes import TIMEOUT, VARIABLES, ProcessInfo, WorkerContext, noop
+from .processes import TIMEOUT, VARIABLES, ProcessInfo, WorkerContext, noop, silent
 
 if TYPE_CHECKING:
     from torch.distributed import Store
@@ -31,6 +32,13 @@ def is_main_process() -> bool:
     """Whether this process prints the result: it is the only one, or has rank 0."""
     process = process_from_env()
     return process is None or process.rank == 0
+
+
+@contextmanager
+def only_main_process_speaks() -> Iterator[None]:
+    """Discard what the other processes log in the block, since all say the same."""
+    with nullcontext() if is_main_process() else silent():
+        yield
 
 
 @dataclass(eq=False)

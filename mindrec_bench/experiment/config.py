@@ -7,7 +7,7 @@ line, configuration files, sweeps, tables and the command that repeats a run all
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
@@ -15,7 +15,6 @@ from typing import Annotated, Any, Literal, get_type_hints
 from annotated_types import Ge, Le
 
 from ..core.code_space import Categories
-from ..distributed.processes import noop
 from ..io.schema import Setting, own_fields_first, setting_of, validate_keys
 from ..store.run_spec import RunSettings
 
@@ -69,7 +68,7 @@ class ExecutionOptions:
 
     Attributes:
         wait: wait while another process computes the same run.
-        notify: gets progress messages, one line each.
+        quiet: show no progress bar; the command line shows no messages either.
     """
 
     runs_dir: Annotated[Path, Setting("The run store.")] = Path("runs")
@@ -89,7 +88,6 @@ class ExecutionOptions:
     fresh: Annotated[bool, Setting("Delete this run and its fitted model, and compute them again.")] = False
     wait: Annotated[bool, Setting("Exit at once if another process computes this run.")] = True
     quiet: Annotated[bool, Setting("No progress, no notices.", flag="-q")] = True
-    notify: Callable[[str], None] = noop
 
 
 def make_config(values: Mapping[str, Any], where: str = "", *, hidden: Collection[str] = ()) -> ExperimentConfig:

@@ -13,7 +13,7 @@ from ..core.dataset import Dataset, Examples
 from ..core.protocols import Model
 from ..distributed.devices import environment, pick_device
 from ..distributed.memory import explain_out_of_memory
-from ..distributed.processes import WorkerContext, noop
+from ..distributed.processes import WorkerContext
 from ..errors import MrbenchError
 from ..metrics.model_codes import ModelCodes
 from ..store.models import FittedModelFolder
@@ -53,18 +53,18 @@ class RunContext:
         resolved = resolve_config(config, options.data_dir)
         device = pick_device(options.device)
         resolved = replace(resolved, device=device)
-        dataset = resolved.source.load(options.data_dir, users=config.users, notify=options.notify)
+        dataset = resolved.source.load(options.data_dir, users=config.users)
         return cls(resolved, options, dataset, resolved.run_spec(dataset), device)
 
     @cached_property
     def run_folder(self) -> RunFolder:
         """The folder of the run."""
-        return RunFolder(self.spec, self.options.runs_dir, self.options.notify)
+        return RunFolder(self.spec, self.options.runs_dir)
 
     @cached_property
     def model_folder(self) -> FittedModelFolder:
         """The folder of its fitted model."""
-        return FittedModelFolder(self.spec, self.options.runs_dir, self.options.notify)
+        return FittedModelFolder(self.spec, self.options.runs_dir)
 
     @cached_property
     def space(self) -> CodeSpace:
@@ -94,7 +94,6 @@ class RunContext:
             device=self.device,
             max_minutes=self.spec.max_minutes,
             quiet=self.options.quiet,
-            notify=self.options.notify,
         )
 
     @property
@@ -111,7 +110,7 @@ class RunContext:
         if processes == 1:
             return notice
         notice += f", {processes} processes"
-        single = FittedModelFolder(replace(self.spec, train_devices=1), self.options.runs_dir, noop)
+        single = FittedModelFolder(replace(self.spec, train_devices=1), self.options.runs_dir)
         if single.is_done():
             notice += " (--train-devices 1 uses the model that one process has trained already)"
         return notice
@@ -163,7 +162,6 @@ class RunContext:
             folder=self.run_folder,
             weights_id=weights_id,
             progress=worker.progress,
-            notify=self.options.notify,
             processes=worker.process.size,
         )
         for index, start, stop in missing[worker.process.rank :: worker.process.size]:

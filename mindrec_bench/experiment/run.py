@@ -9,6 +9,7 @@ One process coordinates: it holds the locks of the run, and calls the worker fun
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -18,8 +19,8 @@ from typing import Any, TypeVar
 from ..core.backbone import Backbone, FitReport
 from ..distributed.devices import check_devices, reset_peak_memory
 from ..distributed.launcher import launch
-from ..distributed.processes import ProcessGroup, ProcessInfo, WorkerContext, noop
-from ..distributed.torchrun import TorchrunGroup, process_from_env
+from ..distributed.processes import ProcessGroup, ProcessInfo, WorkerContext, noop, silent
+from ..distributed.torchrun import TorchrunGroup, only_main_process_speaks, process_from_env
 from ..errors import MrbenchError, UsageError
 from ..io.schema import validate_keys
 from ..plugins import registry
@@ -27,6 +28,8 @@ from ..store.runs import Run
 from ..store.shards import Shard
 from .config import USERS_PER_SHARD, ExecutionOptions, ExperimentConfig, flag_name, make_config
 from .context import RunContext
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -44,6 +47,7 @@ class RunResult:
     reused: bool = False
 
 
+@only_main_process_speaks()
 def run_experiment(config: ExperimentConfig, options: ExecutionOptions) -> RunResult:
     """Compute a run, or return the stored one.
 
@@ -61,6 +65,7 @@ def run_experiment(config: ExperimentConfig, options: ExecutionOptions) -> RunRe
     return RunResult(run)
 
 
+@only_main_process_speaks()
 def fit_model(settings: Mapping[str, Any], options: ExecutionOptions) -> dict[str, Any]:
     """Fit a model, or return what is stored of it.
 
@@ -122,7 +127,7 @@ def _coordinate(
     process = process_from_env()
     config, devices = resolve_processes(config, options, process)
     if process is not None and process.rank > 0:
-        options = replace(options, quiet=True, notify=noop)
+        options = replace(options, quiet=True)
     context = RunContext.create(config, options)
     check_gpus(context, devices, process)
     if process is None:
@@ -206,9 +211,8 @@ class LocalGroup:
         context = self.context
         if max(size, self.size) == 1:
             return context.worker_functions[function](WorkerContext(progress=progress), *arguments)
-        options = replace(context.options, notify=noop)  # a worker's messages come through its pipe
-        settings = (context.resolved.config, options, function, arguments)
-        return launch(run_in_worker, size, settings, notify=context.options.notify, progress=progress)
+        settings = (context.resolved.config, context.options, function, arguments)
+        return launch(run_in_worker, size, settings, progress=progress)
 
 
 def run_in_worker(
@@ -219,10 +223,10 @@ def run_in_worker(
     arguments: tuple[Any, ...],
 ) -> Any:
     """Call a worker function in a process that `LocalGroup` has started; only rank 0 shows progress and messages."""
-    context = RunContext.create(config, options)  # silent: the parent has shown the messages about the data
+    with silent():  # the parent has logged the messages about the data
+        context = RunContext.create(config, options)
     worker.process.select_gpu(context.device)
-    first = worker.process.rank == 0
-    options = replace(options, notify=worker.notify if first else noop, quiet=options.quiet or not first)
+    options = replace(options, quiet=options.quiet or worker.process.rank > 0)
     return replace(context, options=options).worker_functions[function](worker, *arguments)
 
 
@@ -246,7 +250,7 @@ class Coordinator:
                 context.run_folder.discard()
             run = context.run_folder.load_run()
             if run is not None:
-                options.notify("this run is done already; --fresh computes it again")
+                logger.info("this run is done already; --fresh computes it again")
                 return RunResult(run, reused=True)
             report, weights_id = self.fit()
             return RunResult(context.finish(self.decode(weights_id), report))
@@ -263,7 +267,7 @@ class Coordinator:
             report = folder.load_report()
             if report is None:
                 folder.start()
-                options.notify(context.training_notice())
+                logger.info(context.training_notice())
                 report = folder.finish(self.group.run("train", context.spec.train_devices))
             return report, folder.weights_id()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,8 @@ from ..errors import MrbenchError
 from ..store.run_folder import RunFolder
 from ..store.shards import Shard, ShardMeta
 from .batch_decoder import BatchDecoder, Meter
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
@@ -29,7 +32,6 @@ class ShardDecoder:
         folder: stores the shards.
         weights_id: `FittedModelFolder.weights_id` of the model.
         progress: gets numbers of users decoded; negative ones when a shard starts again.
-        notify: gets a message when memory runs out.
         processes: how many processes decode shards of this run.
         halvings: how often the batch was halved.
     """
@@ -39,7 +41,6 @@ class ShardDecoder:
     folder: RunFolder
     weights_id: str
     progress: Callable[[int], object]
-    notify: Callable[[str], None]
     processes: int = 1
     halvings: int = 0
 
@@ -100,4 +101,4 @@ class ShardDecoder:
         while (size := self.requested_batch_size >> self.halvings) >= before:
             self.halvings += 1
         self.batch_decoder = replace(self.batch_decoder, batch_size=size)
-        self.notify(f"memory ran out with {before} users at a time; decoding goes on with {size}")
+        logger.warning(f"memory ran out with {before} users at a time; decoding goes on with {size}")

@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 from ..core.code_space import Int
 from ..data.sources import resolve_data
 from ..errors import DataError
-from ..io.atomic import Notify, atomic_write
+from ..io.atomic import atomic_write
 from ..store.runs import Run
 
 ExportFormat = Literal["trec", "ranx", "parquet"]
@@ -39,7 +39,7 @@ NO_RESULT = "none"
 
 
 def export_run(
-    run: Run, export_format: ExportFormat, folder: Path, *, data_dir: Path | None = None, notify: Notify
+    run: Run, export_format: ExportFormat, folder: Path, *, data_dir: Path | None = None
 ) -> tuple[Path, Path]:
     """Write the rankings of a run, and the relevant document of each user (the qrels).
 
@@ -49,7 +49,6 @@ def export_run(
             doc_id, score).
         folder: where `<run>.run.<ending>` and `<run>.qrels.<ending>` are written.
         data_dir: where data folders are; the true next items are read from the run's data.
-        notify: gets lines of progress.
 
     Returns:
         The paths of the two files.
@@ -58,7 +57,7 @@ def export_run(
         DataError: the run's data is missing or has changed, or the run is compact, or a file of it can't be read.
         MrbenchError: the folder can't be written.
     """
-    users, targets, names, documents = _load_targets(run, data_dir, notify)
+    users, targets, names, documents = _load_targets(run, data_dir)
     run_path, qrels_path = (folder / f"{run.id}.{kind}.{FILE_ENDINGS[export_format]}" for kind in ("run", "qrels"))
     tag = f"{run.summary.model}/{run.summary.decoder}/{run.id}"
     writer = _WRITERS[export_format]
@@ -67,7 +66,7 @@ def export_run(
     return run_path, qrels_path
 
 
-def _load_targets(run: Run, data_dir: Path | None, notify: Notify) -> tuple[Int, Int, pa.Array, dict[str, str]]:
+def _load_targets(run: Run, data_dir: Path | None) -> tuple[Int, Int, pa.Array, dict[str, str]]:
     """The evaluated users and their targets, read from the run's data.
 
     Returns:
@@ -76,7 +75,7 @@ def _load_targets(run: Run, data_dir: Path | None, notify: Notify) -> tuple[Int,
     """
     spec, summary = run.spec, run.summary
     _, source = resolve_data(summary.data, data_dir)
-    dataset = source.load(data_dir, users=summary.users_asked, notify=notify)
+    dataset = source.load(data_dir, users=summary.users_asked)
     if dataset.fingerprint != spec.data.fingerprint:
         raise DataError(f"the data {summary.data} has changed since run {run.id}; repeat it: {summary.command}")
     held_out, evaluated = dataset.held_out(spec.split), slice(spec.eval_users)

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from ..core.backbone import FitReport
 from ..data.sources import resolve_data
+from ..distributed.processes import silent
 from ..errors import DataError, UsageError
 from ..io.atomic import atomic_write
 from ..io.hashing import short_hash
@@ -57,6 +58,7 @@ class Migration:
     left_out: list[str] = field(default_factory=list)
 
 
+@silent()  # it returns what is left out, and why
 def migrate(source: Path, target: Path, *, data_dir: Path | None = None) -> Migration:
     """Copy the runs and fitted models of a run store of contract 1; what is in the target already stays as it is.
 
@@ -99,7 +101,7 @@ def _read(path: Path) -> dict[str, Any]:
     Raises:
         DataError: it is damaged, or of another contract.
     """
-    content = read_manifest(path, check=None, notify=lambda line: None)
+    content = read_manifest(path, check=None, warn=False)
     if content is None:
         raise DataError(f"{path.parent} is damaged")
     if content["spec"].get("contract") != CONTRACT:
@@ -129,7 +131,7 @@ def _migrate_run(
 ) -> Path:
     old = content["spec"]
     spec = _run_spec(old)
-    new = RunFolder(spec, target, lambda line: None)
+    new = RunFolder(spec, target)
     if new.load_run(verify=False) is not None:
         return new.path
     summary = {name: content[name] for name in _KEPT if name in content}
@@ -240,7 +242,7 @@ class _Interactions:
         fingerprint = content["spec"]["data"]["fingerprint"]
         if fingerprint not in self.known:
             _, source = resolve_data(content["data"], self.data_dir)
-            dataset = source.load(self.data_dir, users=content["users_asked"], notify=lambda line: None)
+            dataset = source.load(self.data_dir, users=content["users_asked"])
             if dataset.fingerprint != fingerprint:
                 raise DataError(f"the data '{content['data']}' has changed since run {content['run']}")
             self.known[fingerprint] = dataset.interactions_hash

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
@@ -29,6 +29,8 @@ from ..store.shards import ShardMeta
 from .external_rankings import ExternalRankings
 from .ranking_file import RankingFile, read_rankings
 
+logger = logging.getLogger(__name__)
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -38,7 +40,6 @@ def score_file(
     runs_dir: Path = Path("runs"),
     data_dir: Path | None = None,
     wait: bool = True,
-    notify: Callable[[str], None] = lambda line: None,
 ) -> Run:
     """Check, score and store rankings made elsewhere; a file whose content was scored before is not scored again.
 
@@ -50,7 +51,6 @@ def score_file(
         runs_dir: the run store.
         data_dir: where data folders are, or None for the usual places.
         wait: wait for another process that computes the same run.
-        notify: gets lines of progress.
 
     Returns:
         The finished run.
@@ -64,7 +64,7 @@ def score_file(
     _, source = resolve_data(external.data, data_dir)
     if not external.file.is_file():
         raise DataError(f"there is no file {external.file}; check the path")
-    dataset = source.load(data_dir, users=external.users, notify=notify)
+    dataset = source.load(data_dir, users=external.users)
     test, evaluated = dataset.test(), slice(effective_eval_users(external.eval_users, dataset.n_users))
     examples = Examples(test.histories[evaluated], test.targets[evaluated])
     space = dataset.space(categories=dataset.categories is not None)
@@ -73,11 +73,11 @@ def score_file(
         external.file, users, dataset, space, beam=external.beam, allow_missing=external.allow_missing
     )
     spec = _run_spec(external, dataset, rankings)
-    folder = RunFolder(spec, runs_dir, notify)
+    folder = RunFolder(spec, runs_dir)
     with folder.lock(wait=wait):
         run = folder.load_run()
         if run is not None:
-            notify("these rankings are already scored")
+            logger.info("these rankings are already scored")
             return run
         folder.start()
         return _score_and_store(folder, external, dataset, examples, rankings)

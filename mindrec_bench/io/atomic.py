@@ -17,9 +17,6 @@ from .hashing import to_jsonable
 TEMPORARY = ".tmp"
 """The suffix of files that are not complete yet."""
 
-Notify = Callable[[str], None]
-"""Gets a message for the user, one line."""
-
 
 @contextmanager
 def explain_write_errors(path: Path, option: str = "--runs-dir") -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Iterator
@@ -11,17 +12,18 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ..errors import MrbenchError
-from .atomic import Notify, explain_write_errors
+from .atomic import explain_write_errors
+
+logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def folder_lock(folder: Path, *, wait: bool, notify: Notify) -> Iterator[None]:
+def folder_lock(folder: Path, *, wait: bool) -> Iterator[None]:
     """Hold the lock `<folder>.lock`; the system releases it when this process ends, however it ends.
 
     Args:
         folder: what to lock; it need not exist yet.
-        wait: where another process holds the lock, wait for it with a message instead of raising.
-        notify: gets the message.
+        wait: where another process holds the lock, wait for it and log that, instead of raising.
 
     Raises:
         MrbenchError: another process holds the lock and `wait` is false (the message names it), or the lock file can't
@@ -38,7 +40,7 @@ def folder_lock(folder: Path, *, wait: bool, notify: Notify) -> Iterator[None]:
                 raise MrbenchError(
                     f"{folder} is being computed by {_read_holder(holder)}; wait for it, or leave out --no-wait"
                 ) from None
-            notify(f"{folder} is being computed by {_read_holder(holder)}; waiting for it")
+            logger.info(f"{folder} is being computed by {_read_holder(holder)}; waiting for it")
             lock.acquire()
     try:
         with explain_write_errors(holder):

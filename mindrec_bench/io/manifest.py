@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from .atomic import Notify, explain_write_errors, write_json
+from .atomic import explain_write_errors, write_json
 from .hashing import canonical_json, sha256, to_jsonable
+
+logger = logging.getLogger(__name__)
 
 
 def write_manifest(path: Path, content: dict[str, Any], files: Iterable[Path]) -> dict[str, Any]:
@@ -34,13 +37,13 @@ def write_manifest(path: Path, content: dict[str, Any], files: Iterable[Path]) -
     return dict(manifest)
 
 
-def read_manifest(path: Path, *, check: Collection[str] | None, notify: Notify) -> dict[str, Any] | None:
+def read_manifest(path: Path, *, check: Collection[str] | None, warn: bool = True) -> dict[str, Any] | None:
     """Read what `write_manifest` wrote, without its checksum; None where the folder is unfinished or damaged.
 
     Args:
         path: the JSON file.
         check: the listed files to check as well; None: all of them.
-        notify: gets a message that names the damaged file.
+        warn: log the name of the damaged file.
     """
     if not path.exists():
         return None
@@ -54,7 +57,8 @@ def read_manifest(path: Path, *, check: Collection[str] | None, notify: Notify) 
                 return dict(content)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         pass  # truncated or overwritten: the same as a wrong checksum
-    notify(f"{damaged} is damaged or missing; the result in its folder counts as not computed")
+    if warn:
+        logger.warning(f"{damaged} is damaged or missing; the result in its folder counts as not computed")
     return None
 
 

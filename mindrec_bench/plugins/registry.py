@@ -9,7 +9,7 @@ Built-ins and third-party packages register in the same way (pyproject.toml):
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import logging
 from dataclasses import dataclass, is_dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -19,6 +19,8 @@ from ..core.backbone import Backbone, DataSource
 from ..core.protocols import Capability
 from ..errors import UsageError, did_you_mean
 from . import options
+
+logger = logging.getLogger(__name__)
 
 Kind = Literal["model", "decoder", "data"]
 
@@ -89,6 +91,11 @@ def _origin(point: EntryPoint) -> str:
     return f"{point.value} ({package})"
 
 
+def packages() -> set[str]:
+    """The top-level packages of all registered classes, which are also the names of their loggers."""
+    return {point.module.partition(".")[0] for group in GROUPS.values() for point in entry_points(group=group)}
+
+
 def names(kind: Kind) -> list[str]:
     """All registered names of a kind, sorted."""
     return list(_entry_points(kind))
@@ -150,19 +157,20 @@ def make(kind: Kind, spec: str) -> tuple[str, Any]:
     return name, options.build(load(kind, name), name, raw_options)
 
 
-def list_entries(kind: Kind, notify: Callable[[str], None] = lambda line: None) -> list[RegistryEntry]:
+def list_entries(kind: Kind, *, warn: bool = False) -> list[RegistryEntry]:
     """The entries of a kind, by name.
 
     Args:
         kind: which kind.
-        notify: gets a notice for each plugin that can't be loaded and is left out, with the reason.
+        warn: log each plugin that can't be loaded and is left out, with the reason.
     """
     entries = []
     for name in names(kind):
         try:
             entries.append(get_entry(kind, name))
         except UsageError as error:
-            notify(f"left out: {error}")
+            if warn:
+                logger.warning(f"left out: {error}")
     return entries
 
 

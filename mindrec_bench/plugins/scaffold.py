@@ -95,7 +95,8 @@ In this folder, in the environment where mindrec-bench is installed:
     pytest
     mrbench run --model markov --decoder $name
 
-`mrbench list decoders` shows the first line of its docstring.
+`mrbench list decoders` shows the first line of its docstring. `mrbench run` prints what the package logs with
+`logging.getLogger(__name__)`, from `info` on.
 """
 
 

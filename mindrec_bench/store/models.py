@@ -3,7 +3,7 @@
 `report.json` is written when training has ended. It marks the model as finished, and holds a checksum of every other
 file. Usual order:
 
-    folder = FittedModelFolder(spec, root, notify)
+    folder = FittedModelFolder(spec, root)
     with folder.lock(wait=True):
         report = folder.load_report()
         if report is None:
@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..core.backbone import FitReport
-from ..io.atomic import TEMPORARY, Notify, explain_write_errors, remove_folder
+from ..io.atomic import TEMPORARY, explain_write_errors, remove_folder
 from ..io.hashing import short_hash
 from ..io.locks import folder_lock
 from ..io.manifest import read_manifest, write_manifest
@@ -35,12 +35,10 @@ class FittedModelFolder:
     Attributes:
         spec: a run that needs the model; runs with the same `fit` share it.
         root: the run store; it is created when something is written.
-        notify: gets messages for the user, one line each: waiting, damage.
     """
 
     spec: RunSpec
     root: Path
-    notify: Notify
 
     @property
     def path(self) -> Path:
@@ -53,7 +51,7 @@ class FittedModelFolder:
         Raises:
             MrbenchError: another process holds it and `wait` is false, or the lock can't be written.
         """
-        return folder_lock(self.path, wait=wait, notify=self.notify)
+        return folder_lock(self.path, wait=wait)
 
     def is_done(self) -> bool:
         """Whether training has ended; the files are not checked."""
@@ -61,7 +59,7 @@ class FittedModelFolder:
 
     def load_report(self) -> FitReport | None:
         """The report of the training, all files checked; None when it has not ended or, with a notice, is damaged."""
-        content = read_manifest(self.path / REPORT, check=None, notify=self.notify)
+        content = read_manifest(self.path / REPORT, check=None)
         if content is None:
             return None
         return read_strictly(FitReport, content["report"])
@@ -72,7 +70,7 @@ class FittedModelFolder:
         A model that was trained again has the same fit id but may have other weights, whose rankings must not be mixed
         with those of the first.
         """
-        content = read_manifest(self.path / REPORT, check=(), notify=self.notify)
+        content = read_manifest(self.path / REPORT, check=())
         return "" if content is None else short_hash(content["files"])
 
     def start(self) -> None:

@@ -4,7 +4,7 @@ It holds `spec.json`, `shards/` while the run decodes, and at the end `rankings.
 `metrics.parquet` (one row per user) and `summary.json`, which marks the run as finished. A compact run, which is kept
 for tables, has no rankings; it may have `codes.parquet` instead. Usual order:
 
-    folder = RunFolder(spec, root, notify)
+    folder = RunFolder(spec, root)
     with folder.lock(wait=True):
         run = folder.load_run()
         if run is None:
@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.code_space import Int
 from ..errors import MrbenchError
-from ..io.atomic import Notify, atomic_write, explain_write_errors, remove_folder, write_json
+from ..io.atomic import atomic_write, explain_write_errors, remove_folder, write_json
 from ..io.locks import folder_lock
 from ..io.manifest import write_manifest
 from ..metrics.names import RANKING_METRICS
@@ -51,12 +51,10 @@ class RunFolder:
     Attributes:
         spec: what the run is.
         root: the run store; it is created when something is written.
-        notify: gets messages for the user, one line each: waiting, damage, shards that are computed again.
     """
 
     spec: RunSpec
     root: Path
-    notify: Notify
 
     @property
     def path(self) -> Path:
@@ -69,11 +67,11 @@ class RunFolder:
         Raises:
             MrbenchError: another process holds it and `wait` is false, or the lock can't be written.
         """
-        return folder_lock(self.path, wait=wait, notify=self.notify)
+        return folder_lock(self.path, wait=wait)
 
     def load_run(self, *, verify: bool = True) -> Run | None:
         """The finished run; see `runs.read_run`."""
-        return read_run(self.path, verify=verify, notify=self.notify)
+        return read_run(self.path, verify=verify)
 
     def start(self) -> None:
         """Get ready to compute: write `spec.json`, and delete what a damaged run left; whole shards stay.
@@ -97,7 +95,7 @@ class RunFolder:
         from .shards import load_shards
 
         folder = self.path / SHARDS
-        return load_shards(folder, device=device, batch_size=batch_size, weights_id=weights_id, notify=self.notify)
+        return load_shards(folder, device=device, batch_size=batch_size, weights_id=weights_id)
 
     def write_shard(self, index: int, table: pa.Table, meta: ShardMeta) -> Shard:
         """Write the rankings of some of the users, whole or not at all.

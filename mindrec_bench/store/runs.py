@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, MrbenchError, UsageError, did_you_mean
-from ..io.atomic import Notify
 from ..io.hashing import sha256, to_jsonable
 from ..io.manifest import read_manifest
 from ..io.schema import read_strictly
@@ -20,6 +20,8 @@ if TYPE_CHECKING:  # `mrbench show` reads JSON only, and starts more quickly wit
     import pyarrow as pa
 
     from ..metrics.accuracy import Columns
+
+logger = logging.getLogger(__name__)
 
 SPEC, SUMMARY = "spec.json", "summary.json"
 RANKINGS, METRICS, CODES = "rankings.parquet", "metrics.parquet", "codes.parquet"
@@ -124,18 +126,18 @@ class EarlierVersionError(UsageError):
         )
 
 
-def read_run(folder: Path, *, verify: bool, notify: Notify) -> Run | None:
+def read_run(folder: Path, *, verify: bool, warn: bool = True) -> Run | None:
     """The run in a folder; None when it is not finished or, with a notice, damaged.
 
     Args:
         folder: of the run.
         verify: check the Parquet files too.
-        notify: gets the notice.
+        warn: log the notice.
 
     Raises:
         EarlierVersionError: another version stored it.
     """
-    content = read_manifest(folder / SUMMARY, check=None if verify else (SPEC,), notify=notify)
+    content = read_manifest(folder / SUMMARY, check=None if verify else (SPEC,), warn=warn)
     if content is None:
         return None
     if content.get("version") != SUMMARY_VERSION:
@@ -145,7 +147,7 @@ def read_run(folder: Path, *, verify: bool, notify: Notify) -> Run | None:
     return Run(folder, RunSpec.from_dict(spec), read_strictly(RunSummary, content), files)
 
 
-def find_runs(root: Path, notify: Notify) -> Iterator[Run]:
+def find_runs(root: Path) -> Iterator[Run]:
     """All finished runs, by path; damaged ones and those of earlier versions are left out with a notice.
 
     The Parquet files are checked when they are read, which keeps listings quick.
@@ -153,14 +155,14 @@ def find_runs(root: Path, notify: Notify) -> Iterator[Run]:
     earlier = 0
     for folder in _folders(root, SUMMARY):
         try:
-            run = read_run(folder, verify=False, notify=notify)
+            run = read_run(folder, verify=False)
         except EarlierVersionError:
             earlier += 1
             continue
         if run is not None:
             yield run
     if earlier:
-        notify(
+        logger.warning(
             f"{earlier} runs under {root} were stored by an earlier version and are left out; carry them over with: "
             f"mrbench migrate {root} --runs-dir NEW"
         )
@@ -181,7 +183,7 @@ def find_run(root: Path, text: str) -> Run:
     folder = _find_folder(root, text)
     if not (folder / SUMMARY).exists():
         raise MrbenchError(f"the run {folder} is not finished; repeat its command, which continues from what is done")
-    run = read_run(folder, verify=False, notify=lambda line: None)  # the error below names the file
+    run = read_run(folder, verify=False, warn=False)  # the error below names the file
     if run is None:
         raise DataError(f"{folder / SUMMARY} is damaged; repeat the run's command, which computes it again")
     return run

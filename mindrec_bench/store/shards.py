@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -16,10 +17,12 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..io.atomic import TEMPORARY, Notify, atomic_write, explain_write_errors
+from ..io.atomic import TEMPORARY, atomic_write, explain_write_errors
 from ..io.hashing import canonical_json, sha256
 from ..io.schema import read_strictly
 from .rankings import SCHEMA
+
+logger = logging.getLogger(__name__)
 
 _META = b"mrbench"
 _NAME = re.compile(r"(\d{5,})-([0-9a-f]{16})\.parquet")
@@ -108,15 +111,16 @@ def write_shard(folder: Path, index: int, table: pa.Table, meta: ShardMeta) -> S
     return Shard(index, path, meta)
 
 
-def load_shards(folder: Path, *, device: str, batch_size: int, weights_id: str, notify: Notify) -> list[Shard]:
+def load_shards(folder: Path, *, device: str, batch_size: int, weights_id: str) -> list[Shard]:
     """The shards that can be kept, by rising index; everything else in the folder is deleted.
+
+    Logs each damaged shard, and how many can't be mixed with new ones.
 
     Args:
         folder: may be missing.
         device: kind of device of this process; shards of another kind are discarded.
         batch_size: users per batch in this process; shards of another size are discarded.
         weights_id: of the model; shards of another training are discarded.
-        notify: gets a notice that names each damaged shard, and one for shards that can't be mixed with new ones.
 
     Raises:
         MrbenchError: the folder can't be read or written.
@@ -126,7 +130,7 @@ def load_shards(folder: Path, *, device: str, batch_size: int, weights_id: str, 
     discarded: list[Shard] = []
     with explain_write_errors(folder):
         for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-            shard = _read_shard(path, notify)
+            shard = _read_shard(path)
             if shard is not None and shard.meta.origin != origin:
                 discarded.append(shard)
             elif shard is not None:
@@ -135,7 +139,7 @@ def load_shards(folder: Path, *, device: str, batch_size: int, weights_id: str, 
             if shard is None or kept.get(shard.index) is not shard:
                 path.unlink()
     if discarded:
-        notify(
+        logger.warning(
             f"{len(discarded)} finished shards of {folder.parent} are from {_origin_text(*discarded[0].meta.origin)}, "
             f"and can't be mixed with {_origin_text(*origin)}; they are computed again"
         )
@@ -146,13 +150,13 @@ def _origin_text(device: str, batch_size: int, weights_id: str) -> str:
     return f"{device} in batches of {batch_size}" + (f" with weights {weights_id}" if weights_id else "")
 
 
-def _read_shard(path: Path, notify: Notify) -> Shard | None:
+def _read_shard(path: Path) -> Shard | None:
     """A whole shard; None, with a notice, for a damaged one, and without for a file that was never finished."""
     if path.name.endswith(TEMPORARY):
         return None
     name = _NAME.fullmatch(path.name)
     if name is None or sha256(path)[: len(name[2])] != name[2]:
-        notify(f"{path} is damaged; this shard of the run is computed again")
+        logger.warning(f"{path} is damaged; this shard of the run is computed again")
         return None
     return Shard(int(name[1]), path, ShardMeta.from_json(pq.read_schema(path).metadata[_META]))
 

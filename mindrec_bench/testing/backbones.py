@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Self
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from ..core.dataset import Dataset, Histories
 from ..core.protocols import Model
 from ..data.simulation.arts_sim import ArtsSim
 from ..experiment.config import AUTO
+from ..plugins import registry
 from ..plugins.registry import CAN_ANSWER
 from .assertions import check_options, require
 from .queries import N_BEAMS, ContextTester, close
@@ -37,20 +39,20 @@ def check_backbone(backbone: Backbone, *, size: str | None = None, data: Dataset
         AssertionError: says in one sentence which rule is broken, and how.
     """
     _check_class(backbone)
-    data = data or ArtsSim(users=30, items=60).load(None, users=None, notify=lambda line: None)
+    data = data or ArtsSim(users=30, items=60).load(None, users=None)
     size = size or next(iter(backbone.sizes), "")
     space = data.space(categories=data.categories is not None and not backbone.model_codes)
     with TemporaryDirectory() as folder:
-        lines: list[str] = []
-        task = Task(data, space, size=size, quiet=True, notify=lines.append)
+        task = Task(data, space, size=size, quiet=True)
         fitter = _Fitter(backbone.with_size_defaults(size), task, Path(folder) / "first")
-        model = fitter.fit("uninterrupted")
+        with _Listener(backbone) as listener:
+            model = fitter.fit("uninterrupted")
         name = fitter.name
         _check_model(model, fitter.tester(model), data)
         reloaded = fitter.load("uninterrupted")
         require(fitter.equal(model, reloaded), f"{name}: a second `load` of the same folder gives different results")
         if backbone.sizes:
-            _check_determinism(fitter, model, len(lines))
+            _check_determinism(fitter, model, listener.n_messages)
         if space.n_categories:
             where = f"{name}, without the category slots on the canvas"
             _check_model(model, ContextTester(where, backbone.capability, space, space.sid_slots), data)
@@ -84,6 +86,42 @@ class _Interrupted(KeyboardInterrupt):
     """Interrupts a fit as Ctrl-C does."""
 
 
+class _Listener(logging.Handler):
+    """Counts what the packages of a backbone log in its block, which is shown nowhere, and may interrupt there.
+
+    Args:
+        backbone: the backbone; packages with registered classes are listened to as well, since it may use them.
+        interrupt_after: how many messages pass before the one that interrupts; None: all.
+    """
+
+    def __init__(self, backbone: Backbone, *, interrupt_after: int | None = None) -> None:
+        super().__init__()
+        modules = {cls.__module__.partition(".")[0] for cls in type(backbone).__mro__} - {"builtins", "abc"}
+        self.loggers = [logging.getLogger(name) for name in sorted(modules | registry.packages())]
+        self.interrupt_after = interrupt_after
+        self.n_messages = 0
+
+    def __enter__(self) -> Self:
+        self.before = [(logger.level, logger.propagate) for logger in self.loggers]
+        for logger in self.loggers:
+            logger.addHandler(self)
+            logger.setLevel(logging.INFO)
+            logger.propagate = False
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for logger, (level, propagate) in zip(self.loggers, self.before, strict=True):
+            logger.removeHandler(self)
+            logger.setLevel(level)
+            logger.propagate = propagate
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See `logging.Handler`."""
+        self.n_messages += 1
+        if self.interrupt_after is not None and self.n_messages > self.interrupt_after:
+            raise _Interrupted
+
+
 @dataclass(frozen=True, eq=False)
 class _Fitter:
     """Fits one backbone to one task, each time in a folder of its own.
@@ -102,12 +140,12 @@ class _Fitter:
     def name(self) -> str:
         return type(self.backbone).__name__
 
-    def fit(self, folder: str, notify: Callable[[str], None] | None = None) -> Model:
+    def fit(self, folder: str) -> Model:
         """Fit in this folder, or continue an interrupted fit there, and load the model."""
         path = self.root / folder
         path.mkdir(parents=True, exist_ok=True)
         if self.backbone.sizes:
-            report = self.backbone.fit(replace(self.task, notify=notify or self.task.notify), path)
+            report = self.backbone.fit(self.task, path)
             is_report = isinstance(report, FitReport)
             require(is_report, f"{self.name}: `fit` returns a {type(report).__name__}, expected a FitReport")
         return self.load(folder)
@@ -149,27 +187,20 @@ def _model_code_space(name: str, model: Model, n_items: int) -> CodeSpace:
     return space
 
 
-def _check_determinism(fitter: _Fitter, model: Model, n_lines: int) -> None:
+def _check_determinism(fitter: _Fitter, model: Model, n_messages: int) -> None:
     """Check that a fit that is interrupted and called again gives the same model as an uninterrupted one.
 
-    It is interrupted at a line of progress. A fit without progress lines is called again after it has finished, which
+    It is interrupted when it logs a message. A fit without messages is called again after it has finished, which
     happens when a run is killed at that moment.
     """
-    lines: list[str] = []
-
-    def interrupt(line: str) -> None:
-        lines.append(line)
-        if len(lines) > n_lines // 2:
-            raise _Interrupted
-
-    with suppress(_Interrupted):
-        fitter.fit("interrupted", interrupt)
+    with suppress(_Interrupted), _Listener(fitter.backbone, interrupt_after=n_messages // 2) as listener:
+        fitter.fit("interrupted")
     if fitter.equal(model, fitter.fit("interrupted")):
         return
     # The third fit is needed only now: it shows which of two rules is broken.
     repeated = fitter.fit("repeated")
     require(fitter.equal(model, repeated), f"{fitter.name}: two fits with one seed give different results on the CPU")
-    cause = "interrupted and called again" if lines else "called again after it has finished"
+    cause = "interrupted and called again" if listener.n_messages else "called again after it has finished"
     require(False, f"{fitter.name}: a `fit` that is {cause} gives different results than an uninterrupted one")
 
 

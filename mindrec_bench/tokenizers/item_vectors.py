@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from ..errors import DataError, UsageError
 from .cooccurrence import cooccurrence_vectors
 from .quantizer import FloatArray
 from .text_vectors import encoder_vectors, item_texts, tfidf_vectors
+
+logger = logging.getLogger(__name__)
 
 SYNTAX = "text, text:MODEL, cooc, file:PATH.npy"
 
@@ -44,7 +46,6 @@ class VectorBuilder:
         device: device of a text encoder.
         cache: see `encoder_vectors`.
         quiet: no progress bar.
-        notify: receives notices.
     """
 
     data: Dataset
@@ -53,7 +54,6 @@ class VectorBuilder:
     device: str
     cache: Path | None
     quiet: bool
-    notify: Callable[[str], None]
 
     def build(self, source: VectorSource) -> FloatArray:
         """The raw vectors of a source; zero rows for items that it says nothing about. Shape: (N, D)
@@ -68,7 +68,7 @@ class VectorBuilder:
         texts = item_texts(self.data)
         if source.argument is None:
             return tfidf_vectors(texts, self.dims, self.seed)
-        self.notify(f"encoding {len(texts):,} item texts with {source.argument} on {self.device}")
+        logger.info(f"encoding {len(texts):,} item texts with {source.argument} on {self.device}")
         return encoder_vectors(texts, source.argument, self.device, self.cache, quiet=self.quiet)
 
 

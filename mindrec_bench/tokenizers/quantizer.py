@@ -31,7 +31,6 @@ class QuantizationTask:
         checkpoint: file that keeps the training state; None keeps none.
         max_minutes: time limit of the training.
         quiet: no progress bar.
-        notify: receives notices.
     """
 
     vectors: FloatArray
@@ -43,7 +42,6 @@ class QuantizationTask:
     checkpoint: Path | None = None
     max_minutes: float | None = None
     quiet: bool = True
-    notify: Callable[[str], None] = field(default=lambda line: None)
 
     @property
     def codebook_size(self) -> int:

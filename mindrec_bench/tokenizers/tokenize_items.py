@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -48,7 +48,6 @@ class TokenizationRequest:
         force: replace existing semantic IDs.
         max_minutes: time limit of the training.
         quiet: no progress bar.
-        notify: receives notices.
     """
 
     folder: Path
@@ -62,7 +61,6 @@ class TokenizationRequest:
     force: bool = False
     max_minutes: float | None = None
     quiet: bool = True
-    notify: Callable[[str], None] = lambda line: None
 
 
 def tokenize_items(request: TokenizationRequest) -> dict[str, Any]:
@@ -87,7 +85,7 @@ def tokenize_items(request: TokenizationRequest) -> dict[str, Any]:
     with _work_folder(target, request) as work:
         refuse_overwriting(request.folder, request.out, force=request.force)  # another process may have held the lock
         sources = request.vectors or default_vectors(data)
-        builder = VectorBuilder(data, request.dims, request.seed, device, work, request.quiet, request.notify)
+        builder = VectorBuilder(data, request.dims, request.seed, device, work, request.quiet)
         vectors = concatenate([builder.build(source) for source in parse_sources(sources)])
         quantized = request.config.quantizer.quantize(_task(request, vectors, builder, device, work))
         codes = handle_collisions(quantized, request.config.on_collision)
@@ -152,7 +150,6 @@ def _task(
         checkpoint=work / f"training-{short_hash([_settings(request), device, digest])}.safetensors",
         max_minutes=request.max_minutes,
         quiet=request.quiet,
-        notify=request.notify,
     )
 
 
@@ -178,7 +175,7 @@ def _work_folder(target: Path, request: TokenizationRequest) -> Iterator[Path]:
     with explain_write_errors(work, "--out"):
         work.mkdir(parents=True, exist_ok=True)
     try:
-        with folder_lock(work / "lock", wait=True, notify=request.notify):
+        with folder_lock(work / "lock", wait=True):
             yield work
     finally:
         if work.exists() and not any(work.glob("*.safetensors")):

@@ -7,6 +7,7 @@ last checkpoint to the same weights.
 from __future__ import annotations
 
 import json
+import logging
 import math
 import time
 from pathlib import Path
@@ -21,6 +22,8 @@ from tqdm import tqdm
 from ..errors import MrbenchError
 from ..io.atomic import atomic_write
 from .quantizer import QuantizationTask
+
+logger = logging.getLogger(__name__)
 
 CHECKPOINT_EPOCHS = 10
 """Epochs between two checkpoints; state that is renewed from time to time must be renewed at these epochs."""
@@ -90,7 +93,7 @@ def train(
             if task.checkpoint and len(losses) % CHECKPOINT_EPOCHS == 0:
                 _save_checkpoint(task.checkpoint, objective.network, optimizer, losses, elapsed)
             if elapsed >= limit and len(losses) < epochs:
-                task.notify(f"time limit reached after {len(losses)} of {epochs} epochs")
+                logger.info(f"time limit reached after {len(losses)} of {epochs} epochs")
                 break
     objective.network.eval()
     return losses
@@ -148,7 +151,7 @@ def _load_checkpoint(
             progress: dict[str, Any] = json.loads(file.metadata()["progress"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (OSError, SafetensorError, ValueError, KeyError, TypeError):
-        task.notify(f"{path} is damaged; training starts from the beginning")
+        logger.warning(f"{path} is damaged; training starts from the beginning")
         return [], 0.0
     states: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
@@ -158,5 +161,5 @@ def _load_checkpoint(
             states.setdefault(int(index), {})[field] = tensor
     network.load_state_dict({n.partition(".")[2]: t for n, t in tensors.items() if n.startswith("network.")})
     optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
-    task.notify(f"training continues after {len(progress['losses'])} epochs")
+    logger.info(f"training continues after {len(progress['losses'])} epochs")
     return list(progress["losses"]), float(progress["seconds"])

@@ -36,7 +36,7 @@ def task(data: Dataset, *, categories: bool = True, **changes: Any) -> Task:
 def prompt_encoder(
     folder: Path, family: str, space: CodeSpace, templates=SHORT_TEMPLATES, **options: Any
 ) -> PromptEncoder:
-    checkpoint = open_checkpoint(str(folder), lambda line: None)
+    checkpoint = open_checkpoint(str(folder))
     options = {"masked": family == "llada", "released_pad": False, **options}
     return open_prompt_encoder(checkpoint.folder, checkpoint.config, space, templates, **options)
 
@@ -46,7 +46,7 @@ def make_network(
 ) -> TextDenoiser | TextCausal:
     """An untrained network whose adapters are random, so that they have an effect."""
     write_checkpoint(folder, family)
-    base = load_network(open_checkpoint(str(folder), lambda line: None), (family,), "cpu")
+    base = load_network(open_checkpoint(str(folder)), (family,), "cpu")
     encoder = prompt_encoder(folder, family, space, **options)
     add_token_rows(base, list(encoder.new_token_ids), seed=3)
     torch.manual_seed(5)

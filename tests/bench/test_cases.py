@@ -14,9 +14,8 @@ GRID = BenchmarkGrid(("markov",), ("bs",), (2,), (3,), (4,))
 
 
 @pytest.fixture
-def options() -> BenchmarkOptions:
-    notices: list[str] = []
-    return BenchmarkOptions("arts-sim:users=30,items=60", "auto", None, "slots", 42, "cpu", None, notices.append)
+def options(notices: list[str]) -> BenchmarkOptions:
+    return BenchmarkOptions("arts-sim:users=30,items=60", "auto", None, "slots", 42, "cpu", None)
 
 
 @pytest.mark.parametrize(
@@ -49,10 +48,9 @@ def test_every_combination_is_a_case(options):
         assert case.batch_decoder.beam == case.beam
 
 
-def test_a_pair_that_does_not_work_is_left_out_with_a_notice(options):
-    notices: list[str] = []
+def test_a_pair_that_does_not_work_is_left_out_with_a_notice(options, notices):
     grid = replace(GRID, models=("llama3", "markov"), decoders=("bs",))
-    cases = make_cases(grid, replace(options, notify=notices.append))
+    cases = make_cases(grid, options)
     assert [case.model for case in cases] == ["markov"]
     assert notices == ["left out: decoder 'bs' does not work with model 'llama3'"]
 

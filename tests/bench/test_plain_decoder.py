@@ -25,7 +25,7 @@ def decode(network, histories, rule, beam):
 def test_supported_cases_get_a_ratio(tmp_path):
     (tmp_path / "decoder.py").write_text(FILE, encoding="utf-8")
     plain = PlainDecoder.read(tmp_path / "decoder.py")
-    options = BenchmarkOptions("arts-sim:users=30,items=60", "tiny", None, "slots", 42, "cpu", None, lambda line: None)
+    options = BenchmarkOptions("arts-sim:users=30,items=60", "tiny", None, "slots", 42, "cpu", None)
     cases = make_cases(BenchmarkGrid(("llada", "markov"), ("bs", "dbs-dedup"), (2,), (3,), (2,)), options)
     results = measure_cases(cases, 2, plain)
     ratios = {(result.case.model, result.case.decoder): result.plain_ratio for result in results}

@@ -14,8 +14,8 @@ RUN = {option.name: option for option in cli.commands["run"].params}
 
 def test_every_field_is_an_option_of_run() -> None:
     names = [field.name for config in (ExperimentConfig, ExecutionOptions) for field in fields(config)]
-    assert set(names) - {"notify"} <= set(RUN)
-    for name in set(names) - {"notify", "wait"}:
+    assert set(names) <= set(RUN)
+    for name in set(names) - {"wait"}:
         assert flag_name(name) in RUN[name].opts
     assert RUN["wait"].opts == ["--no-wait"]
     assert all(option.help for option in RUN.values())

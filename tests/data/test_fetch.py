@@ -46,9 +46,8 @@ def hub(download_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubS
         yield server
 
 
-def test_fetch_downloads_the_files_under_their_names(hub: HubServer, download_folder: Path) -> None:
-    notices: list[str] = []
-    folder = download_data("Arts", data_dir=None, notify=notices.append)
+def test_fetch_downloads_the_files_under_their_names(hub: HubServer, download_folder: Path, notices: list[str]) -> None:
+    folder = download_data("Arts", data_dir=None)
     assert folder == download_folder / "Arts"
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
         "Arts.inter.json": SEQUENCES,
@@ -60,18 +59,17 @@ def test_fetch_downloads_the_files_under_their_names(hub: HubServer, download_fo
     assert f"downloading it from {hub.url}/datasets/MrPeach/MindRec to {folder}" in notices[0]
 
 
-def test_load_fetches_once(hub: HubServer, download_folder: Path) -> None:
-    notices: list[str] = []
-    assert Arts().load(None, users=None, notify=notices.append).n_users == 2
+def test_load_fetches_once(hub: HubServer, download_folder: Path, notices: list[str]) -> None:
+    assert Arts().load(None, users=None).n_users == 2
     n_requests = len(hub.requests)
-    assert Arts().load(None, users=None, notify=notices.append).n_users == 2
+    assert Arts().load(None, users=None).n_users == 2
     assert (len(notices), len(hub.requests)) == (1, n_requests)
-    assert download_data("arts", data_dir=None, notify=notices.append) == download_folder / "Arts"
+    assert download_data("arts", data_dir=None) == download_folder / "Arts"
     assert notices[1] == f"Arts is already at {download_folder / 'Arts'}"
 
 
 def test_fetch_into_a_folder_given_by_hand(hub: HubServer, download_folder: Path, tmp_path: Path) -> None:
-    assert Arts().load(tmp_path / "mine", users=None, notify=print).n_users == 2
+    assert Arts().load(tmp_path / "mine", users=None).n_users == 2
     assert (tmp_path / "mine" / "Arts" / "Arts.index.json").is_file()
     assert not download_folder.exists()
 
@@ -80,12 +78,12 @@ def test_sequences_as_text_are_found_by_their_folder(hub: HubServer, download_fo
     del hub.files["data/Arts/Arts.inter.json"]
     hub.files["data/arts/user_sequence.txt"] = b"0 0 1 0\n"
     hub.files["data/Games/user_sequence.txt"] = b"0 5 5 5\n"
-    assert Arts().load(None, users=None, notify=print).items.tolist() == [0, 1, 0]
+    assert Arts().load(None, users=None).items.tolist() == [0, 1, 0]
 
 
 def test_a_mirror_with_trees_only(hub: HubServer) -> None:
     hub.only_trees = True
-    assert Arts().load(None, users=None, notify=print).n_users == 2
+    assert Arts().load(None, users=None).n_users == 2
     assert ("GET", "/api/datasets/MrPeach/MindRec/tree/main") in hub.requests
 
 
@@ -94,7 +92,7 @@ def test_a_file_that_the_repository_lacks_is_named(hub: HubServer, download_fold
     with pytest.raises(
         DataError, match=r"MrPeach/MindRec does not hold Arts\.index\.json, but 4 others, such as README"
     ):
-        fetch("Arts", data_dir=None, notify=print)
+        fetch("Arts", data_dir=None)
     assert not download_folder.exists()
 
 
@@ -103,14 +101,14 @@ def test_broken_content_is_not_kept(hub: HubServer, download_folder: Path) -> No
     with pytest.raises(
         DataError, match=r"is broken and was not kept: Arts/Arts\.item\.json is not valid JSON at line 2"
     ):
-        fetch("Arts", data_dir=None, notify=print)
+        fetch("Arts", data_dir=None)
     assert list(download_folder.iterdir()) == []
 
 
 def test_a_download_that_stops_leaves_nothing(hub: HubServer, download_folder: Path) -> None:
     hub.broken_after = 5
     with pytest.raises(DataError, match="could not be downloaded"):
-        fetch("Arts", data_dir=None, notify=print)
+        fetch("Arts", data_dir=None)
     assert list(download_folder.iterdir()) == []
 
 
@@ -118,7 +116,7 @@ def test_a_missing_repository_is_reported(hub: HubServer) -> None:
     hub.only_trees = True
     hub.files = {}
     with pytest.raises(DataError, match=r"does not hold Arts\.inter\.json .* but none at all"):
-        fetch("Arts", data_dir=None, notify=print)
+        fetch("Arts", data_dir=None)
 
 
 def test_offline_fails_at_once(download_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +126,7 @@ def test_offline_fails_at_once(download_folder: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{port}")
     start = time.monotonic()
     with pytest.raises(DataError, match="could not be downloaded") as caught:
-        Arts().load(None, users=None, notify=print)
+        Arts().load(None, users=None)
     assert time.monotonic() - start < 10  # with the client's own retries it would be 23
     message = str(caught.value)
     assert caught.value.exit_code == 3
@@ -145,14 +143,14 @@ def test_a_silent_hub_is_given_up(download_folder: Path, monkeypatch: pytest.Mon
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
         start = time.monotonic()
         with pytest.raises(DataError, match=r"could not be downloaded .*Timeout"):
-            fetch("Arts", data_dir=None, notify=print)
+            fetch("Arts", data_dir=None)
     assert time.monotonic() - start < 5
 
 
 def test_a_folder_that_cannot_be_written_is_reported(hub: HubServer, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match=r"could not be downloaded \((FileExists|NotADirectory)Error"):
-        fetch("Arts", data_dir=tmp_path / "file", notify=print)
+        fetch("Arts", data_dir=tmp_path / "file")
 
 
 def test_the_shallowest_file_is_taken() -> None:

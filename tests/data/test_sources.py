@@ -59,7 +59,7 @@ def test_path_of_a_folder(write_folder, tail: str) -> None:
     folder = write_folder()
     name, source = resolve_data(f"{folder}{tail}")
     assert name == "Shop"
-    data = source.load(None, users=2, notify=pytest.fail)
+    data = source.load(None, users=2)
     assert (data.name, data.n_users) == ("Shop", 2)
 
 
@@ -87,28 +87,28 @@ def test_a_file_is_to_be_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(UsageError, match=r"'sales.csv' is a file; .*`mrbench data import sales.csv --name NAME`"):
         resolve_data("sales.csv")
     with pytest.raises(DataError, match=r"sales.csv is a file; .*`mrbench data import .*sales.csv --name NAME`"):
-        resolve_data(f".{os.sep}sales.csv")[1].load(None, users=None, notify=print)
+        resolve_data(f".{os.sep}sales.csv")[1].load(None, users=None)
 
 
 def test_missing_folder(tmp_path: Path) -> None:
     _, source = resolve_data(str(tmp_path / "absent"))
     with pytest.raises(DataError, match=r"there is no folder .*absent"):
-        source.load(None, users=None, notify=print)
+        source.load(None, users=None)
 
 
 @pytest.mark.parametrize(("name", "levels"), [("Games", 2), ("Arts", 3), ("Shop", 3)])
 def test_levels_of_a_folder_follow_its_name(write_folder, name: str, levels: int) -> None:
     folder = write_folder(name, item={"1": {"categories": "R,A,B,C,D"}})
-    data = FolderSource(str(folder)).load(None, users=None, notify=print)
+    data = FolderSource(str(folder)).load(None, users=None)
     assert data.categories is not None
     assert data.categories.shape[1] == levels
-    assert FolderSource(str(folder), levels=1).load(None, users=None, notify=print).categories.shape[1] == 1
+    assert FolderSource(str(folder), levels=1).load(None, users=None).categories.shape[1] == 1
 
 
 def test_known_data_by_name_and_by_path_are_the_same(write_folder) -> None:
     folder = write_folder("Games", item={"1": {"categories": "R,A,B"}})
-    by_name = Games().load(folder.parent, users=2, notify=pytest.fail)
-    by_path = FolderSource(str(folder)).load(None, users=2, notify=pytest.fail)
+    by_name = Games().load(folder.parent, users=2)
+    by_path = FolderSource(str(folder)).load(None, users=2)
     assert by_name.fingerprint == by_path.fingerprint
     assert by_name.name == by_path.name == "Games"
 
@@ -116,12 +116,12 @@ def test_known_data_by_name_and_by_path_are_the_same(write_folder) -> None:
 def test_missing_known_data_is_fetched(write_folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fetched = []
 
-    def fetch(name: str, *, data_dir: Path | None, notify: object) -> Path:
+    def fetch(name: str, *, data_dir: Path | None) -> Path:
         fetched.append((name, data_dir))
         return write_folder("Arts")
 
     monkeypatch.setattr(sources, "fetch", fetch)
-    assert Arts().load(tmp_path / "empty", users=None, notify=print).n_users == 3
+    assert Arts().load(tmp_path / "empty", users=None).n_users == 3
     assert fetched == [("Arts", tmp_path / "empty")]
 
 
@@ -130,12 +130,12 @@ def test_nothing_to_download(spec: str) -> None:
     with pytest.raises(
         UsageError, match=r"nothing to download for .*; these can be downloaded: arts, games, instruments"
     ):
-        download_data(spec, data_dir=None, notify=print)
+        download_data(spec, data_dir=None)
 
 
 def test_real_data_by_any_spelling(real_data: Path) -> None:
     _, source = resolve_data("InstruMents")
-    data = source.load(real_data, users=100, notify=pytest.fail)
+    data = source.load(real_data, users=100)
     assert data.category_notes == ("categories of 3,672 of 9,922 items are imputed",)
     items = json.loads((real_data / "Instruments/Instruments.item.json").read_text())
     assert sum(fields["categories_source"] == "imputed" for fields in items.values()) == 3_672
@@ -144,7 +144,7 @@ def test_real_data_by_any_spelling(real_data: Path) -> None:
 def test_a_user_dataset_by_name(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolve_data("Shop:levels=2", data_root) == ("Shop", FolderSource(str(data_root / "Shop"), levels=2))
     monkeypatch.setenv("MRBENCH_DATA", str(data_root))
-    assert resolve_data("Shop")[1].load(None, users=None, notify=print).name == "Shop"
+    assert resolve_data("Shop")[1].load(None, users=None).name == "Shop"
     with pytest.raises(UsageError, match=r"unknown data 'shp' \(did you mean 'Shop'\?\); known: arts, .*Shop, text"):
         resolve_data("shp")
 
@@ -159,7 +159,7 @@ def test_a_user_dataset_comes_before_another_folder_of_that_name(
 
 
 def test_user_datasets_are_listed_last(data_root: Path) -> None:
-    rows = {entry.name: entry.summary for entry in list_data(data_root, pytest.fail)}
+    rows = {entry.name: entry.summary for entry in list_data(data_root)}
     assert list(rows)[-2:] == ["Shop", "text"]
     assert rows["Shop"] == f"Your own folder {data_root / 'Shop'}."
 

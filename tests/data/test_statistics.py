@@ -16,7 +16,7 @@ from mindrec_bench.data.statistics import PAPER_USERS, dataset_statistics, stati
 
 @cache
 def real_statistics(root: Path, name: str, users: int | None) -> dict[str, Any]:
-    return dataset_statistics(getattr(sources, name)().load(root, users=users, notify=pytest.fail))
+    return dataset_statistics(getattr(sources, name)().load(root, users=users))
 
 
 def test_small_folder(write_folder) -> None:

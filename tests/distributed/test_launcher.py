@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import signal
 import subprocess
@@ -27,11 +28,13 @@ def worker_functions(monkeypatch):
 
 
 @pytest.mark.parametrize("size", [1, 2])
-def test_workers_run_together_and_the_result_of_rank_0_is_returned(worker_functions, size):
-    messages, users = [], []
-    result = launch(worker_functions.add_up, size, (10,), notify=messages.append, progress=users.append)
+def test_workers_run_together_and_the_result_of_rank_0_is_returned(worker_functions, size, caplog):
+    caplog.set_level(logging.INFO, logger="worker_functions")
+    users = []
+    result = launch(worker_functions.add_up, size, (10,), progress=users.append)
     assert result == (10 + sum(range(size)), 0, torch.get_num_threads())
-    assert sorted(messages) == [f"process {rank}" for rank in range(size)]
+    records = [(record.name, record.levelname, record.getMessage()) for record in caplog.records]
+    assert records == [("worker_functions", "INFO", "process 0")], "the other ranks are silent"
     assert sorted(users) == list(range(size))
 
 
@@ -52,7 +55,7 @@ def test_workers_run_together_and_the_result_of_rank_0_is_returned(worker_functi
 def test_failed_worker_ends_all_with_one_sentence(worker_functions, kind, size, error, words):
     """The others wait for it in a collective, and lose their connection."""
     with pytest.raises(MrbenchError, match=words) as caught:
-        launch(worker_functions.fail, size, (kind, size - 1), notify=print, progress=print)
+        launch(worker_functions.fail, size, (kind, size - 1), progress=print)
     assert type(caught.value) is error
     assert "\n" not in str(caught.value)
     if kind in ("bug", "data"):
@@ -60,12 +63,14 @@ def test_failed_worker_ends_all_with_one_sentence(worker_functions, kind, size, 
 
 
 PARENT = """
+import logging
 import sys
 sys.path.insert(0, sys.argv[1])
 import worker_functions
 from mindrec_bench.distributed.launcher import launch
 if __name__ == "__main__":
-    launch(worker_functions.sleep, 1, (), notify=lambda line: print(line, flush=True), progress=print)
+    logging.basicConfig(stream=sys.stdout, format="%(message)s")
+    launch(worker_functions.sleep, 1, (), progress=print)
 """
 
 

@@ -18,19 +18,19 @@ from .helpers import DATA, USERS, FakeTrained
 
 @pytest.fixture(scope="module")
 def data():
-    return ArtsSim(users=USERS, items=50).load(None, users=None, notify=pytest.fail)
+    return ArtsSim(users=USERS, items=50).load(None, users=None)
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(tmp_path, notices):
     """run("markov", "bs", beam=3, options={"fresh": True}): the summary; `run.notices` has the messages."""
 
     def run(model="markov", decoder="bs", options=None, data=DATA, **settings):
-        values = {"runs_dir": tmp_path / "runs", "device": "cpu", "notify": run.notices.append} | (options or {})
+        values = {"runs_dir": tmp_path / "runs", "device": "cpu"} | (options or {})
         config = ExperimentConfig(model, decoder, data=data, **settings)
         return run_experiment(config, ExecutionOptions(**values)).run.as_dict()
 
-    run.notices = []
+    run.notices = notices
     return run
 
 

@@ -19,7 +19,7 @@ CONFIG = ExperimentConfig("markov", "dbs-penalty", data="arts-sim:users=40,items
 
 @pytest.fixture(scope="module")
 def data():
-    return ArtsSim(users=40, items=50).load(None, users=None, notify=pytest.fail)
+    return ArtsSim(users=40, items=50).load(None, users=None)
 
 
 @pytest.fixture

@@ -87,7 +87,7 @@ def test_full_disk_is_reported_and_the_run_continues(run, monkeypatch, decoded):
 
 def test_run_that_another_process_computes(run, tmp_path, data):
     spec = resolve_config(ExperimentConfig("markov", "bs", data=DATA)).run_spec(data)
-    folder = RunFolder(spec, tmp_path / "runs", pytest.fail)
+    folder = RunFolder(spec, tmp_path / "runs")
     with folder.lock(wait=False), pytest.raises(MrbenchError, match=r"is being computed by process .*--no-wait"):
         run(options={"wait": False})
 

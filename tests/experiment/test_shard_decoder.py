@@ -36,7 +36,7 @@ class LimitedModel:
 
 
 @pytest.fixture
-def run(monkeypatch, tmp_path):
+def run(monkeypatch, tmp_path, notices):
     """run(limit, batch_size=8): the summary with memory for so many users; `run.batch_sizes` has the batches tried."""
     load = registry.load("model", "markov").load
 
@@ -47,12 +47,12 @@ def run(monkeypatch, tmp_path):
         monkeypatch.setattr(
             model, "load", lambda *arguments: LimitedModel(load(*arguments), limit, error, run.batch_sizes)
         )
-        settings = {"runs_dir": tmp_path / store, "device": "cpu", "notify": run.notices.append} | options
+        settings = {"runs_dir": tmp_path / store, "device": "cpu"} | options
         return run_experiment(
             ExperimentConfig("markov", "dbs-penalty", data=DATA, beam=3), ExecutionOptions(**settings)
         ).run
 
-    run.notices = []
+    run.notices = notices
     return run
 
 

@@ -50,7 +50,7 @@ FORMATS = pytest.mark.parametrize("export_format", ["trec", "ranx", "parquet"])
 
 
 def export(run, export_format, folder):
-    return export_run(run, export_format, folder, notify=pytest.fail)
+    return export_run(run, export_format, folder)
 
 
 def read(path):
@@ -124,7 +124,7 @@ def test_ranx_agrees(runs, name, export_format, tmp_path):
 
 
 def test_documents_are_sids(runs, tmp_path):
-    data = ArtsSim(users=USERS, items=50).load(None, users=None, notify=pytest.fail)
+    data = ArtsSim(users=USERS, items=50).load(None, users=None)
     results, qrels = (read(path) for path in export(runs["items"], "ranx", tmp_path))
     for user, target in zip(data.users.tolist(), data.test().targets.tolist(), strict=True):
         assert list(qrels[str(user)]) == ["-".join(map(str, data.sids[target].tolist()))]

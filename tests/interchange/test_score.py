@@ -29,7 +29,7 @@ BEAM = 3
 
 @pytest.fixture(scope="module")
 def data():
-    return ArtsSim(users=USERS, items=50).load(None, users=None, notify=pytest.fail)
+    return ArtsSim(users=USERS, items=50).load(None, users=None)
 
 
 @pytest.fixture(scope="module")
@@ -43,16 +43,16 @@ def stored(tmp_path_factory):
 
 
 @pytest.fixture
-def score(tmp_path):
+def score(tmp_path, notices):
     """score(table, name="mine", suffix=".parquet", **fields): the summary of these rankings."""
 
     def run(table, name="mine", suffix=".parquet", **fields):
         path = tmp_path / f"file{suffix}"
         (pq.write_table if suffix == ".parquet" else csv.write_csv)(table, path)
         external = ExternalRankings(path, name, **{"data": DATA, **fields})
-        return score_file(external, runs_dir=tmp_path / "runs", notify=run.notices.append)
+        return score_file(external, runs_dir=tmp_path / "runs")
 
-    run.notices = []
+    run.notices = notices
     return run
 
 
@@ -288,7 +288,7 @@ def test_scored_rankings_enter_tables_and_comparisons(stored, score, tmp_path):
         "t",
         "t.toml",
     )
-    table = build_table(spec, find_runs(tmp_path / "runs", pytest.fail), resamples=100)
+    table = build_table(spec, find_runs(tmp_path / "runs"), resamples=100)
     cells = table.rows[1].cells
     assert [cell.value for cell in cells] == pytest.approx([scored.summary.metrics[m] for m in ("hr@3", "entropy")])
     assert all(cell.comparison for cell in cells)

@@ -10,8 +10,7 @@ from mindrec_bench.io.manifest import read_manifest, write_manifest
 
 
 def read(path, *, check=None):
-    messages = []
-    return read_manifest(path, check=check, notify=messages.append), messages
+    return read_manifest(path, check=check)
 
 
 @pytest.fixture
@@ -26,20 +25,20 @@ def manifest(tmp_path):
     return path
 
 
-def test_a_manifest_is_read_back(manifest):
-    content, messages = read(manifest)
+def test_a_manifest_is_read_back(manifest, notices):
+    content = read(manifest)
     assert content["value"] == [1.5, None]
     assert list(content["files"]) == ["a.bin", "sub/b.bin"]
-    assert messages == []
+    assert notices == []
 
 
 def test_without_a_manifest_the_folder_is_unfinished(tmp_path):
-    assert read(tmp_path / "done.json") == (None, [])
+    assert read(tmp_path / "done.json") is None
 
 
 @pytest.mark.parametrize("name", ["a.bin", "sub/b.bin"])
 @pytest.mark.parametrize("damage", ["flip", "missing"])
-def test_a_damaged_file_is_named(manifest, name, damage):
+def test_a_damaged_file_is_named(manifest, name, damage, notices):
     file = manifest.parent / name
     if damage == "missing":
         file.unlink()
@@ -47,16 +46,16 @@ def test_a_damaged_file_is_named(manifest, name, damage):
         content = bytearray(file.read_bytes())
         content[50] ^= 1
         file.write_bytes(content)
-    content, messages = read(manifest)
+    content = read(manifest)
     assert content is None
-    assert len(messages) == 1
-    assert str(file) in messages[0]
-    assert read(manifest, check=())[0] is not None
+    assert len(notices) == 1
+    assert str(file) in notices[0]
+    assert read(manifest, check=()) is not None
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "{}", '{"checksum": "x"}', "1.5 -> 2.5"])
-def test_a_damaged_manifest_is_named(manifest, text):
+def test_a_damaged_manifest_is_named(manifest, text, notices):
     manifest.write_text(manifest.read_text().replace("1.5", "2.5") if "->" in text else text)
-    content, messages = read(manifest, check=())
+    content = read(manifest, check=())
     assert content is None
-    assert str(manifest) in messages[0]
+    assert str(manifest) in notices[0]

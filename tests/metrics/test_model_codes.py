@@ -156,7 +156,7 @@ def test_a_run_stores_ids_and_their_items(run: Run) -> None:
 
 
 def test_hits_are_those_of_the_items(run: Run) -> None:
-    data = ArtsSim(users=40, items=60).load(None, users=None, notify=pytest.fail)
+    data = ArtsSim(users=40, items=60).load(None, users=None)
     index = {item: number for number, item in enumerate(data.item_ids)}
     table = pq.read_table(run.path / "rankings.parquet")
     items = np.array([index[item] for item in table["item"].to_pylist()]).reshape(40, 4)
@@ -178,8 +178,8 @@ def test_comparisons_and_exports_read_model_codes(run: Run, tmp_path: Path) -> N
     """The significance tests count the codes that the summary counts; export writes SIDs of items."""
     (system,) = load_systems([("namer", [run])], with_codes=True)
     assert system.counts.sum() == pytest.approx(run.summary.metrics["distinct_codes"] / run.summary.metrics["ttr"])
-    data = ArtsSim(users=40, items=60).load(None, users=None, notify=pytest.fail)
-    results, _ = export_run(run, "trec", tmp_path / "out", notify=pytest.fail)
+    data = ArtsSim(users=40, items=60).load(None, users=None)
+    results, _ = export_run(run, "trec", tmp_path / "out")
     named = {line.split()[2].partition("#")[0] for line in results.read_text().splitlines()}
     assert named <= {"-".join(map(str, sid)) for sid in data.sids.tolist()}
 

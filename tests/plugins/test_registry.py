@@ -50,9 +50,8 @@ def install(tmp_path, monkeypatch):
         ("data", {"arts", "arts-sim", "games", "instruments"}),
     ],
 )
-def test_built_ins_are_listed_by_name_with_a_summary(kind, expected):
-    notices = []
-    entries = registry.list_entries(kind, notices.append)
+def test_built_ins_are_listed_by_name_with_a_summary(kind, expected, notices):
+    entries = registry.list_entries(kind, warn=True)
     assert [entry.name for entry in entries] == registry.names(kind) == sorted(registry.names(kind))
     assert expected <= {entry.name for entry in entries}
     assert notices == []
@@ -111,13 +110,19 @@ def test_impossible_pair_names_the_reason_and_what_fits():
 
 def test_third_party_package_registers_like_a_built_in(install):
     install("greedy_pack", DECODER, "greedy = greedy_pack:Greedy")
-    (entry,) = [entry for entry in registry.list_entries("decoder", pytest.fail) if entry.name == "greedy"]
+    (entry,) = [entry for entry in registry.list_entries("decoder") if entry.name == "greedy"]
     assert (entry.summary, entry.capability) == ("One item, the best.", "items")
     assert entry.origin == "greedy_pack:Greedy (greedy_pack)"
     assert registry.make("decoder", "greedy")[1].needs == "items"
     with pytest.raises(UsageError, match=r"'rank-items' works with .*markov") as caught:
         registry.check_pair("llada", "denoiser", "rank-items", "items")
     assert "greedy" not in str(caught.value)
+
+
+def test_packages_are_those_of_all_registered_classes(install):
+    install("greedy_pack", DECODER, "greedy = greedy_pack:Greedy")
+    ours = {"mindrec_bench", "mindrec_baselines", "mindrec_decoders"}
+    assert ours | {"greedy_pack"} <= registry.packages()
 
 
 BROKEN = {
@@ -136,17 +141,17 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_broken_package_is_named_and_left_out(install, case):
+def test_broken_package_is_named_and_left_out(install, case, notices):
     text, cls, message = BROKEN[case]
     module = f"broken_{case.replace(' ', '_')}"
     install(module, text, f"greedy = {module}:{cls}")
     with pytest.raises(UsageError, match=rf"the decoder 'greedy' of {module}:{cls} \({module}\) .*{message}"):
         registry.load("decoder", "greedy")
-    notices = []
-    names = [entry.name for entry in registry.list_entries("decoder", notices.append)]
+    names = [entry.name for entry in registry.list_entries("decoder", warn=True)]
     assert "greedy" not in names
     assert "bs" in names
-    assert len(notices) == 1
+    assert len(registry.list_entries("decoder")) == len(names)
+    assert len(notices) == 1, "who does not ask is not warned"
     assert notices[0].startswith(f"left out: the decoder 'greedy' of {module}:{cls}")
 
 

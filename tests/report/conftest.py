@@ -70,7 +70,7 @@ def _store_run(root: Path, model: str, decoder: str, *, users: int = 60, hit: fl
         "duplicates": hit / 4,
         "distinct_codes": counts.distinct,
     }
-    folder = RunFolder(spec, root, lambda line: None)
+    folder = RunFolder(spec, root)
     folder.start()
     table = rankings_table(ids, codes + 100, scores, np.full(users, results))
     shard = folder.write_shard(0, table, ShardMeta("cpu", 128, users))

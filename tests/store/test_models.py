@@ -14,14 +14,9 @@ REPORT = FitReport(epochs=1.5, steps=10, parameters=1000, seconds=2.5, valid_los
 
 
 @pytest.fixture
-def notices():
-    return []
-
-
-@pytest.fixture
-def folder(tmp_path, run_spec, notices):
+def folder(tmp_path, run_spec):
     """The folder of a training that has written its weights and has not ended."""
-    folder = FittedModelFolder(run_spec, tmp_path, notices.append)
+    folder = FittedModelFolder(run_spec, tmp_path)
     folder.start()
     (folder.path / "weights.bin").write_bytes(b"w" * 1000)
     (folder.path / "adapter").mkdir()
@@ -40,8 +35,8 @@ def test_training_ends_with_the_report(folder, notices):
 def test_decoders_and_category_settings_share_a_model(folder, run_spec):
     folder.finish(REPORT)
     for other in (replace(run_spec, categories="given"), replace(run_spec, beam=3)):
-        assert FittedModelFolder(other, folder.root, pytest.fail).load_report() == REPORT
-    assert FittedModelFolder(replace(run_spec, seed=1), folder.root, pytest.fail).load_report() is None
+        assert FittedModelFolder(other, folder.root).load_report() == REPORT
+    assert FittedModelFolder(replace(run_spec, seed=1), folder.root).load_report() is None
 
 
 def test_interrupted_training_is_continued(folder):
@@ -92,5 +87,5 @@ def test_lock_has_a_holder_file(folder):
 
 
 def test_path(run_spec):
-    folder = FittedModelFolder(run_spec, Path("runs"), print)
+    folder = FittedModelFolder(run_spec, Path("runs"))
     assert folder.path == Path("runs", "Arts", "llada", "fit", run_spec.fit.id)

@@ -30,11 +30,11 @@ def store_run(run):
 @pytest.fixture
 def store(tmp_path, run_spec):
     """The root and three finished runs of a store that also has an unfinished run and a fitted model."""
-    finished = [RunFolder(replace(run_spec, seed=seed), tmp_path, pytest.fail) for seed in (1, 2, 3)]
+    finished = [RunFolder(replace(run_spec, seed=seed), tmp_path) for seed in (1, 2, 3)]
     for run in finished:
         store_run(run)
-    RunFolder(replace(run_spec, seed=4), tmp_path, pytest.fail).start()
-    fit = FittedModelFolder(run_spec, tmp_path, pytest.fail).path
+    RunFolder(replace(run_spec, seed=4), tmp_path).start()
+    fit = FittedModelFolder(run_spec, tmp_path).path
     fit.mkdir(parents=True)
     for name in ("summary.json", "spec.json"):
         (fit / name).write_text("{}")
@@ -43,21 +43,20 @@ def store(tmp_path, run_spec):
 
 def test_find_runs_lists_finished_runs_only(store):
     root, finished = store
-    runs = list(find_runs(root, pytest.fail))
+    runs = list(find_runs(root))
     assert sorted(run.id for run in runs) == sorted(folder.spec.id for folder in finished)
     assert {run.path for run in runs} == {folder.path for folder in finished}
 
 
-def test_find_runs_leaves_out_damaged_summaries(store):
+def test_find_runs_leaves_out_damaged_summaries(store, notices):
     root, finished = store
     (finished[0].path / "summary.json").write_text("{")
-    notices = []
-    assert len(list(find_runs(root, notices.append))) == 2
+    assert len(list(find_runs(root))) == 2
     assert str(finished[0].path) in notices[0]
 
 
 def test_find_runs_of_a_missing_store_is_empty(tmp_path):
-    assert list(find_runs(tmp_path / "none", pytest.fail)) == []
+    assert list(find_runs(tmp_path / "none")) == []
 
 
 @pytest.mark.parametrize("how", ["id", "upper", "prefix", "folder", "file"])
@@ -122,11 +121,10 @@ def store_earlier_version(folder):
     write_manifest(folder.path / "summary.json", content, [folder.path / "spec.json"])
 
 
-def test_runs_of_an_earlier_version_are_left_out_with_a_hint(store):
+def test_runs_of_an_earlier_version_are_left_out_with_a_hint(store, notices):
     root, finished = store
     store_earlier_version(finished[0])
-    notices = []
-    assert len(list(find_runs(root, notices.append))) == 2
+    assert len(list(find_runs(root))) == 2
     assert notices == [
         f"1 runs under {root} were stored by an earlier version and are left out; carry them over with: "
         f"mrbench migrate {root} --runs-dir NEW"

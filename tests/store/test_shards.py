@@ -29,16 +29,13 @@ def table():
 
 
 def load(folder, device="cpu", batch_size=2, weights_id="w1"):
-    """The shards and the notices."""
-    notices = []
-    shards = load_shards(folder, device=device, batch_size=batch_size, weights_id=weights_id, notify=notices.append)
-    return shards, notices
+    return load_shards(folder, device=device, batch_size=batch_size, weights_id=weights_id)
 
 
-def test_shard_is_read_with_its_metadata(tmp_path, table):
+def test_shard_is_read_with_its_metadata(tmp_path, table, notices):
     for index in (1, 0):
         write_shard(tmp_path, index, table, META)
-    shards, notices = load(tmp_path)
+    shards = load(tmp_path)
     assert [shard.index for shard in shards] == [0, 1]
     assert [shard.meta for shard in shards] == [META, META]
     assert all(shard.table().equals(table, check_metadata=True) for shard in shards)
@@ -46,11 +43,11 @@ def test_shard_is_read_with_its_metadata(tmp_path, table):
 
 
 def test_missing_folder_has_no_shards(tmp_path):
-    assert load(tmp_path / "none") == ([], [])
+    assert load(tmp_path / "none") == []
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty", "rename"])
-def test_damaged_shard_is_named_and_deleted(tmp_path, table, damage):
+def test_damaged_shard_is_named_and_deleted(tmp_path, table, damage, notices):
     good, bad = (write_shard(tmp_path, index, table, META).path for index in (0, 1))
     content = bytearray(bad.read_bytes())
     if damage == "flip":
@@ -60,7 +57,7 @@ def test_damaged_shard_is_named_and_deleted(tmp_path, table, damage):
         bad = bad.rename(tmp_path / "00001.parquet")
     else:
         bad.write_bytes(content[: len(content) // 2] if damage == "cut" else b"")
-    shards, notices = load(tmp_path)
+    shards = load(tmp_path)
     assert [shard.path for shard in shards] == [good]
     assert len(notices) == 1
     assert f"{bad} is damaged" in notices[0]
@@ -68,21 +65,21 @@ def test_damaged_shard_is_named_and_deleted(tmp_path, table, damage):
 
 
 @pytest.mark.parametrize("origin", [("cuda", 2, "w1"), ("cpu", 3, "w1"), ("cpu", 2, "w2")], ids=str)
-def test_shards_of_another_device_batch_size_or_training_are_discarded(tmp_path, table, origin):
+def test_shards_of_another_device_batch_size_or_training_are_discarded(tmp_path, table, origin, notices):
     device, batch_size, weights_id = origin
     write_shard(tmp_path, 0, table, META)
     new = write_shard(tmp_path, 1, table, replace(META, device=device, batch_size=batch_size, weights_id=weights_id))
-    shards, notices = load(tmp_path, *origin)
+    shards = load(tmp_path, *origin)
     assert shards == [new]
     assert len(notices) == 1
     assert "from cpu in batches of 2 with weights w1" in notices[0]
     assert list(tmp_path.iterdir()) == [new.path]
 
 
-def test_shard_computed_twice_counts_once(tmp_path, table):
+def test_shard_computed_twice_counts_once(tmp_path, table, notices):
     write_shard(tmp_path, 0, table, META)
     write_shard(tmp_path, 0, table, replace(META, forward_passes=9))
-    shards, notices = load(tmp_path)
+    shards = load(tmp_path)
     assert ([shard.index for shard in shards], notices) == ([0], [])
     assert list(tmp_path.iterdir()) == [shards[0].path]
 
@@ -104,7 +101,7 @@ def test_kill_between_writing_and_renaming_leaves_no_shard(tmp_path):
     done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
     assert done.returncode == -signal.SIGKILL
     assert len(list(tmp_path.glob(".*.tmp"))) == 1, "the kill must come after writing"
-    assert load(tmp_path) == ([], [])
+    assert load(tmp_path) == []
     assert list(tmp_path.iterdir()) == []
 
 

@@ -54,7 +54,7 @@ def test_sources_have_equal_weight_and_zero_rows_stay_zero() -> None:
 
 
 def builder(shop: Path) -> VectorBuilder:
-    return VectorBuilder(read_untokenized(shop), 4, 0, "cpu", None, True, lambda line: None)
+    return VectorBuilder(read_untokenized(shop), 4, 0, "cpu", None, True)
 
 
 def test_every_kind_of_source(shop: Path, tmp_path: Path) -> None:

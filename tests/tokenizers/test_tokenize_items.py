@@ -43,7 +43,7 @@ def test_from_a_folder_without_codes_to_runs(shop: Path, tmp_path: Path, method:
     assert {"method", "options", "seed", "vectors", "training_fingerprint", "environment", "report"} <= set(stored)
     assert stored["vectors"] == "text+cooc"
     assert {path.name for path in tmp_path.iterdir()} == {"Shop"}  # the work folder is removed
-    setup = ExecutionOptions(runs_dir=tmp_path / "runs", device="cpu", quiet=True, notify=lambda line: None)
+    setup = ExecutionOptions(runs_dir=tmp_path / "runs", device="cpu", quiet=True)
     trained = [("llada:epochs=1", "adaptive")] if method == "rqkmeans" else []
     for model, decoder in (("markov", "dbs-dedup"), *trained):
         summary = run_experiment(
@@ -115,7 +115,9 @@ def test_extra_code_and_keep(shop: Path) -> None:
     assert full["report"]["slots"] == [{"used": 8, "entropy": 3.0}]
 
 
-def test_a_killed_tokenization_continues(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_tokenization_continues(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, notices: list[str]
+) -> None:
     request = make_request(shop, f"rqvae:{NETWORK}")
     tokenize_items(replace(request, out=tmp_path / "Whole"))
     end = rqvae._RqVaeObjective.end_epoch
@@ -131,8 +133,7 @@ def test_a_killed_tokenization_continues(shop: Path, tmp_path: Path, monkeypatch
             tokenize_items(request)
     assert not (shop / "Shop.index.json").exists()
     assert (tmp_path / ".Shop.tokenize").is_dir()
-    notices: list[str] = []
-    tokenize_items(replace(request, notify=notices.append))
+    tokenize_items(replace(request))
     assert notices == ["training continues after 10 epochs"]
     assert read_codes(shop) == read_codes(tmp_path / "Whole")
     assert not (tmp_path / ".Shop.tokenize").exists()

@@ -68,15 +68,14 @@ def test_every_epoch_takes_every_item_once_in_a_new_order() -> None:
 
 @pytest.mark.parametrize("optimizer_class", [torch.optim.AdamW, torch.optim.Adagrad])
 def test_a_killed_training_continues_to_the_same_weights(
-    tmp_path: Path, optimizer_class: type[torch.optim.Optimizer]
+    tmp_path: Path, optimizer_class: type[torch.optim.Optimizer], notices: list[str]
 ) -> None:
     whole, killed, continued = LinearObjective(), LinearObjective(stop_after=17), LinearObjective()
     task = replace(TASK, checkpoint=tmp_path / "training.safetensors")
     losses = run(whole, optimizer_class=optimizer_class)
     with pytest.raises(KeyboardInterrupt):
         run(killed, task, optimizer_class=optimizer_class)
-    notices: list[str] = []
-    assert run(continued, replace(task, notify=notices.append), optimizer_class=optimizer_class) == losses
+    assert run(continued, replace(task), optimizer_class=optimizer_class) == losses
     assert notices == ["training continues after 10 epochs"]
     assert continued.begin_calls == 0
     assert len(continued.batches) == 15 * 4
@@ -84,19 +83,17 @@ def test_a_killed_training_continues_to_the_same_weights(
         assert torch.equal(tensor, continued.network.state_dict()[name])
 
 
-def test_a_damaged_checkpoint_is_reported_and_ignored(tmp_path: Path) -> None:
-    notices: list[str] = []
-    task = replace(TASK, checkpoint=tmp_path / "training.safetensors", notify=notices.append)
+def test_a_damaged_checkpoint_is_reported_and_ignored(tmp_path: Path, notices: list[str]) -> None:
+    task = replace(TASK, checkpoint=tmp_path / "training.safetensors")
     task.checkpoint.write_bytes(b"broken")
     assert run(LinearObjective(), task, epochs=3) == run(LinearObjective(), epochs=3)
     assert notices == [f"{task.checkpoint} is damaged; training starts from the beginning"]
 
 
-def test_the_time_limit_ends_training(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_limit_ends_training(monkeypatch: pytest.MonkeyPatch, notices: list[str]) -> None:
     clock = iter(range(0, 10_000, 20))
     monkeypatch.setattr(training_loop.time, "monotonic", lambda: float(next(clock)))
-    notices: list[str] = []
-    assert len(run(LinearObjective(), replace(TASK, max_minutes=1, notify=notices.append))) == 3  # 20 seconds per epoch
+    assert len(run(LinearObjective(), replace(TASK, max_minutes=1))) == 3  # 20 seconds per epoch
     assert notices == ["time limit reached after 3 of 25 epochs"]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..flags import data_dir_option, notify
+from ..flags import data_dir_option
 
 
 @click.command()
@@ -16,4 +16,4 @@ def fetch(name: str, data_dir: Path | None) -> None:
     """Download one of the paper's datasets from its public hub repository."""
     from ...data.sources import download_data
 
-    click.echo(download_data(name, data_dir=data_dir, notify=notify))
+    click.echo(download_data(name, data_dir=data_dir))

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ..flags import data_dir_option, json_option, notify, print_result
+from ..flags import data_dir_option, json_option, print_result
 
 PATH = click.Path(path_type=Path)
 
@@ -57,7 +57,7 @@ def import_(columns: Sequence[str], data_dir: Path | None, as_json: bool, **flag
     from ...data.importing.importer import ImportOptions, import_dataset
 
     options = ImportOptions(columns=parse_columns(columns), **flags)
-    folder, report = import_dataset(options, data_dir=data_dir, notify=notify)
+    folder, report = import_dataset(options, data_dir=data_dir)
     location = ["--data-dir", str(data_dir)] if data_dir else []
     next_command = shlex.join(["mrbench", "data", "tokenize", options.name, *location])
     text = "\n".join([*format_report(report), "", str(folder), f"next: {next_command}"])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..flags import data_dir_option, json_option, notify, print_result
+from ..flags import data_dir_option, json_option, print_result
 
 
 @click.command()
@@ -23,8 +23,8 @@ def show(name: str, count: int, data_dir: Path | None, as_json: bool) -> None:
     from ...report.text_table import format_columns
 
     _, source = resolve_data(name, data_dir)
-    whole_data = source.load(data_dir, users=None, notify=notify)
-    first_data = source.load(data_dir, users=PAPER_USERS, notify=notify)
+    whole_data = source.load(data_dir, users=None)
+    first_data = source.load(data_dir, users=PAPER_USERS)
     first, whole = dataset_statistics(first_data), dataset_statistics(whole_data)
     samples = sample_users(first_data, count)
     headings = ("", f"first {PAPER_USERS:,} users", "whole file", "paper, first", "paper, whole")

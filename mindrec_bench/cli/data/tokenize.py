@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from ..flags import Users, data_dir_option, device_option, json_option, notify_unless, quiet_option
+from ..flags import Users, data_dir_option, device_option, json_option, quiet_option
+from ..messages import hide_messages
 
 
 @click.command()
@@ -68,8 +69,8 @@ def tokenize(name: str, **flags: Any) -> None:
         codes=flags.pop("codes"),
         on_collision=flags.pop("on_collision"),
     )
-    notify_user = notify_unless(flags["quiet"])
-    meta = tokenize_items(TokenizationRequest(data_folder(name, data_dir), config, notify=notify_user, **flags))
+    hide_messages(flags["quiet"])
+    meta = tokenize_items(TokenizationRequest(data_folder(name, data_dir), config, **flags))
     if as_json:
         click.echo(json.dumps(meta, ensure_ascii=False))
         return

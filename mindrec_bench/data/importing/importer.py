@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import tempfile
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,7 +20,7 @@ from .import_report import build_report
 from .interactions import Duplicates, UserSequences, build_sequences, read_interactions
 from .item_metadata import ItemMetadata, read_item_metadata
 
-Notify = Callable[[str], None]
+logger = logging.getLogger(__name__)
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _REPORTED_OPTIONS = ("columns", "core", "min_rating", "duplicates", "file_order", "has_header")
@@ -58,13 +58,12 @@ class ImportOptions:
     replace: bool = False
 
 
-def import_dataset(options: ImportOptions, *, data_dir: Path | None, notify: Notify) -> tuple[Path, dict[str, Any]]:
+def import_dataset(options: ImportOptions, *, data_dir: Path | None) -> tuple[Path, dict[str, Any]]:
     """Read, filter, number and write; nothing is written where anything is wrong.
 
     Args:
         options: what to import, and how.
         data_dir: the folder that gets `<name>/`; None for the first folder of the search path.
-        notify: gets one line per file.
 
     Returns:
         The new folder, and the report, which is also stored there as `<name>.import.json`.
@@ -76,7 +75,7 @@ def import_dataset(options: ImportOptions, *, data_dir: Path | None, notify: Not
     """
     target = locate.search_path(data_dir)[0] / options.name
     _check(options, target)
-    notify(f"reading {options.interactions}")
+    logger.info(f"reading {options.interactions}")
     log = read_interactions(
         options.interactions,
         options.columns,
@@ -87,7 +86,7 @@ def import_dataset(options: ImportOptions, *, data_dir: Path | None, notify: Not
     sequences = build_sequences(log, core=options.core, duplicates=options.duplicates, path=options.interactions)
     metadata = None
     if options.items is not None:
-        notify(f"reading {options.items}")
+        logger.info(f"reading {options.items}")
         metadata = read_item_metadata(options.items, sequences.item_ids, options.columns)
     reported_options = {key: value for key, value in asdict(options).items() if key in _REPORTED_OPTIONS}
     report = build_report(options.name, options.interactions, options.items, reported_options, log, sequences, metadata)

@@ -11,7 +11,8 @@ codes, and z = the weighted mean of the history's latent vectors. h keeps the la
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +26,8 @@ from ...plugins.options import option
 from ..folder import fingerprint
 from .catalogue import Float, SimulatedCatalogue, prefix_ids
 from .texts import generate_texts
+
+logger = logging.getLogger(__name__)
 
 BATCH_ELEMENTS = 1 << 22
 """Users x items at once: 32 MiB for one array of float64."""
@@ -136,10 +139,10 @@ class ArtsSim(DataSource):
             if not low <= value <= high:
                 raise ValueError(f"{name} is {value}; it must be from {low} to {high}")
 
-    def load(self, data_dir: Path | None, *, users: int | None, notify: Callable[[str], None]) -> Dataset:
+    def load(self, data_dir: Path | None, *, users: int | None) -> Dataset:
         """Draw the catalogue and the sequences of the first `users` users; `data_dir` is not used."""
         if users is not None and users < self.users:
-            notify(f"the first {users:,} of {self.users:,} simulated users; --users all takes all")
+            logger.info(f"the first {users:,} of {self.users:,} simulated users; --users all takes all")
         catalogue_rng, length_rng, item_rng = (np.random.default_rng([self.seed, stream]) for stream in range(3))
         simulation = Simulation(SimulatedCatalogue.generate(self.items, catalogue_rng))
         lengths = _sequence_lengths(length_rng.random(self.users))[:users]

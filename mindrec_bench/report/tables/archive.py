@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ...distributed.processes import silent
 from ...stats.diversity_tests import DIVERSITY_METRICS
 from ...store.run_folder import RunFolder
 from ...store.runs import Run
@@ -36,8 +37,9 @@ def archive_runs(tables: Sequence[Table], runs: Mapping[str, Run], target: Path)
     return [_archive(runs[run], target, with_codes=wanted) for run, wanted in with_codes.items()]
 
 
+@silent()  # the command says where the archive is
 def _archive(run: Run, target: Path, *, with_codes: bool) -> Path:
-    folder = RunFolder(run.spec, target, lambda line: None)
+    folder = RunFolder(run.spec, target)
     with folder.lock(wait=True):
         stored = folder.load_run()
         if stored is None or (with_codes and "codes" in stored.summary.lacks):

@@ -56,16 +56,16 @@ def cache(tmp_path, monkeypatch):
 @pytest.mark.parametrize("shards", [1, 3])
 def test_a_folder_is_read(tmp_path, no_network, shards):
     tensors = write_checkpoint(tmp_path, "llama", shards=shards)
-    checkpoint = open_checkpoint(str(tmp_path), pytest.fail)
+    checkpoint = open_checkpoint(str(tmp_path))
     assert checkpoint.shapes == {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     assert len(set(checkpoint.files.values())) == shards
     assert checkpoint.config["model_type"] == "llama"
-    assert tokenizer_folder(str(tmp_path), pytest.fail) == tmp_path
+    assert tokenizer_folder(str(tmp_path)) == tmp_path
 
 
 def test_a_hub_id_in_the_cache_needs_no_network(cache, no_network):
     assert find_checkpoint(NAME) == cache
-    assert open_checkpoint(NAME, pytest.fail).folder == cache
+    assert open_checkpoint(NAME).folder == cache
     assert fingerprint(NAME) == fingerprint(f"{NAME}@main") == f"{NAME}@{COMMIT}"
 
 
@@ -75,7 +75,7 @@ def test_an_interrupted_download_is_not_a_checkpoint(cache, no_network):
     assert find_checkpoint(NAME, weights=False) == cache
 
 
-def test_a_missing_checkpoint_is_downloaded_with_safetensors_only(tmp_path, monkeypatch):
+def test_a_missing_checkpoint_is_downloaded_with_safetensors_only(tmp_path, monkeypatch, notices):
     requests = []
 
     def download(repository, *, revision=None, local_files_only=False, **options):
@@ -91,13 +91,12 @@ def test_a_missing_checkpoint_is_downloaded_with_safetensors_only(tmp_path, monk
 
     monkeypatch.setattr(huggingface_hub, "HfApi", Api)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
-    lines = []
-    assert open_checkpoint(f"{NAME}@v2", lines.append).folder == tmp_path / "downloaded"
+    assert open_checkpoint(f"{NAME}@v2").folder == tmp_path / "downloaded"
     ((repository, revision, patterns),) = requests
     assert (repository, revision) == (NAME, "v2")
     assert set(patterns) == {"*.json", "*.jinja", "*.safetensors"}
-    assert lines == [f"downloading {NAME}@v2 from the hub (files that are in the cache already are kept)"]
-    tokenizer_folder(f"{NAME}@v2", lines.append)
+    assert notices == [f"downloading {NAME}@v2 from the hub (files that are in the cache already are kept)"]
+    tokenizer_folder(f"{NAME}@v2")
     assert requests[1][2] == ["*.json", "*.jinja"]
 
 
@@ -105,7 +104,7 @@ def test_being_offline_is_reported_at_once(monkeypatch, tmp_path, no_network):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    for call in (fingerprint, lambda name: open_checkpoint(name, lambda line: None)):
+    for call in (fingerprint, open_checkpoint):
         with pytest.raises(DataError, match=r"'some-org/some-model' is not on this machine .*HF_HUB_OFFLINE is set"):
             call(NAME)
 
@@ -152,7 +151,7 @@ def test_damaged_files_are_named(tmp_path, file, content):
     write_checkpoint(tmp_path, "llama", shards=1)
     (tmp_path / file).write_bytes(content)
     with pytest.raises(DataError, match=rf"{file} of the checkpoint .* damaged"):
-        open_checkpoint(str(tmp_path), pytest.fail)
+        open_checkpoint(str(tmp_path))
 
 
 def test_a_folders_identity_is_its_content(tmp_path):

@@ -111,7 +111,7 @@ def test_markov_refuses_options_out_of_range(options: dict[str, float], message:
 
 
 def test_oracle_is_the_true_distribution() -> None:
-    data = ArtsSim(users=20, items=60).load(None, users=None, notify=pytest.fail)
+    data = ArtsSim(users=20, items=60).load(None, users=None)
     histories = data.test().histories
     model = Oracle().load(Task(data, data.space(categories=True)), Path("unused"))
     assert data.simulation is not None

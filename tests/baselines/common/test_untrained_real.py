@@ -21,7 +21,7 @@ SOURCES = {"Arts": Arts(), "Games": Games(), "Instruments": Instruments()}
 
 @cache
 def read_dataset(name: str, root: Path) -> Dataset:
-    return SOURCES[name].load(root, users=5000, notify=pytest.fail)
+    return SOURCES[name].load(root, users=5000)
 
 
 def hit_rates(data: Dataset, backbone: UntrainedBackbone, *, exclude_history: bool) -> dict[int, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 
@@ -124,12 +123,14 @@ def test_an_interrupted_training_continues_and_its_checkpoints_hold_what_is_trai
     backbone, chain_task = make_backbone(tmp_path, "llada", epochs=1), task(chain(users=12))
     whole = backbone.fit(chain_task, tmp_path / "whole")
 
-    def stop(line: str) -> None:
-        if line.startswith("about"):
-            raise KeyboardInterrupt
+    def stop(progress: object) -> str:
+        raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        backbone.fit(dataclasses.replace(chain_task, notify=stop), tmp_path / "fit")
+    forecast = "mindrec_baselines.training.progress.TrainingProgress._forecast"
+    with monkeypatch.context() as patch:
+        patch.setattr(forecast, stop)
+        with pytest.raises(KeyboardInterrupt):
+            backbone.fit(chain_task, tmp_path / "fit")
     (checkpoint,) = (tmp_path / "fit" / "checkpoints").glob("checkpoint-*")
     saved = load_file(checkpoint / "model.safetensors")
     assert sum(tensor.numel() for tensor in saved.values()) == whole.parameters

@@ -187,7 +187,7 @@ def test_prompts_on_the_command_line(tmp_path):
 
 
 def test_prompts_without_categories_have_another_fit(tmp_path):
-    data = ArtsSim(users=16, items=50).load(None, users=None, notify=pytest.fail)
+    data = ArtsSim(users=16, items=50).load(None, users=None)
     write_checkpoint(tmp_path, "llada")
     config = ExperimentConfig("llada", "bs", data=DATA, checkpoint=str(tmp_path), categories="none")
     assert (
@@ -202,5 +202,5 @@ def test_it_fulfils_the_backbone_contract(tmp_path, family):
     write_checkpoint(tmp_path, family)
     template = write_short_templates(tmp_path)
     backbone = BACKBONES[family](checkpoint=str(tmp_path), template=template, epochs=1, batch=32, lr=5e-3)
-    data = ArtsSim(users=8, items=50).load(None, users=None, notify=lambda line: None)
+    data = ArtsSim(users=8, items=50).load(None, users=None)
     check_backbone(backbone, size="checkpoint", data=data)

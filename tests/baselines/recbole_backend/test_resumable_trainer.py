@@ -21,7 +21,12 @@ from .helpers import SHORT, make_task
     "backbone", [SHORT, RecBole("BERT4Rec", epochs=3, batch=128)], ids=["negatives", "random masks"]
 )
 def test_a_killed_training_continues_to_the_same_bits(
-    recbole: None, walks: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backbone: RecBoleBackbone
+    recbole: None,
+    walks: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    backbone: RecBoleBackbone,
+    notices: list[str],
 ) -> None:
     from recbole.trainer import Trainer
 
@@ -39,8 +44,7 @@ def test_a_killed_training_continues_to_the_same_bits(
         backbone.fit(task, tmp_path / "killed")
     monkeypatch.setattr(Trainer, "_train_epoch", train_epoch)
     assert [path.name for path in (tmp_path / "killed").rglob("*.*")] == ["checkpoint.pt"]
-    notices: list[str] = []
-    report = backbone.fit(dataclasses.replace(task, notify=notices.append), tmp_path / "killed")
+    report = backbone.fit(dataclasses.replace(task), tmp_path / "killed")
     assert notices == ["training continues at epoch 2 of 3"]
     assert report.valid_loss == whole.valid_loss
     for name in ("whole", "killed"):

@@ -37,7 +37,7 @@ def test_processes_share_each_batch_and_nothing_else_changes(chain, worker_funct
     options = {"epochs": 2, "batch": BATCH, "dropout": 0.0}
     monkeypatch.setattr(worker_functions.Llada, "collator", worker_functions.Llada.collator)  # `train` changes it
     alone = worker_functions.train(WorkerContext(), values, tmp_path / "1", options)
-    both = launch(worker_functions.train, 2, (values, tmp_path / "2", options), notify=print, progress=print)
+    both = launch(worker_functions.train, 2, (values, tmp_path / "2", options), progress=print)
     whole, *halves = (
         json.loads((tmp_path / name).read_text()) for name in ("1/keys-0.json", "2/keys-0.json", "2/keys-1.json")
     )

@@ -11,9 +11,7 @@ from mindrec_bench.io.atomic import write_json
 
 
 def new_progress(folder: Path, max_steps: int, minutes: float | None = None) -> TrainingProgress:
-    return TrainingProgress(
-        folder, max_steps=max_steps, patience=1, decay=0.1, minutes=minutes, quiet=True, notify=pytest.fail
-    )
+    return TrainingProgress(folder, max_steps=max_steps, patience=1, decay=0.1, minutes=minutes, quiet=True)
 
 
 def test_time_before_an_interruption_counts(chain, tmp_path: Path) -> None:
@@ -31,10 +29,8 @@ def test_time_before_an_interruption_counts(chain, tmp_path: Path) -> None:
     assert progress.fraction_done(3) == pytest.approx(0.75, abs=0.02), "a larger fraction of the time than of the steps"
 
 
-def test_a_checkpoint_of_another_version_is_ignored_with_a_notice(tmp_path: Path) -> None:
-    notices: list[str] = []
+def test_a_checkpoint_of_another_version_is_ignored_with_a_notice(tmp_path: Path, notices: list[str]) -> None:
     progress = new_progress(tmp_path, max_steps=10)
-    progress.notify = notices.append
     (tmp_path / "checkpoint-3").mkdir()
     (tmp_path / "checkpoint-3" / "progress.json").write_text('{"step": 3, "seconds": 45.0}')
     assert progress.resume() is None

@@ -74,15 +74,14 @@ def test_examples_other_than_those_of_the_data(chain, tmp_path: Path) -> None:
     assert users == {"train": set(range(5)), "valid": {0, 1}}
 
 
-def test_the_remaining_time_is_told_once(chain, tmp_path: Path) -> None:
-    notices: list[str] = []
-    report = Llada(epochs=2, batch=32).fit(task(chain(), notify=notices.append), tmp_path)
+def test_the_remaining_time_is_told_once(chain, tmp_path: Path, notices: list[str]) -> None:
+    report = Llada(epochs=2, batch=32).fit(task(chain()), tmp_path)
     assert report.steps > progress.FORECAST_STEPS
     assert [line.split(" minutes")[0] for line in notices] == ["about 0.0"]
 
 
 KILLED = """
-import os, signal, sys
+import logging, os, signal, sys
 from pathlib import Path
 import numpy as np
 from mindrec_baselines.code_lm import masked_lm  # imported once, before the forks
@@ -95,7 +94,9 @@ from mindrec_bench.core.dataset import Dataset
 
 arrays = dict(np.load(sys.argv[1]))
 data = Dataset(name="chain", item_ids=list(map(str, range(24))), categories=None, fingerprint="", **arrays)
-task = Task(data, data.space(categories=False), size="tiny", quiet=True, notify=print)
+task = Task(data, data.space(categories=False), size="tiny", quiet=True)
+logging.basicConfig(stream=sys.stdout, format="%(message)s")
+logging.getLogger("mindrec_baselines").setLevel(logging.INFO)
 progress.SAVE_SECONDS = 0.0  # a checkpoint after every step
 fit = lambda name: backbone(epochs=2, batch=64, dropout=0.3).fit(task, Path(sys.argv[2], backbone.__name__, name))
 on_save, on_step_end = progress.TrainingProgress.on_save, progress.TrainingProgress.on_step_end

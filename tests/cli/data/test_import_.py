@@ -78,7 +78,7 @@ def test_external_ids_are_exported_and_scored(call, tokenized_shop, tmp_path):
 
 def check_scores(call, run, tmp_path):
     """The run's own rankings, with external ids, give the same numbers."""
-    data = resolve_data("shop", tmp_path / "data")[1].load(None, users=None, notify=print)
+    data = resolve_data("shop", tmp_path / "data")[1].load(None, users=None)
     stored = pq.read_table(Path(run["path"]) / "rankings.parquet").to_pydict()
     user_names = {int(user): name for user, name in zip(data.users, data.external_ids.users, strict=True)}
     item_names = dict(zip(data.item_ids, data.external_ids.items, strict=True))

@@ -36,7 +36,7 @@ def import_files(tmp_path: Path) -> Callable[..., tuple[Path, dict[str, Any]]]:
             items_file.write_text(items, encoding="utf-8", errors="surrogateescape")
         items_option = items_file if items is not None else None
         import_options = ImportOptions(source, "shop", items=items_option, **{"core": 0, **options})
-        return import_dataset(import_options, data_dir=tmp_path / "data", notify=lambda line: None)
+        return import_dataset(import_options, data_dir=tmp_path / "data")
 
     return run
 
@@ -209,7 +209,7 @@ def test_a_first_line_that_is_too_long_is_refused(import_files: Any, monkeypatch
 
 def test_a_folder_is_not_a_table(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no file"):
-        import_dataset(ImportOptions(tmp_path, "shop"), data_dir=tmp_path / "data", notify=print)
+        import_dataset(ImportOptions(tmp_path, "shop"), data_dir=tmp_path / "data")
 
 
 def test_a_k_core_filter_may_leave_nothing(import_files: Any) -> None:
@@ -317,7 +317,6 @@ def test_only_imports_are_replaced(import_files: Any, tmp_path: Path) -> None:
         import_dataset(
             ImportOptions(folder / "own.csv", "shop", replace=True, core=0),
             data_dir=tmp_path / "data",
-            notify=pytest.fail,
         )
     (folder / "shop.import.json").unlink()
     with pytest.raises(UsageError, match="shop was not made by an import, so it is not replaced"):
@@ -349,6 +348,6 @@ def test_invalid_names(import_files: Any, tmp_path: Path) -> None:
         import_files(VALID)
     for name, message in (("Arts", "knows already"), ("../x", "letters, digits"), ("", "letters, digits")):
         with pytest.raises(UsageError, match=message):
-            import_dataset(ImportOptions(tmp_path / "source", name), data_dir=tmp_path / "data", notify=print)
+            import_dataset(ImportOptions(tmp_path / "source", name), data_dir=tmp_path / "data")
     with pytest.raises(UsageError, match="--k-core is -1"):
         import_files(VALID, core=-1, replace=True)

@@ -13,7 +13,7 @@ from mindrec_bench.plugins import options
 
 
 def load(source: ArtsSim, users: int | None = None) -> Dataset:
-    return source.load(None, users=users, notify=lambda line: None)
+    return source.load(None, users=users)
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +190,6 @@ def test_refused(raw: dict[str, str], message: str) -> None:
         options.build(ArtsSim, "arts-sim", raw)
 
 
-def test_users_left_out_are_reported() -> None:
-    notices: list[str] = []
-    assert ArtsSim(users=40, items=50).load(None, users=30, notify=notices.append).n_users == 30
+def test_users_left_out_are_reported(notices: list[str]) -> None:
+    assert ArtsSim(users=40, items=50).load(None, users=30).n_users == 30
     assert notices == ["the first 30 of 40 simulated users; --users all takes all"]

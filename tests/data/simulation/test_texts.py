@@ -71,7 +71,7 @@ def test_words_tell_more_than_the_category(texts: ItemTexts, catalogue: Simulate
 
 def test_the_seed_alone_determines_the_words() -> None:
     def load(seed: int, users: int) -> ItemTexts | None:
-        return ArtsSim(users=users, items=60, seed=seed).load(None, users=None, notify=print).texts
+        return ArtsSim(users=users, items=60, seed=seed).load(None, users=None).texts
 
     first, again, other = load(0, 5), load(0, 9), load(1, 5)
     assert first is not None

@@ -99,7 +99,7 @@ def test_the_papers_figures_match_their_points(store_run: Store, name: str, xs: 
         expected[float(row.x or 0)] = (run.id,)
     assert len(set(expected.values())) == len(xs)
     runs_dir = store_run("pop", "bs").path.parents[3]
-    runs = list(find_runs(runs_dir, pytest.fail))
+    runs = list(find_runs(runs_dir))
     assert len(runs) == len(xs) + 1
     figure = build_figure(spec, runs, resamples=50)
     assert {point.x: point.runs for point in figure.series[0].points} == expected

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from mindrec_bench.cli.flags import notify
 from mindrec_bench.experiment.config import ExecutionOptions
 from mindrec_bench.report.table_spec_io import parse_table_spec
 from mindrec_bench.report.tables.build import build_table
@@ -38,17 +35,14 @@ decoder = "external"
 """
 
 
-def test_missing_runs_are_made_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_missing_runs_are_made_once(tmp_path: Path, notices: list[str]) -> None:
     spec = parse_table_spec(TEXT, "t", "t.toml")
     table = build_table(spec, [])
-    exit_code = make_missing_runs(
-        [table, table], ExecutionOptions(runs_dir=tmp_path / "runs", device="cpu", notify=notify)
-    )
+    exit_code = make_missing_runs([table, table], ExecutionOptions(runs_dir=tmp_path / "runs", device="cpu"))
     assert exit_code == 2
-    notices = capfd.readouterr().err.splitlines()
     commands = [line for line in notices if line.startswith("mrbench run")]
     assert len(commands) == len(set(commands)) == 2
     (failed,) = [line for line in notices if line.startswith("failed: ")]
     assert failed.startswith(f"failed: {commands[1]}: ")
-    filled = build_table(spec, find_runs(tmp_path / "runs", pytest.fail))
+    filled = build_table(spec, find_runs(tmp_path / "runs"))
     assert [bool(row.runs) for row in filled.rows] == [True, True, False, False]
