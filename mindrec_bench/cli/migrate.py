@@ -15,9 +15,9 @@ from .flags import data_dir_option, runs_option
 @runs_option
 @data_dir_option
 def migrate(source: Path, runs_dir: Path, data_dir: Path | None) -> None:
-    """Copy runs and fitted models that an earlier version stored, under the ids that they have today.
+    """Copy runs that an earlier version stored, under the ids that they have today, and fitted models of any store.
 
-    SOURCE is the run store of the earlier version; it stays as it is. Every file is checked first.
+    SOURCE is the other run store; it stays as it is. Every file is checked first.
     """
     from ..interchange.migrate import migrate
 

@@ -1,4 +1,5 @@
-"""Carry a run store of contract 1 over to today's identities, where the answer is the same (`mrbench migrate`).
+"""Carry runs of contract 1 over to today's identities, where the answer is the same, and fitted models of that contract
+and of today's from one store to another (`mrbench migrate`).
 
 This module, and the command, stay until the first release.
 """
@@ -40,8 +41,8 @@ from ..store.run_spec import (
 from ..store.run_summary import Environment, RunSummary, SlotCounts, Timings
 from ..store.runs import METRICS, RANKINGS, SUMMARY
 
-CONTRACT = 1
-"""The contract of the run stores that can be carried over."""
+OLD_CONTRACT = 1
+"""The contract of the runs that can be carried over."""
 
 
 @dataclass
@@ -60,7 +61,7 @@ class Migration:
 
 @silent()  # it returns what is left out, and why
 def migrate(source: Path, target: Path, *, data_dir: Path | None = None) -> Migration:
-    """Copy the runs and fitted models of a run store of contract 1; what is in the target already stays as it is.
+    """Copy runs and fitted models to another run store; what is in the target already stays as it is.
 
     Args:
         source: the run store.
@@ -73,12 +74,12 @@ def migrate(source: Path, target: Path, *, data_dir: Path | None = None) -> Migr
     done, weights, stored = Migration(), {}, {}
     for path in sorted(source.glob(f"*/*/{FIT}/*/{REPORT}")):
         with _leave_out(done):
-            content = _read(path)
+            content = _read(path, (OLD_CONTRACT, CONTRACT_VERSION))
             weights[path.parent.name] = short_hash(content["files"])
             done.fits.append(_migrate_fit(path.parent, content, target))
     for path in sorted(source.glob(f"*/*/*/*/{SUMMARY}")):
         with _leave_out(done):
-            stored[path.parent] = _read(path)
+            stored[path.parent] = _read(path, (OLD_CONTRACT,))
     interactions = _Interactions(stored.values(), data_dir)
     for folder, content in stored.items():
         with _leave_out(done):
@@ -95,7 +96,7 @@ def _leave_out(done: Migration) -> Iterator[None]:
         done.left_out.append(str(error))
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, contracts: tuple[int, ...]) -> dict[str, Any]:
     """The content of a summary or report, all files of its folder checked.
 
     Raises:
@@ -104,17 +105,21 @@ def _read(path: Path) -> dict[str, Any]:
     content = read_manifest(path, check=None, warn=False)
     if content is None:
         raise DataError(f"{path.parent} is damaged")
-    if content["spec"].get("contract") != CONTRACT:
-        raise DataError(f"{path.parent} is not of contract {CONTRACT}")
+    if content.get("spec", {}).get("contract") not in contracts:
+        raise DataError(f"{path.parent} is not of contract {' or '.join(map(str, contracts))}")
     return content
 
 
 def _migrate_fit(folder: Path, content: dict[str, Any], target: Path) -> Path:
-    old = content["spec"]
-    if short_hash(old) != folder.name:
+    stored = content["spec"]
+    if stored["contract"] == CONTRACT_VERSION:
+        spec = FitSpec.from_dict(stored)
+        stored_id = spec.id
+    else:
+        spec = FitSpec(**{**stored, "model": _model_spec(stored["model"]), "contract": CONTRACT_VERSION})
+        stored_id = short_hash(stored)
+    if stored_id != folder.name:
         raise DataError(f"{folder} is not the model that its name says")
-    model = _model_spec(old["model"])
-    spec = FitSpec(**{**old, "model": model, "contract": CONTRACT_VERSION})
     new = target / folder.relative_to(folder.parents[3]).parent / spec.id
     if not (new / REPORT).exists():
         for name in content["files"]:

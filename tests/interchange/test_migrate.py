@@ -135,9 +135,7 @@ def write_fit(root: Path, name: str = "") -> Path:
     folder = root / "Arts" / "llada" / "fit" / (name or short_hash(spec))
     folder.mkdir(parents=True)
     (folder / "weights.safetensors").write_bytes(b"weights")
-    write_manifest(
-        folder / "report.json", {"report": asdict(REPORT), "spec": spec}, [folder / "weights.safetensors"]
-    )
+    write_manifest(folder / "report.json", {"report": asdict(REPORT), "spec": spec}, [folder / "weights.safetensors"])
     return folder
 
 
@@ -152,6 +150,16 @@ def test_a_fitted_model_is_found_by_the_runs_of_today(tmp_path: Path) -> None:
     assert content is not None
     assert (FitSpec.from_dict(content["spec"]), content["report"]) == (spec, to_jsonable(asdict(REPORT)))
     assert (folder / "weights.safetensors").read_bytes() == b"weights"
+
+
+def test_a_fitted_model_of_today_is_copied(tmp_path: Path) -> None:
+    write_fit(tmp_path / "old")
+    (first,) = migrate(tmp_path / "old", tmp_path / "new").fits
+    (second,) = migrate(tmp_path / "new", tmp_path / "other").fits
+    assert second.relative_to(tmp_path / "other") == first.relative_to(tmp_path / "new")
+    assert [path.read_bytes() for path in sorted(second.iterdir())] == [
+        path.read_bytes() for path in sorted(first.iterdir())
+    ]
 
 
 def test_a_fitted_model_that_is_not_what_its_name_says_is_left_out(tmp_path: Path) -> None:
