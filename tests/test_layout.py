@@ -62,6 +62,7 @@ WITHOUT_A_MODULE = {
     "tests/test_pairs.py": "is about every registered backbone with every registered decoder",
     "tests/decoders/test_presets.py": "is about every registered decoder",
     "tests/baselines/common/test_untrained_real.py": "checks `markov` and `pop` on real data",
+    "tests/store/test_contract.py": "is about the defaults of everything that is built in",
     "tests/experiment/test_whole_runs.py": "is about whole runs",
     "tests/experiment/test_processes.py": "is about runs by several processes",
     "tests/experiment/test_reuse.py": "is about runs that are stored already",

@@ -130,7 +130,7 @@ def test_shards_of_an_older_training_are_not_mixed_in(run, trainings, interrupt,
 def test_damaged_model_is_fitted_again(run, trainings, tmp_path, data):
     run("trained", "bs")
     fit = FittedModelFolder(
-        resolve_config(ExperimentConfig("trained", "bs", data=DATA)).run_spec(data), tmp_path / "runs", pytest.fail
+        resolve_config(ExperimentConfig("trained", "bs", data=DATA)).run_spec(data), tmp_path / "runs"
     )
     (fit.path / "weights").write_text("7")
     run("trained", "dbs-dedup")

@@ -91,7 +91,7 @@ def test_codes_of_different_kinds_are_not_compared(store_run: Store) -> None:
 def test_codes_that_a_compact_run_lacks_are_not_compared(store_run: Store, tmp_path: Path) -> None:
     whole, other = store_run("markov", "bs"), store_run("pop", "bs", noise=1)
     compact = {
-        with_codes: RunFolder(whole.spec, tmp_path / str(with_codes), print).store_compact(whole, with_codes=with_codes)
+        with_codes: RunFolder(whole.spec, tmp_path / str(with_codes)).store_compact(whole, with_codes=with_codes)
         for with_codes in (True, False)
     }
     expected = compare_runs([whole, other], resamples=200)

@@ -129,13 +129,6 @@ def test_every_option_has_a_default_at_each_size(backbone: Any, size: str) -> No
     assert (options["lr"], options["patience"]) == (0.5, 3)
 
 
-def test_llada_keeps_the_options_that_identify_its_fitted_models() -> None:
-    assert list(as_dict(Llada().with_size_defaults("small")).items()) == [
-        ("p_mask", 0.6), ("lr", 1.5e-3), ("epochs", 30), ("batch", 128), ("patience", 5), ("dropout", 0.1),
-        ("weight_decay", 0.1), ("shuffle", True),
-    ]  # fmt: skip
-
-
 @each_backbone
 def test_options_out_of_range_are_refused(backbone: Any) -> None:
     with pytest.raises(UsageError, match=r"'x': dropout is 1\.0; it must be at least 0, below 1"):
