@@ -24,6 +24,7 @@ from ..io.locks import folder_lock
 from ..io.manifest import read_manifest, write_manifest
 from ..io.schema import read_strictly
 from .run_spec import FIT, RunSpec
+from .runs import OtherVersionError
 
 REPORT = "report.json"
 
@@ -58,11 +59,18 @@ class FittedModelFolder:
         return (self.path / REPORT).is_file()
 
     def load_report(self) -> FitReport | None:
-        """The report of the training, all files checked; None when it has not ended or, with a notice, is damaged."""
+        """The report of the training, all files checked; None when it has not ended or, with a notice, is damaged.
+
+        Raises:
+            OtherVersionError: a later version trained the model.
+        """
         content = read_manifest(self.path / REPORT, check=None)
         if content is None:
             return None
-        return read_strictly(FitReport, content["report"])
+        try:
+            return read_strictly(FitReport, content["report"])
+        except ValueError as error:  # whole, and with fields that this version does not know
+            raise OtherVersionError(self.path, earlier=False) from error
 
     def weights_id(self) -> str:
         """Twelve hex digits that are equal exactly for the same files; '' before training has ended.

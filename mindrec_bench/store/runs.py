@@ -116,14 +116,16 @@ class Run:
             raise DataError(f"{path} can't be read ({error}); repeat its command: {self.summary.command}") from error
 
 
-class EarlierVersionError(UsageError):
-    """The run was stored by an earlier version."""
+class OtherVersionError(UsageError):
+    """Another version of this package stored the run."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, earlier: bool) -> None:
+        remedy = f"carry its run store over with: mrbench migrate {folder.parents[3]} --runs-dir NEW"
         super().__init__(
-            f"{folder} was stored by an earlier version; carry its run store over with: mrbench migrate "
-            f"{folder.parents[3]} --runs-dir NEW"
+            f"{folder} was stored by {'an earlier' if earlier else 'a later'} version; "
+            f"{remedy if earlier else 'update mindrec-bench'}"
         )
+        self.earlier = earlier
 
 
 def read_run(folder: Path, *, verify: bool, warn: bool = True) -> Run | None:
@@ -135,29 +137,32 @@ def read_run(folder: Path, *, verify: bool, warn: bool = True) -> Run | None:
         warn: log the notice.
 
     Raises:
-        EarlierVersionError: another version stored it.
+        OtherVersionError: another version stored it.
     """
     content = read_manifest(folder / SUMMARY, check=None if verify else (SPEC,), warn=warn)
     if content is None:
         return None
-    if content.get("version") != SUMMARY_VERSION:
-        raise EarlierVersionError(folder)
+    if content.get("version", 1) < SUMMARY_VERSION:
+        raise OtherVersionError(folder, earlier=True)
     files = content.pop("files")
     spec = json.loads((folder / SPEC).read_text(encoding="utf-8"))
-    return Run(folder, RunSpec.from_dict(spec), read_strictly(RunSummary, content), files)
+    try:
+        return Run(folder, RunSpec.from_dict(spec), read_strictly(RunSummary, content), files)
+    except ValueError as error:  # whole, and with fields that this version does not know
+        raise OtherVersionError(folder, earlier=False) from error
 
 
 def find_runs(root: Path) -> Iterator[Run]:
-    """All finished runs, by path; damaged ones and those of earlier versions are left out with a notice.
+    """All finished runs, by path; damaged ones and those of other versions are left out with a notice.
 
     The Parquet files are checked when they are read, which keeps listings quick.
     """
-    earlier = 0
+    earlier, later = 0, 0
     for folder in _folders(root, SUMMARY):
         try:
             run = read_run(folder, verify=False)
-        except EarlierVersionError:
-            earlier += 1
+        except OtherVersionError as error:
+            earlier, later = earlier + error.earlier, later + (not error.earlier)
             continue
         if run is not None:
             yield run
@@ -165,6 +170,10 @@ def find_runs(root: Path) -> Iterator[Run]:
         logger.warning(
             f"{earlier} runs under {root} were stored by an earlier version and are left out; carry them over with: "
             f"mrbench migrate {root} --runs-dir NEW"
+        )
+    if later:
+        logger.warning(
+            f"{later} runs under {root} were stored by a later version and are left out; update mindrec-bench"
         )
 
 
@@ -176,7 +185,7 @@ def find_run(root: Path, text: str) -> Run:
         text: the run's folder (or a file in it), its id, or a prefix of the id that no other run has.
 
     Raises:
-        UsageError: no run, or several, are named so; or an earlier version stored it.
+        UsageError: no run, or several, are named so; or another version stored it.
         MrbenchError: the run is not finished.
         DataError: its summary is damaged.
     """

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mindrec_bench.errors import DataError, MrbenchError, UsageError
-from mindrec_bench.io.manifest import write_manifest
+from mindrec_bench.io.manifest import read_manifest, write_manifest
 from mindrec_bench.store.models import FittedModelFolder
 from mindrec_bench.store.rankings import rankings_table
 from mindrec_bench.store.run_folder import RunFolder
@@ -136,6 +136,17 @@ def test_a_run_of_an_earlier_version_is_refused_with_a_hint(store):
     store_earlier_version(finished[0])
     with pytest.raises(UsageError, match=f"stored by an earlier version; .* mrbench migrate {root} --runs-dir NEW"):
         find_run(root, finished[0].spec.id)
+
+
+def test_a_run_of_a_later_version_is_left_out_or_refused(store, notices):
+    root, (folder, *_) = store
+    content = read_manifest(folder.path / "summary.json", check=())
+    files = [folder.path / name for name in content.pop("files")]
+    write_manifest(folder.path / "summary.json", {**content, "of_tomorrow": 1}, files)
+    assert len(list(find_runs(root))) == 2
+    assert notices == [f"1 runs under {root} were stored by a later version and are left out; update mindrec-bench"]
+    with pytest.raises(UsageError, match="was stored by a later version; update mindrec-bench"):
+        find_run(root, folder.spec.id)
 
 
 def test_a_run_as_one_flat_object(store):

@@ -125,7 +125,7 @@ def test_equal_seeds_give_equal_weights(chain, backbone: Any, tmp_path: Path) ->
 @pytest.mark.parametrize("size", ["tiny", "small"])
 def test_every_option_has_a_default_at_each_size(backbone: Any, size: str) -> None:
     options = as_dict(backbone(lr=0.5, patience=3).with_size_defaults(size))
-    assert None not in options.values()
+    assert None not in {options[name] for name in vars(backbone.size_defaults[size])}
     assert (options["lr"], options["patience"]) == (0.5, 3)
 
 
