@@ -160,11 +160,10 @@ class RunFolder:
         """
         import pyarrow.parquet as pq
 
-        self.start()
         run.per_user()  # checks the file
-        content = (run.path / METRICS).read_bytes()
+        content, counts = (run.path / METRICS).read_bytes(), run.code_counts() if with_codes else None
+        self.start()  # only now: the run may be the one in this folder
         atomic_write(self.path / METRICS, lambda file: file.write(content))
-        counts = run.code_counts() if with_codes else None
         if counts is not None:
             atomic_write(self.path / CODES, lambda file: pq.write_table(counts, file, **_SMALLEST))
         lacks = ("rankings",) if counts is not None else ("rankings", "codes")

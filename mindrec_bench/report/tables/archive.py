@@ -42,6 +42,7 @@ def _archive(run: Run, target: Path, *, with_codes: bool) -> Path:
     folder = RunFolder(run.spec, target)
     with folder.lock(wait=True):
         stored = folder.load_run()
-        if stored is None or (with_codes and "codes" in stored.summary.lacks):
+        gains_codes = with_codes and stored is not None and set(stored.summary.lacks) > set(run.summary.lacks)
+        if stored is None or gains_codes:
             folder.store_compact(run, with_codes=with_codes)
     return folder.path
