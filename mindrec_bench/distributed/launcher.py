@@ -172,8 +172,9 @@ def _worker_main(
 
 def _levels() -> dict[str, int]:
     """The levels that this process has set, by the names of loggers; '' is the root."""
-    loggers = {name: logger for name, logger in logging.root.manager.loggerDict.items() if getattr(logger, "level", 0)}
-    return {name: logging.getLogger(name).level for name in loggers} | {"": logging.root.level}
+    known = logging.root.manager.loggerDict.items()
+    levels = {name: logger.level for name, logger in known if isinstance(logger, logging.Logger) and logger.level}
+    return levels | {"": logging.root.level}
 
 
 def _start_logging(rank: int, send: Callable[[str, Any], None], levels: dict[str, int]) -> None:

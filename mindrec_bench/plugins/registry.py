@@ -93,7 +93,8 @@ def _origin(point: EntryPoint) -> str:
 
 def packages() -> set[str]:
     """The top-level packages of all registered classes, which are also the names of their loggers."""
-    return {point.module.partition(".")[0] for group in GROUPS.values() for point in entry_points(group=group)}
+    points = entry_points()
+    return {point.module.partition(".")[0] for group in GROUPS.values() for point in points.select(group=group)}
 
 
 def names(kind: Kind) -> list[str]:

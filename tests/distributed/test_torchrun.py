@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -64,6 +65,17 @@ def test_process_from_the_environment(under_torchrun, monkeypatch):
     assert torchrun.is_main_process()
     monkeypatch.delenv("MASTER_ADDR")
     assert torchrun.process_from_env() is None, "not started by torchrun"
+
+
+@pytest.mark.parametrize(("rank", "heard"), [(0, ["warning", "error"]), (1, ["error"])])
+def test_only_the_main_process_speaks(under_torchrun, notices, rank, heard):
+    under_torchrun(rank, 2)
+    logger = logging.getLogger("mindrec_bench.somewhere")
+    with torchrun.only_main_process_speaks():
+        logger.warning("warning")
+        logger.error("error")
+    logger.info("afterwards")
+    assert notices == [*heard, "afterwards"]
 
 
 @pytest.mark.parametrize("function", [run_experiment, dry_run])
