@@ -1,5 +1,53 @@
-"""mindrec-bench: compare decoders and baselines for generative recommendation, and trust the answer."""
+"""mindrec-bench: compare decoders and baselines for generative recommendation, and trust the answer.
+
+    import mindrec_bench as mb
+
+    run = mb.run("markov", "adaptive", data="arts")
+    run.metrics["ndcg@10"]
+
+The names in `__all__` are the Python API (docs/python.md); they are imported when they are first used.
+"""
 
 from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .api import (
+        ExecutionOptions,
+        ExperimentConfig,
+        MrbenchError,
+        Run,
+        RunComparison,
+        compare,
+        fit,
+        load_run,
+        run,
+        runs,
+    )
+
+__all__ = [
+    "ExecutionOptions",
+    "ExperimentConfig",
+    "MrbenchError",
+    "Run",
+    "RunComparison",
+    "compare",
+    "fit",
+    "load_run",
+    "run",
+    "runs",
+]
 
 __version__ = version("mindrec-bench")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    from . import api
+
+    return getattr(api, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

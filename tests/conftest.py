@@ -10,18 +10,50 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run in parallel; torch reads it when it is imported
+os.environ.pop("HF_HUB_OFFLINE", None)  # huggingface_hub reads these two when it is imported
+os.environ.pop("HF_ENDPOINT", None)
 
 import pytest
 
 from mindrec_bench.cli import main as cli
+from mindrec_bench.distributed.processes import VARIABLES
+from mindrec_bench.plugins import registry
 from mindrec_bench.store.run_spec import DataSpec, DecoderSpec, ModelSpec, RunSpec
 
 OUR_PACKAGES = ("mindrec_bench", "mindrec_baselines", "mindrec_decoders")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip tests marked `gpu` where there is no CUDA; where there is, start it before a test hides it."""
+    gpu_tests = [item for item in items if item.get_closest_marker("gpu")]
+    if not gpu_tests:
+        return
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.init()
+        return
+    for item in gpu_tests:
+        item.add_marker(pytest.mark.skip(reason="needs a GPU: torch finds no CUDA device"))
+
+
+@pytest.fixture(autouse=True)
+def hermetic(request, monkeypatch) -> None:
+    """The outside changes no test: without its variables, and on the CPU but for tests marked `gpu`."""
+    for name in os.environ:
+        if name.startswith("MRBENCH_") or name in (*VARIABLES, "MASTER_ADDR", "MASTER_PORT"):
+            monkeypatch.delenv(name)
+    if request.node.get_closest_marker("gpu"):
+        return
+    import torch
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # for processes that the test starts
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """The folder with the real Arts, Games and Instruments data: `MRBENCH_DATA`, else ./data."""
+    """The folder with the real Arts, Games and Instruments data: `MRBENCH_DATA`, else ./data; nobody else reads it."""
     root = Path(os.environ.get("MRBENCH_DATA") or "data")
     if not (root / "Arts").is_dir():
         pytest.skip(f"no real data at {root.absolute()}: set MRBENCH_DATA to the folder of Arts, Games, Instruments")
@@ -70,10 +102,37 @@ def notices(caplog) -> Iterator[list[str]]:
 
 
 @pytest.fixture
+def install_points(tmp_path, monkeypatch) -> Iterator[Callable[..., Path]]:
+    """install_points("package", "decoder", "name = module:Class"): the folder of a package that registers this."""
+
+    def install(package: str, kind: registry.Kind, *points: str) -> Path:
+        folder = tmp_path / "site-packages" / package
+        info = folder / f"{package}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text("\n".join([f"[{registry.GROUPS[kind]}]", *points, ""]))
+        monkeypatch.syspath_prepend(str(folder))
+        registry.find_new_packages()
+        return folder
+
+    yield install
+    registry.find_new_packages()
+
+
+@pytest.fixture
+def register(install_points) -> Callable[[registry.Kind, str, type], None]:
+    """register("decoder", "name", Class): register a class of a test, as an installed package would."""
+
+    def register_class(kind: registry.Kind, name: str, cls: type) -> None:
+        install_points(f"of_{name}", kind, f"{name} = {cls.__module__}:{cls.__qualname__}")
+
+    return register_class
+
+
+@pytest.fixture
 def call(tmp_path, monkeypatch, capsys):
     """call(word, ...): (exit code, stdout, stderr) of `mrbench word ...` in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MRBENCH_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
     def main(*words):

@@ -9,6 +9,7 @@ import click
 
 from .. import __version__
 from ..errors import MrbenchError
+from ..plugins.messages import messages_on_stderr
 from .audit import audit
 from .bench import bench
 from .compare import compare
@@ -19,7 +20,6 @@ from .figure import figure
 from .fit import fit
 from .flags import Commands
 from .list import list_
-from .messages import messages_on_stderr
 from .migrate import migrate
 from .new import new
 from .run import run

@@ -72,6 +72,8 @@ def table(
 ) -> None:
     """Show tables from stored runs, with the published values below; a .toml file defines a table of your own.
 
+    Without names, all installed tables that have runs.
+
     \b
     mrbench table table6
     mrbench table table2 --format latex --out tables-of-today
@@ -102,10 +104,15 @@ def table(
 
         archived = archive_runs(tables, {run.id: run for run in runs}, archive)
         logger.info(f"{len(archived)} runs are kept in {archive}")
-    if out is None:
+    if not names:
+        without = [table.spec.name for table in tables if not table.has_runs]
+        tables = [table for table in tables if table.has_runs]
+        if without:
+            logger.info(f"without runs: {', '.join(without)} (name one to see it, with the commands that fill it)")
+    if out is None and (tables or table_format in ("json", "html")):
         text = render_tables(tables, table_format, with_intervals=intervals, colour=sys.stdout.isatty())
         click.echo(text, nl=False)
-    else:
+    elif out is not None:
         for path in save_tables(tables, out, table_format, with_intervals=intervals):
             click.echo(path)
     sys.exit(exit_code)

@@ -133,7 +133,7 @@ class BatchDecoder:
             rows = slice(start, start + self.batch_size)
             start_time = time.perf_counter()
             batch = Examples(examples.histories[rows], examples.targets[rows])
-            context, canvas, ranking = self._decode(batch, meter)
+            context, canvas, ranking = self.decode_batch(batch, meter)
             with timed_section("output"):
                 table = self._table(ranking, batch.histories.users)
             meter.batch_seconds.append(time.perf_counter() - start_time)
@@ -141,7 +141,8 @@ class BatchDecoder:
                 meter.search_error.setdefault(name, []).extend(values.tolist())
             yield table, len(batch)
 
-    def _decode(self, batch: Examples, meter: Meter) -> tuple[Any, Canvas, Ranking]:
+    def decode_batch(self, batch: Examples, meter: Meter) -> tuple[Any, Canvas, Ranking]:
+        """Decode the users of one batch; returns the model's context, the canvas and the ranking."""
         import torch
 
         from ..core.lifting import CachedItems

@@ -24,7 +24,7 @@ AUTO = "auto"
 """The size that lets the model choose one."""
 
 USERS_PER_SHARD = 512
-"""Users in one shard, which is what a killed run may lose; batches do not cross shards."""
+"""The default of `ExecutionOptions.shard_users`."""
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
@@ -69,6 +69,7 @@ class ExecutionOptions:
     Attributes:
         wait: wait while another process computes the same run.
         quiet: show no progress bar; the command line shows no messages either.
+        shard_users: users in one shard, which is what a killed run may lose; batches do not cross shards.
     """
 
     runs_dir: Annotated[Path, Setting("The run store.")] = Path("runs")
@@ -88,6 +89,7 @@ class ExecutionOptions:
     fresh: Annotated[bool, Setting("Delete this run and its fitted model, and compute them again.")] = False
     wait: Annotated[bool, Setting("Exit at once if another process computes this run.")] = True
     quiet: Annotated[bool, Setting("No progress, no notices.", flag="-q")] = True
+    shard_users: Annotated[int, Ge(1)] = USERS_PER_SHARD
 
 
 def make_config(values: Mapping[str, Any], where: str = "", *, hidden: Collection[str] = ()) -> ExperimentConfig:

@@ -163,6 +163,7 @@ class RunContext:
             weights_id=weights_id,
             progress=worker.progress,
             processes=worker.process.size,
+            shard_users=self.options.shard_users,
         )
         for index, start, stop in missing[worker.process.rank :: worker.process.size]:
             shard_decoder.write(index, slice(start, stop))
@@ -186,7 +187,10 @@ class RunContext:
     def load_shards(self, weights_id: str) -> list[Shard]:
         """The shards that are decoded already, by rising index."""
         return self.run_folder.load_shards(
-            device=self.device, batch_size=self.options.batch_size, weights_id=weights_id
+            device=self.device,
+            batch_size=self.options.batch_size,
+            weights_id=weights_id,
+            shard_users=self.options.shard_users,
         )
 
     def finish(self, shards: list[Shard], report: FitReport | None) -> Run:

@@ -31,6 +31,7 @@ class ResolvedExperiment:
         decoder_name, decoder: the same of the decoder.
         data_name, source: the same of the data.
         device: what it runs on; only the meaning of `--size auto` depends on it.
+        model_code, decoder_code: `registry.code_hash` of their classes.
     """
 
     config: ExperimentConfig
@@ -41,6 +42,8 @@ class ResolvedExperiment:
     data_name: str
     source: DataSource
     device: str = "cpu"
+    model_code: str = ""
+    decoder_code: str = ""
 
     @property
     def model_label(self) -> str:
@@ -97,8 +100,8 @@ class ResolvedExperiment:
         }
         return RunSpec(
             data=DataSpec(dataset.name, dataset.fingerprint, dataset.n_users),
-            model=dataclasses.replace(model, files=backbone.file_fingerprints(size)),
-            decoder=DecoderSpec.of(self.decoder_name, self.decoder),
+            model=dataclasses.replace(model, files=backbone.file_fingerprints(size), code=self.model_code),
+            decoder=dataclasses.replace(DecoderSpec.of(self.decoder_name, self.decoder), code=self.decoder_code),
             categories=self.categories(dataset),
             train_devices=(config.train_devices or 1) if backbone.data_parallel else 1,
             texts=self._texts_hash(dataset),
@@ -143,7 +146,17 @@ def resolve_config(config: ExperimentConfig, data_dir: Path | None = None) -> Re
             "--categories none"
         )
     data_name, source = resolve_data(config.data, data_dir)
-    return ResolvedExperiment(config, model_name, backbone, decoder_name, decoder, data_name, source)
+    return ResolvedExperiment(
+        config,
+        model_name,
+        backbone,
+        decoder_name,
+        decoder,
+        data_name,
+        source,
+        model_code=registry.code_hash("model", model_name),
+        decoder_code=registry.code_hash("decoder", decoder_name),
+    )
 
 
 def _with_checkpoint(checkpoint: str | None, name: str, backbone: Any) -> Any:

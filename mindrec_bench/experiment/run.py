@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,7 +27,7 @@ from ..io.schema import validate_keys
 from ..plugins import registry
 from ..store.runs import Run
 from ..store.shards import Shard
-from .config import USERS_PER_SHARD, ExecutionOptions, ExperimentConfig, flag_name, make_config
+from .config import ExecutionOptions, ExperimentConfig, flag_name, make_config
 from .context import RunContext
 
 logger = logging.getLogger(__name__)
@@ -211,7 +212,9 @@ class LocalGroup:
         context = self.context
         if max(size, self.size) == 1:
             return context.worker_functions[function](WorkerContext(progress=progress), *arguments)
-        settings = (context.resolved.config, context.options, function, arguments)
+        classes = registry.classes_of_process()
+        _check_importable(classes.values())
+        settings = (context.resolved.config, context.options, classes, function, arguments)
         return launch(run_in_worker, size, settings, progress=progress)
 
 
@@ -219,15 +222,28 @@ def run_in_worker(
     worker: WorkerContext,
     config: ExperimentConfig,
     options: ExecutionOptions,
+    classes: Mapping[tuple[registry.Kind, str], type],
     function: str,
     arguments: tuple[Any, ...],
 ) -> Any:
     """Call a worker function in a process that `LocalGroup` has started; only rank 0 shows progress and messages."""
-    with silent():  # the parent has logged the messages about the data
-        context = RunContext.create(config, options)
-    worker.process.select_gpu(context.device)
-    options = replace(options, quiet=options.quiet or worker.process.rank > 0)
-    return replace(context, options=options).worker_functions[function](worker, *arguments)
+    with registry.registered(classes):
+        with silent():  # the parent has logged the messages about the data
+            context = RunContext.create(config, options)
+        worker.process.select_gpu(context.device)
+        options = replace(options, quiet=options.quiet or worker.process.rank > 0)
+        return replace(context, options=options).worker_functions[function](worker, *arguments)
+
+
+def _check_importable(classes: Iterable[type]) -> None:
+    """Refuse classes that a new process could not import."""
+    for cls in classes:
+        is_module = cls.__module__ != "__main__" or hasattr(sys.modules["__main__"], "__file__")
+        if not is_module or "<locals>" in cls.__qualname__:
+            raise UsageError(
+                f"several processes can't share {cls.__qualname__}, which they can't import; define it at the top of "
+                "a module, or use one process"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -275,12 +291,12 @@ class Coordinator:
         """Decode the shards that are missing or come from other weights; returns all shards."""
         from tqdm import tqdm
 
-        context = self.context
+        context, shard_users = self.context, self.context.options.shard_users
         shards, users = context.load_shards(weights_id), len(context.examples)
         done = {shard.index for shard in shards}
         missing = [
-            [index, index * USERS_PER_SHARD, min((index + 1) * USERS_PER_SHARD, users)]
-            for index in range(math.ceil(users / USERS_PER_SHARD))
+            [index, index * shard_users, min((index + 1) * shard_users, users)]
+            for index in range(math.ceil(users / shard_users))
             if index not in done
         ]
         with tqdm(total=users, unit=" users", desc="decoding", disable=context.options.quiet) as bar:

@@ -33,6 +33,7 @@ class ShardDecoder:
         weights_id: `FittedModelFolder.weights_id` of the model.
         progress: gets numbers of users decoded; negative ones when a shard starts again.
         processes: how many processes decode shards of this run.
+        shard_users: users in one shard of this run.
         halvings: how often the batch was halved.
     """
 
@@ -42,6 +43,7 @@ class ShardDecoder:
     weights_id: str
     progress: Callable[[int], object]
     processes: int = 1
+    shard_users: int = ShardMeta.shard_users
     halvings: int = 0
 
     def __post_init__(self) -> None:
@@ -71,6 +73,7 @@ class ShardDecoder:
             peak_bytes=peak_bytes(self.batch_decoder.device),
             halvings=self.halvings,
             processes=self.processes,
+            shard_users=self.shard_users,
         )
         return self.folder.write_shard(index, table, meta)
 

@@ -13,10 +13,12 @@ import numpy as np
 
 from ..core.code_space import Categories, CodeSpace
 from ..core.dataset import Dataset, Examples
+from ..io.schema import own_fields_first
 from ..metrics.accuracy import Columns
 from ..metrics.lists import Catalogue, score_lists, score_sequences, summarise
 from ..metrics.model_codes import ModelCodes
 from ..metrics.names import SEARCH_METRICS
+from ..plugins import options
 from ..store.rankings import padded_codes
 from ..store.run_spec import RunSpec
 from ..store.run_summary import SlotCounts, Timings
@@ -126,7 +128,10 @@ def data_notes(dataset: Dataset, space: CodeSpace) -> list[str]:
 
 
 def run_command(resolved: ResolvedExperiment, spec: RunSpec) -> str:
-    """The shortest command that repeats the run, with what was resolved in place of `auto` and of defaults."""
+    """The shortest command that repeats the run, with what was resolved in place of `auto` and of defaults.
+
+    Of a class that no package registers it is a call in Python, with a comment that says so.
+    """
     resolved_config = replace(
         resolved.config,
         model=resolved.model_label,
@@ -136,4 +141,21 @@ def run_command(resolved: ResolvedExperiment, spec: RunSpec) -> str:
         categories=spec.categories,
         train_devices=spec.train_devices if spec.train_devices > 1 else None,
     )
-    return resolved_config.command()
+    if not (resolved.model_code or resolved.decoder_code):
+        return resolved_config.command()
+    values = {
+        field.name: getattr(resolved_config, field.name)
+        for field in own_fields_first(type(resolved_config))
+        if getattr(resolved_config, field.name) != field.default or field.name == "data"
+    }
+    texts = {name: repr(value) for name, value in values.items()}
+    for name, code, instance in (
+        ("model", resolved.model_code, resolved.backbone),
+        ("decoder", resolved.decoder_code, resolved.decoder),
+    ):
+        if code:
+            changed = options.changed(instance, options.with_defaults(instance))
+            arguments = ", ".join(f"{key}={value!r}" for key, value in changed.items())
+            texts[name] = f"{type(instance).__name__}({arguments})"
+    call = ", ".join(f"{name}={text}" for name, text in texts.items())
+    return f"mindrec_bench.run({call})  # in Python only: no command line knows this class"

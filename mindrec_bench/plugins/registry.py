@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import inspect
 import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, is_dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -18,7 +20,9 @@ from typing import Any, Literal
 from ..core.backbone import Backbone, DataSource
 from ..core.protocols import Capability
 from ..errors import UsageError, did_you_mean
+from ..io.hashing import short_hash
 from . import options
+from .source_code import source_of
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +90,60 @@ def _entry_points(kind: Kind) -> dict[str, EntryPoint]:
     return dict(sorted(points.items()))
 
 
+def find_new_packages() -> None:
+    """Read the entry points again: packages were installed or removed while this process runs."""
+    _entry_points.cache_clear()
+
+
+_classes: dict[tuple[Kind, str], type] = {}
+"""(kind, name) -> a class that this process has registered for a while."""
+
+
+@contextmanager
+def registered(classes: Mapping[tuple[Kind, str], type]) -> Iterator[None]:
+    """Register classes without a package, in this process and for the block; `mindrec_bench.run` takes objects so.
+
+    A run with such a class has the hash of its source code in its identity (`code_hash`).
+
+    Args:
+        classes: (kind, name) -> class. A name hides an equal one of a package.
+
+    Raises:
+        UsageError: a class does not fit the contract.
+    """
+    for (kind, name), cls in classes.items():
+        if violation := _contract_violation(kind, cls):
+            raise UsageError(f"the {kind} {name} does not fit the contract: {violation}")
+    before = dict(_classes)
+    _classes.update(classes)
+    try:
+        yield
+    finally:
+        _classes.clear()
+        _classes.update(before)
+
+
+def classes_of_process() -> dict[tuple[Kind, str], type]:
+    """What `registered` has registered, for other processes of a run."""
+    return dict(_classes)
+
+
+def name_of(kind: Kind, cls: type) -> str | None:
+    """The name that a package registers a class under; None where there is none."""
+    value = f"{cls.__module__}:{cls.__qualname__}"
+    return next((name for name, point in _entry_points(kind).items() if point.value == value), None)
+
+
+def code_hash(kind: Kind, name: str) -> str:
+    """The hash of the source code behind a name that no package registers (`registered`); '' for the others.
+
+    Raises:
+        UsageError: the source can't be read.
+    """
+    cls = _classes.get((kind, name))
+    return "" if cls is None else short_hash({"code": source_of(cls)})
+
+
 def _origin(point: EntryPoint) -> str:
     package = point.dist.name if point.dist else "unknown package"
     return f"{point.value} ({package})"
@@ -94,12 +152,13 @@ def _origin(point: EntryPoint) -> str:
 def packages() -> set[str]:
     """The top-level packages of all registered classes, which are also the names of their loggers."""
     points = entry_points()
-    return {point.module.partition(".")[0] for group in GROUPS.values() for point in points.select(group=group)}
+    modules = [point.module for group in GROUPS.values() for point in points.select(group=group)]
+    return {module.partition(".")[0] for module in (*modules, *(cls.__module__ for cls in _classes.values()))}
 
 
 def names(kind: Kind) -> list[str]:
     """All registered names of a kind, sorted."""
-    return list(_entry_points(kind))
+    return sorted({*_entry_points(kind), *(name for one, name in _classes if one == kind)})
 
 
 def load(kind: Kind, name: str) -> Any:
@@ -108,10 +167,12 @@ def load(kind: Kind, name: str) -> Any:
     Raises:
         UsageError: there is no such name, its package can't be imported, or the class does not fit the contract.
     """
+    if (kind, name) in _classes:
+        return _classes[kind, name]
     points = _entry_points(kind)
     if name not in points:
         raise UsageError(
-            f"unknown {kind} '{name}'{did_you_mean(name, points)}; known: {', '.join(points)} (see `mrbench list`)"
+            f"unknown {kind} '{name}'{did_you_mean(name, points)}; known: {', '.join(names(kind))} (see `mrbench list`)"
         )
     try:
         cls = points[name].load()
@@ -183,7 +244,9 @@ def get_entry(kind: Kind, name: str) -> RegistryEntry:
     """
     cls = load(kind, name)
     summary = (inspect.getdoc(cls) or "").partition("\n")[0]
-    return RegistryEntry(name, summary, _capability(kind, cls), _origin(_entry_points(kind)[name]))
+    is_ours = (kind, name) in _classes
+    origin = f"{cls.__module__}:{cls.__qualname__} (this process)" if is_ours else _origin(_entry_points(kind)[name])
+    return RegistryEntry(name, summary, _capability(kind, cls), origin)
 
 
 def can_answer(capability: Capability, needs: Capability) -> bool:

@@ -43,6 +43,15 @@ class RunComparison:
     n_users: int
     resamples: int
 
+    def __str__(self) -> str:
+        return to_text(self)
+
+    __repr__ = __str__  # what a notebook shows
+
+    def as_dict(self) -> dict[str, Any]:
+        """The comparison in JSON's types."""
+        return to_dict(self)
+
 
 def compare_runs(
     runs: Sequence[Run], *, test: PairedTest = "randomisation", resamples: int = RESAMPLES, seed: int = 0

@@ -84,18 +84,19 @@ class RunFolder:
                 (self.path / name).unlink(missing_ok=True)
         write_json(self.path / SPEC, self.spec.as_dict())
 
-    def load_shards(self, *, device: str, batch_size: int, weights_id: str = "") -> list[Shard]:
+    def load_shards(self, *, device: str, batch_size: int, weights_id: str = "", shard_users: int = 512) -> list[Shard]:
         """The whole shards that new ones may be mixed with, by rising index; others are deleted, with a notice.
 
         Args:
             device: kind of device of this process.
             batch_size: users per batch in this process.
             weights_id: `FittedModelFolder.weights_id` of this process's model; '' where nothing is trained.
+            shard_users: users in one shard.
         """
         from .shards import load_shards
 
         folder = self.path / SHARDS
-        return load_shards(folder, device=device, batch_size=batch_size, weights_id=weights_id)
+        return load_shards(folder, device=device, batch_size=batch_size, weights_id=weights_id, shard_users=shard_users)
 
     def write_shard(self, index: int, table: pa.Table, meta: ShardMeta) -> Shard:
         """Write the rankings of some of the users, whole or not at all.

@@ -91,6 +91,7 @@ class ModelSpec:
         size: '' where it has none.
         inference: those that change only how a fitted model answers.
         files: the fingerprints of the files that the options name, by their role.
+        code: the hash of its source code; '' where a package registers it.
     """
 
     name: str
@@ -98,6 +99,7 @@ class ModelSpec:
     size: str = ""
     inference: dict[str, Any] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
+    code: str = ""
 
     @classmethod
     def of(cls, name: str, backbone: Backbone, size: str) -> ModelSpec:
@@ -112,10 +114,11 @@ class ModelSpec:
 
 @dataclass(frozen=True)
 class DecoderSpec:
-    """The decoder of a run: its name, and the options that differ from their defaults."""
+    """The decoder of a run: its name, the options that differ from their defaults, and `code` as in `ModelSpec`."""
 
     name: str
     options: dict[str, Any] = field(default_factory=dict)
+    code: str = ""
 
     @classmethod
     def of(cls, name: str, decoder: Decoder) -> DecoderSpec:

@@ -48,9 +48,23 @@ class Run:
         """Twelve hex digits."""
         return self.summary.run
 
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The metrics by name (`hr@10`, `ndcg@10`, `entropy`, ...), and the search error where it is known."""
+        values: dict[str, float] = to_jsonable(dict(self.summary.values))  # plain numbers, as in the stored file
+        return values
+
+    def __repr__(self) -> str:
+        names = [name for name in ("hr@10", "ndcg@10") if name in self.metrics]
+        values = "".join(f", {name} {self.metrics[name]:.4f}" for name in names)
+        summary = self.summary
+        return f"<Run {self.id}: {summary.model} x {summary.decoder} on {summary.data}{values}>"
+
     def per_user(self) -> Columns:
-        """The metrics of each user: `user`, `hit_rank` (0 for a miss), `RANKING_METRICS`, `results`, `valid`,
-        `duplicates`, and `SEARCH_METRICS` where they are known. Shape of each: (U,)
+        """The metrics of each user, in columns of one length U: `pandas.DataFrame(run.per_user())` is a table.
+
+        Columns: `user`, `hit_rank` (0 for a miss), `RANKING_METRICS`, `results`, `valid`, `duplicates`, and
+        `SEARCH_METRICS` where they are known. Shape of each: (U,)
 
         Raises:
             DataError: the file is damaged, missing, or can't be read.
@@ -62,11 +76,11 @@ class Run:
         users = {name: columns.pop(name) for name in ("user", "hit_rank")}
         return {**users, **hr_and_ndcg(users["hit_rank"]), **columns}
 
-    def rankings(self, columns: list[str]) -> pa.Table:
-        """The ranked lists, one row per recommendation.
+    def rankings(self, columns: list[str] | None = None) -> pa.Table:
+        """The ranked lists as an Arrow table, one row per recommendation; `to_pandas()` makes it one of pandas.
 
         Args:
-            columns: names of `rankings.SCHEMA`.
+            columns: names of `rankings.SCHEMA` (user, rank, codes, score, item); None: all.
 
         Raises:
             DataError: the run is compact, or the file is damaged, missing, or can't be read.

@@ -45,6 +45,7 @@ class ShardMeta:
             exact ranking is unknown.
         halvings: how often the batch was halved because memory ran out; such shards mix with the others.
         processes: how many processes decoded shards of the run, each at this shard's speed.
+        shard_users: users in one shard of the run, its last one aside; shards of two sizes never mix.
     """
 
     device: str
@@ -57,6 +58,7 @@ class ShardMeta:
     search_error: Mapping[str, Sequence[float]] = field(default_factory=dict)
     halvings: int = 0
     processes: int = 1
+    shard_users: int = 512
 
     @property
     def used_batch_size(self) -> int:
@@ -64,9 +66,9 @@ class ShardMeta:
         return self.batch_size >> self.halvings
 
     @property
-    def origin(self) -> tuple[str, int, str]:
+    def origin(self) -> tuple[str, int, str, int]:
         """What shards of one run must have in common."""
-        return self.device, self.batch_size, self.weights_id
+        return self.device, self.batch_size, self.weights_id, self.shard_users
 
     def to_json(self) -> str:
         """Canonical JSON."""
@@ -111,7 +113,9 @@ def write_shard(folder: Path, index: int, table: pa.Table, meta: ShardMeta) -> S
     return Shard(index, path, meta)
 
 
-def load_shards(folder: Path, *, device: str, batch_size: int, weights_id: str) -> list[Shard]:
+def load_shards(
+    folder: Path, *, device: str, batch_size: int, weights_id: str, shard_users: int = ShardMeta.shard_users
+) -> list[Shard]:
     """The shards that can be kept, by rising index; everything else in the folder is deleted.
 
     Logs each damaged shard, and how many can't be mixed with new ones.
@@ -121,11 +125,12 @@ def load_shards(folder: Path, *, device: str, batch_size: int, weights_id: str) 
         device: kind of device of this process; shards of another kind are discarded.
         batch_size: users per batch in this process; shards of another size are discarded.
         weights_id: of the model; shards of another training are discarded.
+        shard_users: users in one shard; shards of another size are discarded.
 
     Raises:
         MrbenchError: the folder can't be read or written.
     """
-    origin = (device, batch_size, weights_id)
+    origin = (device, batch_size, weights_id, shard_users)
     kept: dict[int, Shard] = {}
     discarded: list[Shard] = []
     with explain_write_errors(folder):
@@ -146,8 +151,9 @@ def load_shards(folder: Path, *, device: str, batch_size: int, weights_id: str) 
     return [kept[index] for index in sorted(kept)]
 
 
-def _origin_text(device: str, batch_size: int, weights_id: str) -> str:
-    return f"{device} in batches of {batch_size}" + (f" with weights {weights_id}" if weights_id else "")
+def _origin_text(device: str, batch_size: int, weights_id: str, shard_users: int) -> str:
+    shards = f" in shards of {shard_users}" if shard_users != ShardMeta.shard_users else ""
+    return f"{device} in batches of {batch_size}{shards}" + (f" with weights {weights_id}" if weights_id else "")
 
 
 def _read_shard(path: Path) -> Shard | None:

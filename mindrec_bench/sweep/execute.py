@@ -6,7 +6,6 @@ fitted models are reused. So a sweep that is stopped continues when it is repeat
 
 from __future__ import annotations
 
-import logging
 import multiprocessing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
@@ -17,7 +16,7 @@ from dataclasses import dataclass, field
 from ..errors import MrbenchError, UsageError
 from ..experiment.config import ExecutionOptions, ExperimentConfig
 from ..experiment.run import run_experiment
-from ..plugins import registry
+from ..plugins.messages import discard_messages
 
 
 @dataclass(frozen=True)
@@ -63,16 +62,10 @@ def try_run(config: ExperimentConfig, execution: ExecutionOptions) -> SweepOutco
     return SweepOutcome(config, result.run.id, result.run.summary.metrics, reused=result.reused)
 
 
-def _be_silent() -> None:
-    """Discard what runs log in this process: Python prints warnings that nobody handles."""
-    for package in registry.packages():
-        logging.getLogger(package).addHandler(logging.NullHandler())
-
-
 @contextmanager
 def local_executor(jobs: int) -> Iterator[Executor]:
     """Up to `jobs` processes of this machine."""
-    executor = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_be_silent)
+    executor = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), initializer=discard_messages)
     try:
         yield executor
     finally:

@@ -2,8 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 DATA = "arts-sim:users=60,items=50"
 RUN = ("run", "-m", "markov", "-d", "bs", "--data", DATA)
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A decoder that fails."""
+
+    needs = "items"
+
+    def decode(self, context, canvas, *, beam):
+        raise RuntimeError("the decoder broke")
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """A decoder during which Ctrl-C is pressed."""
+
+    needs = "items"
+
+    def decode(self, context, canvas, *, beam):
+        raise KeyboardInterrupt
 
 
 def without_progress(stderr):

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from mindrec_bench.experiment.batch_decoder import BatchDecoder
 from mindrec_bench.io.locks import folder_lock
 
-from .helpers import RUN, replaced
+from .helpers import RUN, Broken, replaced
 
 
 @pytest.mark.parametrize(
@@ -162,26 +161,22 @@ def test_no_wait_ends_with_1_on_a_locked_run(call):
     assert f"mrbench: {path} is being computed by process {os.getpid()} on" in err
 
 
-def fail(*arguments):
-    raise RuntimeError("the decoder broke")
-
-
-def test_an_unexpected_error_is_one_line(call, monkeypatch):
-    monkeypatch.setattr(BatchDecoder, "_decode", fail)
-    code, out, err = call(*RUN)
+def test_an_unexpected_error_is_one_line(call, register):
+    register("decoder", "broken", Broken)
+    code, out, err = call(*replaced(RUN, ("-d", "broken")))
     assert (code, out) == (1, "")
     assert err == "mrbench: unexpected error (repeat with --debug for the details): the decoder broke\n"
 
 
 @pytest.mark.parametrize("position", [0, 1, -1])
-def test_debug_anywhere_shows_the_traceback(call, monkeypatch, position):
-    monkeypatch.setattr(BatchDecoder, "_decode", fail)
-    words = list(RUN)
+def test_debug_anywhere_shows_the_traceback(call, register, position):
+    register("decoder", "broken", Broken)
+    words = replaced(RUN, ("-d", "broken"))
     words.insert(position % (len(words) + 1), "--debug")
     code, _, err = call(*words)
     assert code == 1
     assert err.startswith("Traceback")
-    assert "in fail" in err
+    assert "in decode" in err
     assert err.endswith("mrbench: unexpected error: the decoder broke\n")
 
 

@@ -6,12 +6,12 @@ import json
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from mindrec_bench import __version__
 from mindrec_bench.cli import main
-from mindrec_bench.experiment.batch_decoder import BatchDecoder
 
 from .helpers import DATA, RUN
 
@@ -71,11 +71,13 @@ def test_flags_reach_the_experiment(call):
     assert json.loads(call(*RUN, "--users", "20", "--json")[1])["users"] == 20
 
 
-def test_fresh_computes_a_finished_run_again(call, monkeypatch):
-    call(*RUN)
-    monkeypatch.setattr(BatchDecoder, "_decode", lambda *arguments: 1 / 0)
+def test_fresh_computes_a_finished_run_again(call):
+    (folder,) = [json.loads(call(*RUN, "--json")[1])["path"]]
+    written = Path(folder, "summary.json").stat().st_mtime_ns
     assert call(*RUN)[0] == 0
-    assert call(*RUN, "--fresh")[0] == 1
+    assert Path(folder, "summary.json").stat().st_mtime_ns == written
+    assert call(*RUN, "--fresh")[0] == 0
+    assert Path(folder, "summary.json").stat().st_mtime_ns > written
 
 
 def test_help_version_and_list(call):

@@ -8,18 +8,12 @@ import sys
 
 import pytest
 
-from mindrec_bench.experiment.batch_decoder import BatchDecoder
-
-from .helpers import DATA, RUN, without_progress
+from .helpers import DATA, RUN, Interrupted, replaced, without_progress
 
 
-def test_ctrl_c_exits_with_130_and_says_how_to_continue(call, monkeypatch):
-    def interrupt(*arguments):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(BatchDecoder, "_decode", interrupt)
-        code, out, err = call(*RUN)
+def test_ctrl_c_exits_with_130_and_says_how_to_continue(call, register):
+    register("decoder", "interrupted", Interrupted)
+    code, out, err = call(*replaced(RUN, ("-d", "interrupted")))
     assert (code, out) == (130, "")
     assert err.splitlines()[-1] == "interrupted; the same command continues from what is done"
     assert "Traceback" not in err
@@ -30,11 +24,9 @@ def test_ctrl_c_exits_with_130_and_says_how_to_continue(call, monkeypatch):
 PAUSED = """
 import os, signal, sys, time
 from mindrec_bench.cli import main as cli
-from mindrec_bench.experiment import run
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with it ignored
 part, left = sys.argv.pop(1), int(sys.argv.pop(1))
-run.USERS_PER_SHARD = 16
 replace = os.replace
 
 def pausing(source, target):
@@ -80,9 +72,8 @@ def result_bytes(root):
         ("summary.json", 1, signal.SIGINT),
     ],
 )
-def test_stopped_while_decoding(call, monkeypatch, tmp_path, part, count, with_signal):
-    monkeypatch.setattr("mindrec_bench.experiment.run.USERS_PER_SHARD", 16)
-    words = (*RUN, "--batch-size", "8")
+def test_stopped_while_decoding(call, tmp_path, part, count, with_signal):
+    words = (*replaced(RUN, ("--data", "arts-sim:users=2000,items=50")), "--beam", "3")
     code, err = stop(words, part, count, with_signal)
     if with_signal == signal.SIGINT:
         assert (code, err) == (130, "interrupted; the same command continues from what is done\n")

@@ -24,7 +24,8 @@ DATA = "arts-sim:users=600,items=50"
 
 def test_two_processes_give_the_result_of_one(tmp_path):
     torchrun_words = ("torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "mindrec_bench")
-    flags = ("-m", "markov", "-d", "bs", "--data", DATA, "--beam", "2", "--json", "--runs-dir", tmp_path / "two")
+    flags = ("-m", "markov", "-d", "bs", "--data", DATA, "--beam", "2", "--device", "cpu", "--json")
+    flags = (*flags, "--runs-dir", tmp_path / "two")
     done = subprocess.run(
         [sys.executable, "-m", *torchrun_words, "run", *flags],
         capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, cwd=tmp_path,

@@ -11,7 +11,6 @@ from mindrec_bench.data.simulation.arts_sim import ArtsSim
 from mindrec_bench.experiment.batch_decoder import BatchDecoder
 from mindrec_bench.experiment.config import ExecutionOptions, ExperimentConfig
 from mindrec_bench.experiment.run import run_experiment
-from mindrec_bench.plugins import registry
 
 from .helpers import DATA, USERS, FakeTrained
 
@@ -23,61 +22,57 @@ def data():
 
 @pytest.fixture
 def run(tmp_path, notices):
-    """run("markov", "bs", beam=3, options={"fresh": True}): the summary; `run.notices` has the messages."""
+    """run("markov", "bs", beam=3, options={"fresh": True}): the summary; `run.notices` has the messages.
+
+    The options of all later calls are in `run.options`.
+    """
 
     def run(model="markov", decoder="bs", options=None, data=DATA, **settings):
-        values = {"runs_dir": tmp_path / "runs", "device": "cpu"} | (options or {})
+        values = {"runs_dir": tmp_path / "runs", "device": "cpu"} | run.options | (options or {})
         config = ExperimentConfig(model, decoder, data=data, **settings)
         return run_experiment(config, ExecutionOptions(**values)).run.as_dict()
 
-    run.notices = notices
+    run.notices, run.options = notices, {}
     return run
-
-
-@pytest.fixture
-def set_shard_size(monkeypatch):
-    """set_shard_size(16): shards have 16 users from now on."""
-    return lambda users: monkeypatch.setattr("mindrec_bench.experiment.run.USERS_PER_SHARD", users)
 
 
 @pytest.fixture
 def decoded(monkeypatch):
     """Counts the users that are decoded."""
     count = Counter()
-    decode = BatchDecoder._decode
+    decode = BatchDecoder.decode_batch
 
     def counting(self, batch, meter):
         count["users"] += len(batch)
         return decode(self, batch, meter)
 
-    monkeypatch.setattr(BatchDecoder, "_decode", counting)
+    monkeypatch.setattr(BatchDecoder, "decode_batch", counting)
     return count
 
 
 @pytest.fixture
 def interrupt(monkeypatch, decoded):
     """interrupt(n): the n-th batch from now on is stopped by Ctrl-C."""
-    decode = BatchDecoder._decode
+    decode = BatchDecoder.decode_batch
 
     def arm(batches):
         left = iter(range(batches - 1))
 
         def stopping(self, batch, meter):
             if next(left, None) is None:
-                monkeypatch.setattr(BatchDecoder, "_decode", decode)
+                monkeypatch.setattr(BatchDecoder, "decode_batch", decode)
                 raise KeyboardInterrupt
             return decode(self, batch, meter)
 
-        monkeypatch.setattr(BatchDecoder, "_decode", stopping)
+        monkeypatch.setattr(BatchDecoder, "decode_batch", stopping)
 
     return arm
 
 
 @pytest.fixture
-def trainings(monkeypatch):
+def trainings(register, monkeypatch):
     """Registers `FakeTrained` as `trained`; one entry per training, whether it used categories."""
-    load = registry.load
-    monkeypatch.setattr(registry, "load", lambda kind, name: FakeTrained if name == "trained" else load(kind, name))
+    register("model", "trained", FakeTrained)
     monkeypatch.setattr(FakeTrained, "trainings", [])
     return FakeTrained.trainings
 

@@ -14,8 +14,8 @@ from mindrec_bench.experiment.resolve import resolve_config
 from .helpers import DATA, USERS, result_bytes
 
 
-def test_any_number_of_processes_decodes_to_the_same_bytes(run, set_shard_size, tmp_path):
-    set_shard_size(16)
+def test_any_number_of_processes_decodes_to_the_same_bytes(run, tmp_path):
+    run.options["shard_users"] = 16
     runs = [run("markov", "dbs-penalty", options={"runs_dir": tmp_path / str(n), "devices": n}) for n in (1, 2, 3)]
     assert result_bytes(runs[0]) == result_bytes(runs[1]) == result_bytes(runs[2])
     assert runs[0]["metrics"] == runs[1]["metrics"] == runs[2]["metrics"]
@@ -26,9 +26,9 @@ def test_any_number_of_processes_decodes_to_the_same_bytes(run, set_shard_size, 
 
 
 def test_killed_worker_ends_the_run_and_the_next_start_continues(
-    run, monkeypatch, set_shard_size, decoded, tmp_path, worker_functions
+    run, monkeypatch, decoded, tmp_path, worker_functions
 ):
-    set_shard_size(12)
+    run.options["shard_users"] = 12
     uninterrupted = run(options={"runs_dir": tmp_path / "uninterrupted"})
     with monkeypatch.context() as patch:
         patch.setattr("mindrec_bench.experiment.run.run_in_worker", worker_functions.killed_after_a_shard)
@@ -48,8 +48,8 @@ def fitted_weights(root):
     return [path.read_bytes() for path in sorted(root.glob("*/*/fit/*/weights.safetensors"))]
 
 
-def test_model_trained_by_two_processes_is_decoded_by_any_number(run, set_shard_size, tmp_path):
-    set_shard_size(32)
+def test_model_trained_by_two_processes_is_decoded_by_any_number(run, tmp_path):
+    run.options["shard_users"] = 32
     two = run("llada:epochs=1", "bs", options={"devices": 2})
     assert "--train-devices 2" in two["command"]
     assert "llada on arts-sim, cpu, size tiny (auto: the smallest, for a simulation), 2 processes" in run.notices[0]

@@ -12,7 +12,6 @@ from mindrec_bench.data.simulation.arts_sim import ArtsSim
 from mindrec_bench.errors import DataError, UsageError
 from mindrec_bench.experiment.config import ExperimentConfig
 from mindrec_bench.experiment.resolve import resolve_config
-from mindrec_bench.plugins import registry
 
 CONFIG = ExperimentConfig("markov", "dbs-penalty", data="arts-sim:users=40,items=50")
 
@@ -85,9 +84,8 @@ class SizedBackbone(Backbone):
 
 
 @pytest.fixture
-def sized(monkeypatch):
-    load = registry.load
-    monkeypatch.setattr(registry, "load", lambda kind, name: SizedBackbone if name == "sized" else load(kind, name))
+def sized(register):
+    register("model", "sized", SizedBackbone)
     return replace(CONFIG, model="sized")
 
 

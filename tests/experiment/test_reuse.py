@@ -44,8 +44,8 @@ def test_damaged_run_is_computed_again(run, decoded):
 
 
 @pytest.mark.parametrize("damaged", [False, True])
-def test_interrupted_run_continues_to_the_same_bytes(run, interrupt, decoded, set_shard_size, tmp_path, damaged):
-    set_shard_size(16)
+def test_interrupted_run_continues_to_the_same_bytes(run, interrupt, decoded, tmp_path, damaged):
+    run.options["shard_users"] = 16
     uninterrupted = run(options={"runs_dir": tmp_path / "uninterrupted", "batch_size": 8})
     interrupt(6)
     with pytest.raises(KeyboardInterrupt):
@@ -63,8 +63,8 @@ def test_interrupted_run_continues_to_the_same_bytes(run, interrupt, decoded, se
     assert not folder.exists()
 
 
-def test_shards_of_another_batch_size_are_not_mixed_in(run, interrupt, decoded, set_shard_size):
-    set_shard_size(16)
+def test_shards_of_another_batch_size_are_not_mixed_in(run, interrupt, decoded):
+    run.options["shard_users"] = 16
     interrupt(6)
     with pytest.raises(KeyboardInterrupt):
         run(options={"batch_size": 8})
@@ -114,8 +114,8 @@ def test_fresh_deletes_the_fitted_model_too(run, trainings):
 
 
 @pytest.mark.parametrize("retrained", [False, True])
-def test_shards_of_an_older_training_are_not_mixed_in(run, trainings, interrupt, decoded, set_shard_size, retrained):
-    set_shard_size(16)
+def test_shards_of_an_older_training_are_not_mixed_in(run, trainings, interrupt, decoded, retrained):
+    run.options["shard_users"] = 16
     interrupt(3)
     with pytest.raises(KeyboardInterrupt):
         run("trained", "bs")

@@ -47,12 +47,12 @@ def run(monkeypatch, tmp_path, notices):
         monkeypatch.setattr(
             model, "load", lambda *arguments: LimitedModel(load(*arguments), limit, error, run.batch_sizes)
         )
-        settings = {"runs_dir": tmp_path / store, "device": "cpu"} | options
+        settings = {"runs_dir": tmp_path / store, "device": "cpu"} | run.options | options
         return run_experiment(
             ExperimentConfig("markov", "dbs-penalty", data=DATA, beam=3), ExecutionOptions(**settings)
         ).run
 
-    run.notices = notices
+    run.notices, run.options = notices, {}
     return run
 
 
@@ -65,9 +65,9 @@ def read_tables(run):
     [torch.OutOfMemoryError("CUDA out of memory."), MemoryError(), RuntimeError("not enough memory: you tried")],
     ids=lambda error: type(error).__name__,
 )
-def test_batch_is_halved_and_the_run_goes_on(run, set_shard_size, error):
+def test_batch_is_halved_and_the_run_goes_on(run, error):
     """Shards of 16, 16, 16 and 12 users, in batches of 8, then 4, then 2; shards that began start again."""
-    set_shard_size(16)
+    run.options["shard_users"] = 16
     unlimited, limited = run(store="unlimited", batch_size=8), run(limit=3, batch_size=8, error=error)
     assert run.batch_sizes == [8, 4] + [2] * 30
     assert [table.drop("score") if "score" in table.column_names else table for table in read_tables(limited)] == [
@@ -84,8 +84,8 @@ def test_batch_is_halved_and_the_run_goes_on(run, set_shard_size, error):
     ]
 
 
-def test_shards_store_their_batch_size_and_count_their_users_once(run, monkeypatch, set_shard_size):
-    set_shard_size(25)
+def test_shards_store_their_batch_size_and_count_their_users_once(run, monkeypatch):
+    run.options["shard_users"] = 25
     written, counts = [], []
     write = shard_decoder.ShardDecoder.write
 
@@ -100,8 +100,8 @@ def test_shards_store_their_batch_size_and_count_their_users_once(run, monkeypat
     assert sum(counts) == USERS
 
 
-def test_shards_of_halved_batches_are_kept(run, monkeypatch, set_shard_size):
-    set_shard_size(16)
+def test_shards_of_halved_batches_are_kept(run, monkeypatch):
+    run.options["shard_users"] = 16
     write = shard_decoder.ShardDecoder.write
 
     def stopping(self, index, rows):

@@ -140,9 +140,9 @@ def test_items_models_rank_only_items_of_the_given_categories(run, data):
         assert data.categories[int(row["item"])].tolist() == true[row["user"]]
 
 
-def test_sharding_does_not_change_the_result(run, set_shard_size, tmp_path):
+def test_sharding_does_not_change_the_result(run, tmp_path):
     one_shard = run("markov", "dbs-penalty")
-    set_shard_size(7)
+    run.options["shard_users"] = 7
     many_shards = run("markov", "dbs-penalty", options={"runs_dir": tmp_path / "many"})
     assert many_shards["metrics"] == one_shard["metrics"]
     assert many_shards["optimum"] == one_shard["optimum"]

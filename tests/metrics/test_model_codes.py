@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -133,10 +134,8 @@ class NamerModel:
 
 
 @pytest.fixture
-def namer(monkeypatch: pytest.MonkeyPatch) -> None:
-    load, names = registry.load, registry.names
-    monkeypatch.setattr(registry, "load", lambda kind, name: Namer if name == "namer" else load(kind, name))
-    monkeypatch.setattr(registry, "names", lambda kind: [*names(kind), *(["namer"] if kind == "model" else [])])
+def namer(register: Callable[[registry.Kind, str, type], None]) -> None:
+    register("model", "namer", Namer)
 
 
 @pytest.fixture

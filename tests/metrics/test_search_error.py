@@ -18,7 +18,6 @@ from mindrec_bench.core.code_space import MASK, CodeSpace
 from mindrec_bench.core.dataset import Histories
 from mindrec_bench.core.lifting import adapt, item_weights
 from mindrec_bench.core.protocols import Ranking
-from mindrec_bench.experiment import run
 from mindrec_bench.experiment.config import ExperimentConfig
 from mindrec_bench.experiment.run import ExecutionOptions, run_experiment
 from mindrec_bench.metrics.names import KS, SEARCH_METRICS
@@ -164,10 +163,10 @@ def test_it_is_stored_for_each_user_up_to_the_beam(run_small):
         assert np.mean(table[name].to_numpy()) == pytest.approx(mean)
 
 
-def test_shards_and_batches_change_nothing(run_small, monkeypatch, tmp_path):
+def test_shards_and_batches_change_nothing(run_small, tmp_path):
     whole = run_small("markov", "bs")
-    monkeypatch.setattr(run, "USERS_PER_SHARD", 16)
-    sharded = run_small("markov", "bs", options={"runs_dir": tmp_path / "parts", "batch_size": 7})
+    options = {"runs_dir": tmp_path / "parts", "batch_size": 7, "shard_users": 16}
+    sharded = run_small("markov", "bs", options=options)
     assert sharded["search_error"] == pytest.approx(whole["search_error"], abs=1e-12)
 
 

@@ -25,21 +25,13 @@ class Greedy:
 
 
 @pytest.fixture
-def install(tmp_path, monkeypatch):
+def install(install_points):
     """install(package, module text, "name = module:Class", kind): put a package that registers a name on the path."""
 
     def add(package: str, text: str, point: str, kind: str = "decoder") -> None:
-        folder = tmp_path / package
-        info = folder / f"{package}-1.0.dist-info"
-        info.mkdir(parents=True)
-        (folder / f"{package}.py").write_text(text)
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[{registry.GROUPS[kind]}]\n{point}\n")
-        monkeypatch.syspath_prepend(str(folder))
-        registry._entry_points.cache_clear()
+        (install_points(package, kind, point) / f"{package}.py").write_text(text)
 
-    yield add
-    registry._entry_points.cache_clear()
+    return add
 
 
 @pytest.mark.parametrize(

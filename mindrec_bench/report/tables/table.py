@@ -112,3 +112,8 @@ class Table:
     test: PairedTest
     epochs: dict[str, str] = field(default_factory=dict)
     under_trained: tuple[str, ...] = ()
+
+    @property
+    def has_runs(self) -> bool:
+        """Whether any cell is filled by a run."""
+        return any(row.runs for row in self.rows)

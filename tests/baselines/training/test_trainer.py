@@ -84,9 +84,7 @@ KILLED = """
 import logging, os, signal, sys
 from pathlib import Path
 import numpy as np
-from mindrec_baselines.code_lm import masked_lm  # imported once, before the forks
-from mindrec_baselines.t5 import seq2seq_code_lm
-from mindrec_baselines.training import progress, trainer
+from mindrec_baselines.training import progress
 from mindrec_baselines.llada import Llada
 from mindrec_baselines.tiger import Tiger
 from mindrec_bench.core.backbone import Task

@@ -7,10 +7,10 @@ import logging
 import pytest
 from click.testing import CliRunner
 
-from mindrec_bench.cli import messages
 from mindrec_bench.cli.main import cli
+from mindrec_bench.plugins import messages
 
-from .helpers import RUN
+RUN = ("run", "-m", "markov", "-d", "bs", "--data", "arts-sim:users=60,items=50")
 
 LOGGERS = ("", "mindrec_bench", "mindrec_baselines", "mindrec_decoders")
 
@@ -37,8 +37,8 @@ def test_a_runner_of_click_gets_them_too(tmp_path):
 
 
 def test_quiet_prints_none(call):
-    code, _, _ = call(*RUN, "--users", "50", "--quiet")
-    assert (code, call.stderr) == (0, "")
+    code, _, err = call(*RUN, "--users", "50", "--quiet")
+    assert (code, err) == (0, "")
 
 
 @pytest.mark.parametrize(
@@ -51,8 +51,8 @@ def test_quiet_prints_none(call):
         ("root", ["WARNING"]),
     ],
 )
-def test_progress_is_that_of_our_packages_and_plugins(capsys, monkeypatch, name, levels):
-    monkeypatch.setattr(messages.registry, "packages", lambda: {"a_plugin", "mindrec_decoders"})
+def test_progress_is_that_of_our_packages_and_plugins(capsys, install_points, name, levels):
+    install_points("a_plugin", "decoder", "a-name = a_plugin.module:Class")
     with messages.messages_on_stderr():
         for level in (logging.DEBUG, logging.INFO, logging.WARNING):
             logging.getLogger(name).log(level, logging.getLevelName(level))
