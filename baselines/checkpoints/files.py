@@ -26,7 +26,7 @@ ALLOW_PATTERNS = ["*.json", "*.jinja", "*.safetensors"]
 HUB_RENAMES = {"t5-small": "google-t5/t5-small"}
 """Old hub id -> new one, of renamed checkpoints; a cache may have either."""
 
-_SAMPLES, _SAMPLE_BYTES = 16, 65_536
+_SAMPLES, SAMPLE_BYTES = 16, 65_536
 """How many samples of a weights file go into its fingerprint, and the length of each."""
 
 
@@ -146,8 +146,8 @@ def _sample(path: Path) -> bytes:
     with path.open("rb") as file:
         parts = [str(size).encode()]
         for sample in range(_SAMPLES):
-            file.seek(sample * max(size - _SAMPLE_BYTES, 0) // (_SAMPLES - 1))
-            parts.append(file.read(_SAMPLE_BYTES))
+            file.seek(sample * max(size - SAMPLE_BYTES, 0) // (_SAMPLES - 1))
+            parts.append(file.read(SAMPLE_BYTES))
     return b"".join(parts)
 
 

@@ -77,8 +77,8 @@ def fit(
                 ids_round = phase.round - (phase.kind == "generator")
                 ids_path = phases_folder / f"{ids_round}-{IDS_FILE}"
                 generate_ids(network, ids_path, tokenizer, task)
-            phase_task = _phase_task(task, reports, phases[index:])
-            reports.append(_fit_phase(network, phase, phase_task, phases_folder))
+            limited_task = phase_task(task, reports, phases[index:])
+            reports.append(fit_phase(network, phase, limited_task, phases_folder))
         write_ids(folder / IDS_FILE, read_ids(ids_path, task.data.item_ids), task.data.item_ids, tokenizer)
         report = _combined_report(network, phases, reports)
         state = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
@@ -100,7 +100,8 @@ def generate_ids(network: IdGenRecNetwork, path: Path, tokenizer: SubwordTokeniz
     network.set_ids(read_ids(path, task.data.item_ids))
 
 
-def _fit_phase(network: IdGenRecNetwork, phase: Phase, task: Task, phases_folder: Path) -> FitReport:
+def fit_phase(network: IdGenRecNetwork, phase: Phase, task: Task, phases_folder: Path) -> FitReport:
+    """Train one phase; a call after an interruption continues from its checkpoint."""
     logger.info(
         f"round {phase.round}: training the {phase.kind}" if phase.round else "training the generator on keywords"
     )
@@ -124,7 +125,7 @@ def _keyword_batch(examples: Examples, keys: Any) -> dict[str, torch.Tensor]:
     return {"labels": torch.from_numpy(examples.targets)}
 
 
-def _phase_task(task: Task, reports: Sequence[FitReport], remaining: Sequence[Phase]) -> Task:
+def phase_task(task: Task, reports: Sequence[FitReport], remaining: Sequence[Phase]) -> Task:
     """The task of the first of the remaining phases: a seed for its round, and its share of the time that is left."""
     seed = (task.seed + remaining[0].round) % 2**32
     if task.max_minutes is None:

@@ -85,7 +85,7 @@ class IdGenRecNetwork(nn.Module):
         if self.phase == "recommender":
             encoder_states = self.recommender.encode(token_ids, attention_mask)
         else:
-            embeddings = self._expected_embeddings(items).flatten(1, 2)
+            embeddings = self.expected_embeddings(items).flatten(1, 2)
             embeddings = embeddings.gather(1, order[:, :, None].expand(-1, -1, embeddings.shape[2]))
             encoder_states = self.recommender.encode_embeddings(embeddings, attention_mask)
         return {"loss": _loss(self.recommender, encoder_states, attention_mask, self.ids[labels])}
@@ -104,7 +104,7 @@ class IdGenRecNetwork(nn.Module):
         token_ids = token_ids.gather(1, order)
         return token_ids, token_ids != PAD, order
 
-    def _expected_embeddings(self, items: Tensor) -> Tensor:
+    def expected_embeddings(self, items: Tensor) -> Tensor:
         """Embeddings of the IDs' tokens; those of the latest `reach` items are expectations under the generator.
 
         At each position of an item's ID the generator, given the tokens before it, has a distribution over tokens. The

@@ -141,13 +141,13 @@ class TrainingProgress(TrainerCallback):
         self._step_ended = processes.broadcast(self.seconds)
         self._bar.update()
         if self.step == self._first_step + FORECAST_STEPS:
-            logger.info(self._forecast())
+            logger.info(self.forecast())
         if self.fraction_done(self.step) >= 1:
             self.finished = control.should_training_stop = True
         elif self._step_ended - self._saved > SAVE_SECONDS:
             control.should_save = True
 
-    def _forecast(self) -> str:
+    def forecast(self) -> str:
         """How long training will take at the speed of the steps so far."""
         seconds_per_step = (time.monotonic() - self._started) / (self.step - self._first_step)
         seconds = seconds_per_step * (self.max_steps - self.step)

@@ -128,7 +128,7 @@ def fit(
         valid_set = ExampleDataset(valid_examples, valid, config.eval_repeats)
         progress = _train(network, config, task, folder / "checkpoints", train_set, valid_set)
         parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
-        report = progress.report(parameters, "bf16" if _use_bf16(task.device, config.cpu_bf16) else "float32")
+        report = progress.report(parameters, "bf16" if use_bf16(task.device, config.cpu_bf16) else "float32")
         processes.barrier()  # all have read the checkpoint they continued from
         if processes.rank() == 0:
             weights.save_model(folder, task, progress.best_weights, report, save_weights)
@@ -144,7 +144,7 @@ def _train(
     train_set: ExampleDataset,
     valid_set: ExampleDataset,
 ) -> TrainingProgress:
-    arguments = _training_arguments(config, task, checkpoints)
+    arguments = training_arguments(config, task, checkpoints)
     network.to(arguments.device)
     steps_per_epoch = -(-len(train_set) // config.batch)
     max_steps = config.epochs * steps_per_epoch
@@ -158,7 +158,7 @@ def _train(
     )
     optimizer = torch.optim.AdamW(_parameter_groups(network, config.weight_decay), lr=config.lr, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: _lr_factor(step, progress.fraction_done(step), config.warmup, config.decay)
+        optimizer, lambda step: lr_factor(step, progress.fraction_done(step), config.warmup, config.decay)
     )
     trainer = _Trainer(
         network,
@@ -183,7 +183,12 @@ def _train(
     return progress
 
 
-def _training_arguments(config: TrainingConfig, task: Task, checkpoints: Path) -> TrainingArguments:
+def training_arguments(config: TrainingConfig, task: Task, checkpoints: Path) -> TrainingArguments:
+    """The arguments of `transformers.Trainer`.
+
+    Raises:
+        UsageError: the processes can't share a batch evenly.
+    """
     per_process, remainder = divmod(config.batch, processes.world_size())
     if remainder or not per_process:
         raise UsageError(
@@ -198,7 +203,7 @@ def _training_arguments(config: TrainingConfig, task: Task, checkpoints: Path) -
         max_grad_norm=1.0,
         seed=task.seed,
         use_cpu=task.device == "cpu",
-        bf16=_use_bf16(task.device, config.cpu_bf16),
+        bf16=use_bf16(task.device, config.cpu_bf16),
         eval_strategy="epoch",
         save_strategy="epoch",
         logging_strategy="no",
@@ -216,7 +221,7 @@ def _training_arguments(config: TrainingConfig, task: Task, checkpoints: Path) -
     return arguments
 
 
-def _use_bf16(device: str, on_cpu: bool) -> bool:
+def use_bf16(device: str, on_cpu: bool) -> bool:
     """Whether to train under autocast to bf16."""
     if device != "cpu":  # the older ones of Apple's GPUs only emulate bf16
         return device == "cuda" and torch.cuda.is_bf16_supported()
@@ -236,6 +241,6 @@ def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str,
     ]
 
 
-def _lr_factor(step: int, fraction_done: float, warmup: int, decay: float) -> float:
+def lr_factor(step: int, fraction_done: float, warmup: int, decay: float) -> float:
     """Factor on the learning rate: rising over `warmup` steps, constant, falling over the last `decay` of training."""
     return min(1.0, (step + 1) / warmup, (1 - fraction_done) / decay)

@@ -12,7 +12,7 @@ from .sinkhorn import assign
 
 OnCollision = Literal["resolve", "extra-code", "keep"]
 
-_MAX_COSTS = 1 << 20
+MAX_COSTS = 1 << 20
 """Number of costs computed at once: 8 MiB."""
 
 
@@ -77,11 +77,11 @@ def resolve_collisions(items: QuantizedItems) -> Int:
 
 
 def _chunks(groups: Int, size: int) -> list[slice]:
-    """Slices of whole groups with at most `_MAX_COSTS` costs each, except that a single group may have more."""
+    """Slices of whole groups with at most `MAX_COSTS` costs each, except that a single group may have more."""
     ends = np.append(np.flatnonzero(np.diff(groups)) + 1, len(groups))
     chunks, start, last = [], 0, 0
     for end in ends.tolist():
-        if end - start > _MAX_COSTS // size and last > start:
+        if end - start > MAX_COSTS // size and last > start:
             chunks.append(slice(start, last))
             start = last
         last = end

@@ -17,14 +17,14 @@ SAMPLE_PER_CENTRE = 256
 START_PER_CENTRE = 32
 """This many vectors per centre suffice for the k-means++ start."""
 
-_MAX_DISTANCES = 1 << 20
+MAX_DISTANCES = 1 << 20
 """Number of distances computed at once: 4 MiB, which stays in a cache."""
 
 
 def nearest(vectors: Tensor, centres: Tensor) -> Tensor:
     """The index of each vector's nearest centre, the lower one of two equally near. Shapes: (N, D), (K, D) -> (N,)"""
     half_norms = centres.square().sum(dim=1) / 2
-    chunks = vectors.split(max(1, _MAX_DISTANCES // len(centres)))
+    chunks = vectors.split(max(1, MAX_DISTANCES // len(centres)))
     return torch.cat([torch.addmm(half_norms, chunk, centres.T, alpha=-1).argmin(dim=1) for chunk in chunks])
 
 

@@ -131,7 +131,7 @@ def rqvae_loss(output: RqVaeOutput, vectors: Tensor, beta: float) -> Tensor:
     return (reconstruction + codebook + beta * commitment).mean()
 
 
-class _RqVaeObjective:
+class RqVaeObjective:
     """RQ-VAE in the training loop: k-means start, loss, and renewal of codes that no item uses."""
 
     def __init__(
@@ -198,7 +198,7 @@ def fit_rqvae(options: RqVae, task: QuantizationTask, extra_loss: ExtraLoss | No
     network.to(task.device)
     optimizer_class = {"adamw": torch.optim.AdamW, "adagrad": torch.optim.Adagrad}[options.optimizer]
     optimizer = optimizer_class(network.parameters(), lr=options.lr)
-    objective = _RqVaeObjective(network, options, task, extra_loss)
+    objective = RqVaeObjective(network, options, task, extra_loss)
     losses = train(objective, optimizer, task, epochs=options.epochs, batch_size=options.batch)
     return _quantize_items(network, task, losses)
 

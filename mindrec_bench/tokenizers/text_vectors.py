@@ -109,7 +109,7 @@ def encoder_vectors(
         if file is not None and file.is_file():
             chunks.append(load_file(file)["vectors"])
             continue
-        encoder = encoder or _load_encoder(model, device)
+        encoder = encoder or load_encoder(model, device)
         description = f"texts {start:,} to {start + len(chunk):,}"
         chunks.append(_encode_texts(chunk, *encoder, description=description, quiet=quiet))
         if file is not None:
@@ -126,7 +126,7 @@ def _save_vectors(file: Path, vectors: FloatArray) -> None:
     atomic_write(file, lambda output: output.write(content), option="--out")
 
 
-def _load_encoder(model: str, device: str) -> tuple[Any, Any]:
+def load_encoder(model: str, device: str) -> tuple[Any, Any]:
     """Text tokenizer and network."""
     from safetensors import SafetensorError
     from transformers import AutoModel, AutoTokenizer

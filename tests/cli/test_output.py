@@ -180,6 +180,15 @@ def test_quick_commands_import_nothing_slow(call, words):
     assert modules & {"torch", "transformers", "pandas", "scipy", "huggingface_hub", "pyarrow"} == set()
 
 
+def test_tables_without_names_are_those_that_have_runs(call):
+    code, out, err = call("table")
+    assert (code, out) == (0, "")
+    assert err.startswith("without runs: adaptive, ")
+    assert len(err.splitlines()) == 1
+    assert call("table", "--format", "json")[1] == "[]\n"
+    assert "simulated" not in call("table", "table6")[1]
+
+
 @pytest.mark.parametrize("words", [["table", "table2"], ["audit"]], ids=str)
 def test_reports_import_no_torch(call, words):
     modules = modules_after(RUN_COMMAND.format(words=words))

@@ -8,7 +8,6 @@ import pytest
 from click.testing import CliRunner
 
 from mindrec_bench.cli.main import cli
-from mindrec_bench.errors import UsageError
 from mindrec_bench.experiment import doctor
 from mindrec_bench.plugins import registry
 
@@ -58,16 +57,11 @@ def test_missing_requirements_are_reported(monkeypatch):
     assert lines["hub", "weights"].ok is False
 
 
-def test_broken_plugin_is_reported(monkeypatch):
-    load = registry.load
-
-    def broken(kind, name):
-        if name == "tiger":
-            raise UsageError("tiger can't be imported")
-        return load(kind, name)
-
-    monkeypatch.setattr(registry, "load", broken)
-    assert report()["models", "tiger"][2:] == (False, "tiger can't be imported")
+def test_broken_plugin_is_reported(install_points):
+    install_points("a_plugin", "model", "broken = no_such_module:Model")
+    line = report()["models", "broken"]
+    assert not line.ok
+    assert "of no_such_module:Model (a_plugin) can't be imported" in line.words
 
 
 def test_hub_that_can_not_be_reached(monkeypatch):

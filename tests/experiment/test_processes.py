@@ -25,9 +25,7 @@ def test_any_number_of_processes_decodes_to_the_same_bytes(run, tmp_path):
     assert run.notices == []
 
 
-def test_killed_worker_ends_the_run_and_the_next_start_continues(
-    run, monkeypatch, decoded, tmp_path, worker_functions
-):
+def test_killed_worker_ends_the_run_and_the_next_start_continues(run, monkeypatch, decoded, tmp_path, worker_functions):
     run.options["shard_users"] = 12
     uninterrupted = run(options={"runs_dir": tmp_path / "uninterrupted"})
     with monkeypatch.context() as patch:

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import torch
 
 from mindrec_bench.errors import UsageError
 from mindrec_bench.experiment.resolve import resolve_config
@@ -200,7 +199,16 @@ def test_command_repeats_the_run(run, trainings, settings, monkeypatch):
 
 
 def test_stored_device_is_the_one_that_was_used(run):
-    assert run(options={"device": "auto"})["environment"]["device"] == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert run(options={"device": "auto"})["environment"]["device"] == "cpu"
+
+
+@pytest.mark.gpu
+def test_a_gpu_gives_the_metrics_of_the_cpu(run, tmp_path):
+    on_cpu = run("markov", "adaptive", options={"runs_dir": tmp_path / "cpu"})
+    on_gpu = run("markov", "adaptive", options={"device": "auto"})
+    assert (on_cpu["environment"]["device"], on_gpu["environment"]["device"]) == ("cpu", "cuda")
+    assert on_gpu["run"] == on_cpu["run"]
+    assert on_gpu["metrics"] == pytest.approx(on_cpu["metrics"], abs=1e-6)
 
 
 def test_execution_options_do_not_change_the_id(run, tmp_path):

@@ -87,7 +87,7 @@ def test_more_items_than_codes_are_spread_evenly() -> None:
 def test_chunks_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     before = random_items(300, 3, 8)
     whole = resolve_collisions(before)
-    monkeypatch.setattr(collisions, "_MAX_COSTS", 100)
+    monkeypatch.setattr(collisions, "MAX_COSTS", 100)
     assert (resolve_collisions(before) == whole).all()
 
 

@@ -23,7 +23,7 @@ def test_nearest_has_the_smallest_distance(monkeypatch: pytest.MonkeyPatch) -> N
     vectors, centres = torch.randn(57, 3, generator=generator()), torch.randn(5, 3, generator=generator(1))
     expected = torch.cdist(vectors, centres).argmin(dim=1)
     assert torch.equal(nearest(vectors, centres), expected)
-    monkeypatch.setattr(kmeans, "_MAX_DISTANCES", 40)  # 8 vectors at once
+    monkeypatch.setattr(kmeans, "MAX_DISTANCES", 40)  # 8 vectors at once
     assert torch.equal(nearest(vectors, centres), expected)
 
 

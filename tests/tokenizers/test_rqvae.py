@@ -100,15 +100,15 @@ def test_a_killed_training_gives_the_same_codes(tmp_path: Path, monkeypatch: pyt
     task = QuantizationTask(clustered_vectors(), n_levels=2, n_codes=8)
     resumable = replace(task, checkpoint=tmp_path / "training.safetensors")
     whole = options.quantize(task)
-    end, epochs = rqvae._RqVaeObjective.end_epoch, []
+    end, epochs = rqvae.RqVaeObjective.end_epoch, []
 
-    def end_epoch(self: rqvae._RqVaeObjective, epoch: int, *rest: object) -> None:
+    def end_epoch(self: rqvae.RqVaeObjective, epoch: int, *rest: object) -> None:
         epochs.append(epoch)
         if len(epochs) == 13:
             raise KeyboardInterrupt
         end(self, epoch, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(rqvae._RqVaeObjective, "end_epoch", end_epoch)
+    monkeypatch.setattr(rqvae.RqVaeObjective, "end_epoch", end_epoch)
     with pytest.raises(KeyboardInterrupt):
         options.quantize(resumable)
     assert (options.quantize(resumable).codes == whole.codes).all()
@@ -119,7 +119,7 @@ def test_unused_codes_are_renewed() -> None:
     torch.manual_seed(0)
     task = QuantizationTask(clustered_vectors(), n_levels=2, n_codes=8)
     network = RqVaeNetwork(10, [16], 4, 2, 8)
-    objective = rqvae._RqVaeObjective(network, TINY, task, None)
+    objective = rqvae.RqVaeObjective(network, TINY, task, None)
     objective.begin(torch.Generator().manual_seed(0))
     network.codebooks.data[1, 5] = 100.0  # too far from every item
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)

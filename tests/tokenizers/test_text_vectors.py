@@ -86,13 +86,13 @@ def test_finished_vectors_are_cached(encoder: Path, tmp_path: Path, monkeypatch:
     whole = encoder_vectors(TEXTS, str(encoder), "cpu", tmp_path)
     assert len(list(tmp_path.glob("text-*.safetensors"))) == 3
     next(iter(tmp_path.glob("text-*.safetensors"))).unlink()
-    load, calls = text_vectors._load_encoder, []
+    load, calls = text_vectors.load_encoder, []
 
     def counting_load(*args: Any) -> tuple[Any, Any]:
         calls.append(args)
         return load(*args)
 
-    monkeypatch.setattr(text_vectors, "_load_encoder", counting_load)
+    monkeypatch.setattr(text_vectors, "load_encoder", counting_load)
     assert (encoder_vectors(TEXTS, str(encoder), "cpu", tmp_path) == whole).all()
     assert (encoder_vectors(TEXTS, str(encoder), "cpu", tmp_path) == whole).all()
     assert len(calls) == 1

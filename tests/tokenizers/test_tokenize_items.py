@@ -120,15 +120,15 @@ def test_a_killed_tokenization_continues(
 ) -> None:
     request = make_request(shop, f"rqvae:{NETWORK}")
     tokenize_items(replace(request, out=tmp_path / "Whole"))
-    end = rqvae._RqVaeObjective.end_epoch
+    end = rqvae.RqVaeObjective.end_epoch
 
-    def end_epoch(self: rqvae._RqVaeObjective, epoch: int, *rest: Any) -> None:
+    def end_epoch(self: rqvae.RqVaeObjective, epoch: int, *rest: Any) -> None:
         if epoch == 13:
             raise KeyboardInterrupt
         end(self, epoch, *rest)
 
     with monkeypatch.context() as patch:
-        patch.setattr(rqvae._RqVaeObjective, "end_epoch", end_epoch)
+        patch.setattr(rqvae.RqVaeObjective, "end_epoch", end_epoch)
         with pytest.raises(KeyboardInterrupt):
             tokenize_items(request)
     assert not (shop / "Shop.index.json").exists()

@@ -55,7 +55,7 @@ class SimulatedCatalogue:
         # few hundred items would be a good recommendation for everyone.
         popularity = 1 / (np.arange(n_items) + 1 + 0.1 * n_items)
         popularity = rng.permutation(popularity / popularity.sum())
-        sids = _resolve_collisions(residual_quantise(vectors, min(256, max(8, n_items // 40)), SID_LEVELS, rng))
+        sids = resolve_collisions(residual_quantise(vectors, min(256, max(8, n_items // 40)), SID_LEVELS, rng))
         return cls(categories, vectors, popularity, sids)
 
 
@@ -114,7 +114,7 @@ def _k_means(vectors: Float, k: int, rng: np.random.Generator, iterations: int =
     return codes, centroids
 
 
-def _resolve_collisions(sids: Int) -> Int:
+def resolve_collisions(sids: Int) -> Int:
     """Give each item whose SID an earlier item has the lowest last code that is free after its other codes."""
     unique, taken = sids.copy(), set()
     for row in unique:

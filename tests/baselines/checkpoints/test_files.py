@@ -173,7 +173,7 @@ def test_a_folders_identity_is_its_content(tmp_path):
 
 def test_large_files_are_sampled(tmp_path, monkeypatch):
     write_checkpoint(tmp_path, "llama", shards=1)
-    monkeypatch.setattr(files, "_SAMPLE_BYTES", 64)
+    monkeypatch.setattr(files, "SAMPLE_BYTES", 64)
     before = fingerprint(str(tmp_path))
     path = Path(tmp_path / "model.safetensors")
     content = bytearray(path.read_bytes())

@@ -130,7 +130,9 @@ def test_ten_differences_are_named_and_the_rest_counted(tmp_path):
 def test_derived_tensors_of_older_checkpoints_are_ignored(tmp_path):
     tensors = write_checkpoint(tmp_path, "llama")
     write_weights(tmp_path, {**tensors, "model.layers.0.self_attn.rotary_emb.inv_freq": torch.zeros(2)}, 2)
-    load(tmp_path, "llama")
+    expected = logits(tensors, json.loads((tmp_path / "config.json").read_text()), IDS)
+    computed = compute_logits(load(tmp_path, "llama"), "llama")
+    torch.testing.assert_close(computed.double(), expected, rtol=0, atol=1e-5)
 
 
 def test_new_rows_are_distributed_like_known_ones_and_those_stay(tmp_path):

@@ -126,7 +126,7 @@ def test_an_interrupted_training_continues_and_its_checkpoints_hold_what_is_trai
     def stop(progress: object) -> str:
         raise KeyboardInterrupt
 
-    forecast = "mindrec_baselines.training.progress.TrainingProgress._forecast"
+    forecast = "mindrec_baselines.training.progress.TrainingProgress.forecast"
     with monkeypatch.context() as patch:
         patch.setattr(forecast, stop)
         with pytest.raises(KeyboardInterrupt):
@@ -167,7 +167,7 @@ def test_in_bf16_as_on_a_gpu(tmp_path, chain, monkeypatch, family, train_tokens)
     """The published weights in bf16 under autocast; trained tensors stay float32 until inference."""
     write_checkpoint(tmp_path, family)
     monkeypatch.setattr("mindrec_baselines.checkpoints.weights.dtype_on", lambda device: torch.bfloat16)
-    monkeypatch.setattr("mindrec_baselines.training.trainer._use_bf16", lambda device, on_cpu: True)
+    monkeypatch.setattr("mindrec_baselines.training.trainer.use_bf16", lambda device, on_cpu: True)
     backbone, chain_task = make_backbone(tmp_path, family, train_tokens=train_tokens), task(chain(users=10))
     report = backbone.fit(chain_task, tmp_path / "fit")
     assert report.valid_loss[-1] < report.valid_loss[0]

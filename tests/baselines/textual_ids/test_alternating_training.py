@@ -41,17 +41,17 @@ class Fit:
 @pytest.fixture(scope="module")
 def fitted(text_task: Task, tmp_path_factory: pytest.TempPathFactory) -> Fit:
     folder, weights = tmp_path_factory.mktemp("idgenrec"), list[dict[str, Tensor]]()
-    fit_phase = alternating_training._fit_phase
+    plain_fit_phase = alternating_training.fit_phase
 
     def recording(network: IdGenRecNetwork, *arguments: Any) -> FitReport:
         if not weights:
             weights.append({name: tensor.clone() for name, tensor in network.state_dict().items()})
-        report = fit_phase(network, *arguments)
+        report = plain_fit_phase(network, *arguments)
         weights.append({name: tensor.clone() for name, tensor in network.state_dict().items()})
         return report
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(alternating_training, "_fit_phase", recording)
+        patch.setattr(alternating_training, "fit_phase", recording)
         report = SHORT.fit(text_task, folder)
     return Fit(folder, report, weights)
 
@@ -76,7 +76,7 @@ def test_files_and_report(fitted: Fit, text_task: Task) -> None:
     assert {path.name for path in fitted.folder.iterdir()} == names
     assert fitted.report.epochs == 2, "the recommender's, over both rounds"
     assert len(fitted.report.valid_loss) == 2
-    assert fitted.report.precision == ("bf16" if trainer._use_bf16("cpu", IdGenRec.cpu_bf16) else "float32")
+    assert fitted.report.precision == ("bf16" if trainer.use_bf16("cpu", IdGenRec.cpu_bf16) else "float32")
     n_examples = len(text_task.data.train_examples())
     assert fitted.report.steps == 4 * 1 + 4 * -(-n_examples // 64), "24 items are one batch; then two rounds of two"
     assert fitted.report.parameters == sum(tensor.numel() for tensor in fitted.weights[0].values())
@@ -125,10 +125,10 @@ def test_the_time_limit_is_shared_among_the_remaining_phases(text_task: Task) ->
     assert [phase.kind for phase in phases] == PHASES
     assert [phase.config.lr for phase in phases] == [3e-3, 1e-8, 3e-3, 1e-8, 3e-3]
     limited = dataclasses.replace(text_task, max_minutes=11.0)
-    first = alternating_training._phase_task(limited, [], phases)
+    first = alternating_training.phase_task(limited, [], phases)
     assert first.max_minutes == pytest.approx(1.0), "1 + 1 + 4 + 1 + 4 shares"
     reports = [FitReport(1.0, 1, 1, seconds=30.0)]
-    second = alternating_training._phase_task(limited, reports, phases[1:])
+    second = alternating_training.phase_task(limited, reports, phases[1:])
     assert second.max_minutes == pytest.approx(10.5 / 10)
     assert (first.seed, second.seed) == (text_task.seed, text_task.seed + 1)
 

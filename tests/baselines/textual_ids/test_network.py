@@ -32,7 +32,7 @@ def test_the_generator_is_trained_through_the_latest_items(text_task: Task) -> N
     # an item beyond the reach has the embeddings of its ID, in which the generator has no part
     network.zero_grad()
     with torch.no_grad():
-        expected = network._expected_embeddings(items)
+        expected = network.expected_embeddings(items)
     exact = network.recommender.embedding(network.ids[items.clamp(min=0)])
     assert torch.equal(expected[:, :-1], exact[:, :-1])
     assert not torch.allclose(expected[:, -1], exact[:, -1])

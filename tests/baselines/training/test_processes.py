@@ -55,11 +55,11 @@ def test_a_batch_must_be_shared_evenly(chain, tmp_path, monkeypatch) -> None:
     task = Task(data, data.space(categories=False), size="tiny")
     for size, per_process in ((1, 6), (2, 3), (3, 2), (6, 1)):
         monkeypatch.setattr(processes, "world_size", lambda size=size: size)
-        assert trainer._training_arguments(config, task, tmp_path).per_device_train_batch_size == per_process
+        assert trainer.training_arguments(config, task, tmp_path).per_device_train_batch_size == per_process
     for size in (4, 12):
         monkeypatch.setattr(processes, "world_size", lambda size=size: size)
         with pytest.raises(UsageError, match=f"{size} processes can't share a batch of 6 evenly; give --train-devices"):
-            trainer._training_arguments(config, task, tmp_path)
+            trainer.training_arguments(config, task, tmp_path)
 
 
 def test_a_single_process_does_not_wait() -> None:

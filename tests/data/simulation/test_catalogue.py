@@ -8,9 +8,9 @@ import pytest
 from mindrec_bench.data.simulation.catalogue import (
     CATEGORY_CODES,
     SimulatedCatalogue,
-    _resolve_collisions,
     prefix_ids,
     residual_quantise,
+    resolve_collisions,
 )
 
 
@@ -75,4 +75,4 @@ def test_residual_quantisation_finds_two_levels() -> None:
 
 def test_collisions_take_the_lowest_free_last_code() -> None:
     sids = np.array([[1, 5], [1, 0], [1, 5], [2, 5], [1, 5]])
-    assert _resolve_collisions(sids).tolist() == [[1, 5], [1, 0], [1, 1], [2, 5], [1, 2]]
+    assert resolve_collisions(sids).tolist() == [[1, 5], [1, 0], [1, 1], [2, 5], [1, 2]]
