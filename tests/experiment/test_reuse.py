@@ -71,7 +71,7 @@ def test_shards_of_another_batch_size_are_not_mixed_in(run, interrupt, decoded):
     decoded.clear()
     run(options={"batch_size": 4})
     assert decoded["users"] == USERS
-    assert "cpu in batches of 8, and can't be mixed with cpu in batches of 4" in run.notices[0]
+    assert "cpu in batches of 8 in shards of 16, and can't be mixed with cpu in batches of 4" in run.notices[0]
 
 
 def test_full_disk_is_reported_and_the_run_continues(run, monkeypatch, decoded):
