@@ -15,9 +15,10 @@ from .search.options import Normalise
 class Adaptive:
     """Diffusion beam search in which each beam fills the slot that the model is most certain of.
 
-    Our own decoder (docs/semantics.md, Decoding). In the paper's any-order searches, a few sequences arrive by many
-    orders and crowd out the others. Here all proposals of a beam fill the same slot, so that every sequence is reached
-    once, without de-duplication.
+    In the paper's any-order searches, a few sequences arrive by many orders and crowd out the others. Here all
+    proposals of a beam fill the same slot, so that every sequence is reached once, without de-duplication
+    (docs/semantics.md, Decoding). With `order=confidence` it is the beam search of LLaDA-Rec (arXiv 2511.06254);
+    docs/adaptive.md, Credits, says what is ours.
 
     Forward passes: one per masked slot. `rescore=r` adds one for each set of slots that r reveal orders pass through:
     with L category and M SID slots at most L + r M, and never more than L + 2^M - 1. `reverse=yes` adds one per SID

@@ -11,6 +11,8 @@ from ..store.run_summary import RunSummary, Timings
 from ..store.runs import Run
 from .text_table import format_columns
 
+LOST_NOTE = "probability lost: that of the model's exact top k minus that of the first k results, not a share of it"
+
 
 def run_text(run: Run) -> str:
     """A run as a few lines for a terminal."""
@@ -62,7 +64,8 @@ def _accuracy(run: Run) -> list[str]:
     if summary.search_error:
         add("exact top-k found", summary.search_error, "exact", ".1%")
         add("probability lost", summary.search_error, "lost", ".2%")
-    return format_columns(rows, ("", *(f"@{k}" for k in KS)))
+    lines = format_columns(rows, ("", *(f"@{k}" for k in KS)))
+    return [*lines, LOST_NOTE] if summary.search_error else lines
 
 
 def _diversity(summary: RunSummary) -> list[str]:
