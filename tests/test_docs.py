@@ -1,22 +1,35 @@
-"""The pages under docs/: their code runs, their links lead somewhere, and the reference is that of the code."""
+"""The README and the pages under docs/: their code runs, and their links, commands and numbers are right."""
 
 from __future__ import annotations
 
 import importlib.util
 import re
+import shlex
 import sys
 from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
 
+import click
 import pytest
+from click.testing import CliRunner
 
 from mindrec_bench.cli import main
+from mindrec_bench.errors import DataError
 from mindrec_bench.report.table_spec import SETTINGS, RowSpec, TableSpec
+from mindrec_bench.store.runs import find_run
 from mindrec_bench.testing import check_backbone, check_decoder
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+LINKING = [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "results/README.md", ROOT / "examples/llada-sampler/README.md"]
+FOLDERS = ("mindrec_bench", "decoders", "baselines", "tables", "tests", "benchmarks", "examples", "docs")
+SOURCES = sorted(
+    path for folder in FOLDERS for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".toml", ".j2", ".sh")
+)
+"""Files of code, whose comments and docstrings refer to the manual."""
 
 
 def text(name: str) -> str:
@@ -30,19 +43,67 @@ def load(name: str, code: str, monkeypatch) -> ModuleType:
     return module
 
 
+def anchors(path: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    prose = re.sub(r"^```.*?^```$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", prose, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def headings(path: Path) -> list[str]:
+    return re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def check_link(page: Path, link: str) -> None:
+    """A link of a page leads to a file, and to a heading of it."""
+    path, _, anchor = link.partition("#")
+    target = page.parent / path if path else page
+    assert target.exists(), (page.name, link)
+    assert not anchor or anchor in anchors(target), (page.name, link)
+
+
 def test_the_index_links_every_page():
     linked = re.findall(r"\]\(([\w-]+\.md)\)", text("index.md"))
     assert sorted([*linked, "index.md"]) == [page.name for page in PAGES]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", LINKING, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_to_files_and_headings(page):
-    content = page.read_text(encoding="utf-8")
-    anchors = {re.sub(r"[^\w -]", "", line.lstrip("# ").lower()).replace(" ", "-") for line in content.splitlines()}
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", content) if not link.startswith("https://")]
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")) if "://" not in link]
     for link in links:
-        path, _, anchor = link.partition("#")
-        assert (page.parent / path).exists() if path else anchor in anchors, link
+        check_link(page, link)
+
+
+def test_references_of_the_code_lead_to_pages_and_headings():
+    """They name a page of docs/, with an anchor, or with a comma and a heading."""
+    checked = 0
+    for source in SOURCES:
+        lines = source.read_text(encoding="utf-8").splitlines()
+        content = " ".join(line.strip().lstrip("#").strip() for line in lines)
+        for name, anchor, heading in re.findall(r"docs/([\w-]+\.\w+)(#[\w-]+)?(?:, ([A-Z][^.;)]*))?", content):
+            page = DOCS / name
+            assert page.is_file(), (source, name)
+            assert not anchor or anchor[1:] in anchors(page), (source, name, anchor)
+            if heading:
+                assert any(heading.startswith(known) for known in headings(page)), (source, name, heading)
+            checked += 1
+    assert checked > 40
+
+
+def test_sections_of_papers_name_their_paper():
+    """A comment that refers to a section or an equation says of which paper, and semantics.md says where that is."""
+    sources = text("semantics.md").partition("## Sources")[2]
+    words = ("paper", "MindRec", "TIGER", "LETTER", "et al.")
+    assert all(word in sources for word in words[:-1])
+    checked = 0
+    for source in SOURCES:
+        if source.suffix != ".py" or source == Path(__file__):
+            continue
+        content = " ".join(source.read_text(encoding="utf-8").split())
+        for match in re.finditer(r"\b(section|eq\.) \d", content):
+            assert any(word in content[max(0, match.start() - 60) : match.end()] for word in words), (source, match)
+            checked += 1
+    assert checked > 5
 
 
 def test_the_keys_of_a_table_file_are_those_of_the_code():
@@ -56,7 +117,7 @@ def test_the_keys_of_a_table_file_are_those_of_the_code():
     assert set(SETTINGS) <= set(re.findall(r"`(\w+)`", settings))
 
 
-@pytest.mark.parametrize("page", ["decoders.md", "backbones.md"])
+@pytest.mark.parametrize("page", ["extending-decoders.md", "extending-backbones.md"])
 def test_the_code_of_a_page_runs_and_conforms(page, monkeypatch):
     """The second block is the conformance check itself."""
     blocks = re.findall(r"```python\n(.*?)```", text(page), re.DOTALL)
@@ -68,12 +129,111 @@ def test_the_code_of_a_page_runs_and_conforms(page, monkeypatch):
     assert len(checked) == 1
 
 
-def test_the_reference_is_up_to_date():
-    spec = importlib.util.spec_from_file_location("build_api", DOCS / "build_api.py")
-    build_api = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(build_api)
-    assert build_api.page() == text("api.md"), "run `python docs/build_api.py`"
-    assert build_api.page().count("### ") > 50
+def load_script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+check_examples = load_script("check_examples")
+
+
+def test_the_modules_of_the_reference_exist():
+    """The reference itself is built by `python docs/build_reference.py`."""
+    names = [name for name in load_script("build_reference").MODULES if not name.startswith("!")]
+    assert len(names) > 20
+    for name in names:
+        assert importlib.util.find_spec(name) is not None, name
+
+
+def parse(words: list[str]) -> None:
+    """Parse the words of a command, and do not run it."""
+    context, command = None, main.cli
+    while isinstance(command, click.Group):
+        context = command.make_context(command.name, words, parent=context)
+        _, command, words = command.resolve_command(context, [*context._protected_args, *context.args])
+    command.make_context(command.name, words, parent=context)
+
+
+EXAMPLES = [example for example in check_examples.examples() if example.command.startswith("mrbench ")]
+
+
+@pytest.fixture(scope="module")
+def example_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("examples")
+    check_examples.prepare(folder, None)
+    return folder
+
+
+def test_every_command_of_the_pages_is_one(example_folder, monkeypatch):
+    """Commands, options and their values are those of the command line; docs/check_examples.py runs them."""
+    monkeypatch.chdir(example_folder)
+    assert len(EXAMPLES) > 60
+    for example in EXAMPLES:
+        try:
+            parse(shlex.split(example.command.replace("SEED", "42"))[1:])
+        except click.ClickException as error:
+            pytest.fail(f"{example.page}: {example.command}: {error.format_message()}")
+
+
+def test_the_example_of_the_readme_prints_what_it_shows(example_folder, monkeypatch):
+    monkeypatch.chdir(example_folder)
+    quick = [example.command for example in EXAMPLES if example.page == "README.md"][:3]
+    assert quick[2].startswith("mrbench compare")
+    results = [CliRunner().invoke(main.cli, shlex.split(command)[1:]) for command in quick]
+    assert [result.exit_code for result in results] == [0, 0, 0]
+    (shown,) = check_examples.shown_output(ROOT / "README.md")
+    assert results[1].stdout.startswith(shown)
+    row = next(line for line in results[2].stdout.splitlines() if line.startswith("HR@10"))
+    for value in row.split()[1:3]:
+        assert value in README
+
+
+def test_the_readme_is_short_and_its_two_commands_stay():
+    assert len(README.split()) < 1300
+    assert "\n```\npython3.11 -m venv .venv && . .venv/bin/activate && pip install -c constraints.txt . && mrbench run" in README
+    assert "pip install -c constraints.txt -e '.[test]' && pytest -n auto\n" in README
+
+
+def test_the_results_of_the_readme_are_those_of_its_runs():
+    rows = re.findall(r"^\| `[^|]*\|(.*)\| `(\w{12})` \|$", README, re.MULTILINE)
+    assert len(rows) == 7
+    for cells, name in rows:
+        run = find_run(ROOT / "results" / "runs", name)
+        parameters, epochs, *values = (cell.strip() for cell in cells.split("|"))
+        assert values == [f"{run.summary.metrics[metric]:.4f}" for metric in ("hr@1", "hr@3", "hr@10", "ndcg@10")]
+        if run.summary.fit is None:
+            assert (parameters, epochs) == ("none", "")
+        else:
+            assert parameters == f"{run.summary.fit.parameters / 1e6:.1f}M"
+            assert epochs == f"{run.summary.fit.epochs:.0f}" + ", stopped by time" * run.summary.fit.under_trained
+
+
+@pytest.mark.parametrize("name", ["table2", "arts"])
+def test_the_tables_of_the_results_page_are_those_of_results(name):
+    def rows(page: str) -> set[tuple[str, ...]]:
+        lines = re.findall(r"^\|(.*)\|$", page, re.MULTILINE)
+        return {tuple(cell.strip() for cell in line.split("|")) for line in lines if "---" not in line}
+
+    stored = rows((ROOT / "results" / "tables" / f"{name}.md").read_text(encoding="utf-8"))
+    assert len(stored) > 10
+    assert stored <= rows(text("results.md"))
+
+
+def test_a_wrong_file_is_refused_as_the_page_shows(tmp_path, monkeypatch):
+    """Your own data, Errors."""
+    rows = [["user", "item", "timestamp"], *([f"u{row}", f"i{row}", "1"] for row in range(2, 20))]
+    for row in (5, 9):
+        rows[row - 1].append("more")
+    rows[14 - 1][0] = ""
+    (tmp_path / "reviews.csv").write_text("".join(",".join(row) + "\n" for row in rows))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError) as raised:
+        command = "data import reviews.csv --name shop --data-dir data"
+        CliRunner().invoke(main.cli, command.split(), standalone_mode=False, catch_exceptions=False)
+    assert f"mrbench: {raised.value}" in " ".join(text("own-data.md").split())
 
 
 def test_the_pages_name_every_command_line_flag_and_module_right():
@@ -94,7 +254,7 @@ def test_the_tables_of_capabilities_name_what_is_registered():
     from mindrec_bench.plugins import registry
 
     row = r"^\| `(items|denoiser|causal)` \| log p.*\| (.*) \| (.*) \|$"
-    rows = re.findall(row, text("how-it-fits.md"), re.MULTILINE)
+    rows = re.findall(row, text("models.md"), re.MULTILINE)
     assert len(rows) == 3
     for capability, models, decoders in rows:
         for kind, names in (("model", models), ("decoder", decoders)):
