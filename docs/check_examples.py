@@ -26,7 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md", ROOT / "results/README.md")
+NAMES = ("README.md", "docs/*.md", "CONTRIBUTING.md", "results/README.md")
+PAGES = [page for name in NAMES for page in sorted(ROOT.glob(name))]
 COMMAND = re.compile(r"(mrbench|python3?(\.11)?|pip|pytest|tox|torchrun|ruff|OMP_NUM_THREADS=1) ")
 
 NOT_RUN = {
@@ -36,14 +37,14 @@ NOT_RUN = {
     r"data fetch": "downloads; tests/data/test_fetch.py has a server",
     r"^python benchmarks|mrbench bench": "times this machine for minutes; benchmarks/ have tests of their own",
     r"^python docs/|^python benchmarks/suite": "checks or builds these pages themselves",
-    r"greedy|slot-counts|right-to-left": "needs the class on the page; tests/test_docs.py and test_contributing.py check it",
+    r"greedy|slot-counts|right-to-left": "needs the class on the page; tests/test_docs.py checks it",
     r"MODEL|DECODER|SEED|p_mask=P|NAME\.\.\.|markov\|pop": "has placeholders; it made the runs of results/",
     r"llada|llama3|qwen2\.5|tiger|sasrec|idgenrec": "trains for minutes to hours; tests train tiny ones",
     r"Instr-km": "tokenizes all of Instruments; tests/tokenizers do small data",
     r"rqvae|letter|--preset": "trains for minutes; tests/test_journey.py runs each method",
-    r"^mrbench (figure|table) .*--runs-dir|^mrbench figure": "draws what is stored in results/; tests/report draws small ones",
+    r"^mrbench (figure|table) .*--runs-dir|^mrbench figure": "draws what results/ has; tests/report draws small ones",
     r"RUN --runs-dir": "RUN is any run of results/",
-    r"score FILE|mrbench export RUN --out|u\.data": "needs files made elsewhere; tests/interchange and tests/data/importing have them",
+    r"score FILE|mrbench export RUN --out|u\.data": "needs files made elsewhere; tests/data/importing has them",
 }
 """Patterns of examples that are not run, and why. The first that matches is named."""
 

@@ -24,7 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-LINKING = [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "results/README.md", ROOT / "examples/llada-sampler/README.md"]
+OTHER_PAGES = ("README.md", "CONTRIBUTING.md", "results/README.md", "examples/llada-sampler/README.md")
+LINKING = [*PAGES, *(ROOT / name for name in OTHER_PAGES)]
 FOLDERS = ("mindrec_bench", "decoders", "baselines", "tables", "tests", "benchmarks", "examples", "docs")
 SOURCES = sorted(
     path for folder in FOLDERS for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".toml", ".j2", ".sh")
@@ -193,8 +194,9 @@ def test_the_example_of_the_readme_prints_what_it_shows(example_folder, monkeypa
 
 def test_the_readme_is_short_and_its_two_commands_stay():
     assert len(README.split()) < 1300
-    assert "\n```\npython3.11 -m venv .venv && . .venv/bin/activate && pip install -c constraints.txt . && mrbench run" in README
-    assert "pip install -c constraints.txt -e '.[test]' && pytest -n auto\n" in README
+    install = "\n```\npython3.11 -m venv .venv && . .venv/bin/activate && pip install -c constraints.txt"
+    assert f"{install} . && mrbench run --model llada --decoder dbs-penalty\n```\n" in README
+    assert f"{install} -e '.[test]' && pytest -n auto\n```\n" in README
 
 
 def test_the_results_of_the_readme_are_those_of_its_runs():
@@ -230,8 +232,8 @@ def test_a_wrong_file_is_refused_as_the_page_shows(tmp_path, monkeypatch):
     rows[14 - 1][0] = ""
     (tmp_path / "reviews.csv").write_text("".join(",".join(row) + "\n" for row in rows))
     monkeypatch.chdir(tmp_path)
+    command = "data import reviews.csv --name shop --data-dir data"
     with pytest.raises(DataError) as raised:
-        command = "data import reviews.csv --name shop --data-dir data"
         CliRunner().invoke(main.cli, command.split(), standalone_mode=False, catch_exceptions=False)
     assert f"mrbench: {raised.value}" in " ".join(text("own-data.md").split())
 

@@ -1,7 +1,7 @@
 """Translates published configurations and tensor names to those of transformers.
 
-LLaDA is Llama with full attention under other names (docs/published-llms.md); its repository asks for remote code, which
-is never run. Other families keep their names.
+LLaDA is Llama with full attention under other names (docs/published-llms.md); its repository asks for remote code,
+which is never run. Other families keep their names.
 """
 
 from __future__ import annotations
