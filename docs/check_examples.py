@@ -35,7 +35,7 @@ NOT_RUN = {
     r"\b(8b|7b)\b|--checkpoint": "needs published weights and a GPU; tests/baselines/llm has small ones",
     r"^torchrun|--devices|--train-devices": "starts processes; tests/distributed does",
     r"data fetch": "downloads; tests/data/test_fetch.py has a server",
-    r"^python benchmarks|mrbench bench": "times this machine for minutes; benchmarks/ have tests of their own",
+    r"^python benchmarks/(?!lost_share)|mrbench bench": "times this machine for minutes",
     r"^python docs/|^python benchmarks/suite": "checks or builds these pages themselves",
     r"greedy|slot-counts|right-to-left": "needs the class on the page; tests/test_docs.py checks it",
     r"MODEL|DECODER|SEED|p_mask=P|NAME\.\.\.|markov\|pop": "has placeholders; it made the runs of results/",
@@ -185,7 +185,7 @@ def main() -> int:
 
 
 def run_all(folder: Path, data: Path | None) -> int:
-    """Run the examples; what they print must contain every block of output of the README."""
+    """Run the examples; what they print must contain every block of output of the pages."""
     prepare(folder, data)
     printed, failed = "", 0
     runs: list[tuple[str, str]] = []
@@ -203,10 +203,11 @@ def run_all(folder: Path, data: Path | None) -> int:
         failed += result.returncode != 0
         state = "ok" if result.returncode == 0 else f"FAILED ({result.returncode}): {result.stderr.strip()[-500:]}"
         print(f"{example.page}: {example.command}\n    {state}, {time.perf_counter() - start:.0f} s", flush=True)
-    for block in shown_output(ROOT / "README.md"):
-        if block not in printed:
-            failed += 1
-            print(f"README.md: nothing printed\n{block}")
+    for page in PAGES if data else PAGES[:1]:
+        for block in shown_output(page):
+            if block not in printed:
+                failed += 1
+                print(f"{page.relative_to(ROOT)}: nothing printed\n{block}")
     return 1 if failed else 0
 
 

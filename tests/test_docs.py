@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from mindrec_bench.cli import main
+from mindrec_bench.data.sources import Arts
 from mindrec_bench.errors import DataError
 from mindrec_bench.report.table_spec import SETTINGS, RowSpec, TableSpec
 from mindrec_bench.store.runs import find_run
@@ -222,6 +223,28 @@ def test_the_tables_of_the_results_page_are_those_of_results(name):
     stored = rows((ROOT / "results" / "tables" / f"{name}.md").read_text(encoding="utf-8"))
     assert len(stored) > 10
     assert stored <= rows(text("results.md"))
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
+def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
+    """On the simulation, where the page has real data."""
+    pytest.importorskip("mindrec_bench.api")
+    monkeypatch.chdir(tmp_path)
+    parts = [code for language, code in check_examples.blocks((ROOT / page).read_text("utf-8")) if language == "python"]
+    code = "\n".join(parts).replace('"arts"', '"arts-sim"')
+    shown = load("shown_in_page", code, monkeypatch)
+    assert shown.run.metrics["hr@10"] > 0.5
+    assert (tmp_path / "runs" / "arts-sim" / "markov").is_dir()
+
+
+def test_the_data_source_of_a_page_loads(monkeypatch):
+    asked = []
+    monkeypatch.setattr(Arts, "load", lambda _, data_dir, *, users: asked.append(users))
+    (code,) = re.findall(r"```python\n(.*?)```", text("extending.md"), re.DOTALL)
+    source = load("shown_in_page", code, monkeypatch).FewArts()
+    for users in (None, 5, 5000):
+        source.load(None, users=users)
+    assert asked == [1000, 5, 1000]
 
 
 def test_a_wrong_file_is_refused_as_the_page_shows(tmp_path, monkeypatch):

@@ -14,7 +14,11 @@ from .flags import json_option, print_result, runs_option
 @runs_option
 @json_option
 def audit(show_all: bool, runs_dir: Path, as_json: bool) -> None:
-    """Check the published tables and the stored runs by arithmetic alone."""
+    """Check the paper's tables and the stored runs for numbers that can't be, by arithmetic alone.
+
+    Hits that are no whole number, a metric that falls with k, an entropy or TTR above its bound, and what p-values the
+    published differences can have at all.
+    """
     from ..report.audit.audit_text import to_dicts, to_text
     from ..report.audit.checks import audit_runs
     from ..report.audit.published_tables import audit_paper

@@ -15,8 +15,18 @@ from .messages import hide_messages
 
 
 @click.command()
-@click.option("--model", "-m", "models", default=("llada",), show_default=True, multiple=True, help="NAME,NAME,...")
-@click.option("--decoder", "-d", "decoders", default=("dbs-penalty",), show_default=True, multiple=True)
+@click.option(
+    "--model", "-m", "models", default=("llada",), show_default=True, multiple=True, help="Models: NAME,NAME,..."
+)
+@click.option(
+    "--decoder",
+    "-d",
+    "decoders",
+    default=("dbs-penalty",),
+    show_default=True,
+    multiple=True,
+    help="Decoders: NAME,NAME,...",
+)
 @click.option("--beam", "beams", default="10", show_default=True, help="Results per user: N,N,...")
 @click.option("--batch", "batches", default="128", show_default=True, help="Users decoded together: N,N,...")
 @click.option("--history", "histories", default="10", show_default=True, help="Items of each history: N,N,...")
@@ -27,7 +37,7 @@ from .messages import hide_messages
     type=click.Path(path_type=Path, exists=True),
     help="An unoptimised implementation to compare with: FILE.py.",
 )
-@click.option("--plot", type=click.Path(path_type=Path), help="Draw the time of each section: FILE.png, .svg or .pdf.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Draw where the time goes: FILE.png, .svg or .pdf.")
 @config_options(ExecutionOptions, only=("device", "data_dir", "quiet"), defaults={"quiet": False})
 @json_option
 def bench(**flags: Any) -> None:

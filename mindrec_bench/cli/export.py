@@ -20,7 +20,9 @@ from .flags import data_dir_option, runs_option
     show_default=True,
     help="The format of both files.",
 )
-@click.option("--out", type=click.Path(path_type=Path), default=Path(), help="The folder for the two files.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path(), help="The folder for the two files.  [default: here]"
+)
 @data_dir_option
 @runs_option
 def export(run: str, export_format: Any, out: Path, data_dir: Path | None, runs_dir: Path) -> None:

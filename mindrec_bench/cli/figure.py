@@ -14,7 +14,9 @@ logger = logging.getLogger(__name__)
 
 @click.command()
 @click.argument("name", metavar="NAME|FILE.toml")
-@click.option("--out", type=click.Path(path_type=Path), default=Path(), help="The folder for the files.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path(), help="The folder for the files.  [default: here]"
+)
 @runs_option
 def figure(name: str, out: Path, runs_dir: Path) -> None:
     """Draw a figure from stored runs: PNG, SVG and PDF, and its data as CSV.

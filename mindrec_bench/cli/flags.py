@@ -50,15 +50,19 @@ def print_result(value: Any, text: str, as_json: bool) -> None:
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 runs_option = click.option(
-    "--runs-dir", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="The run store."
+    "--runs-dir",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    show_default=True,
+    help="The folder where runs are stored.",
 )
 data_dir_option = click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
-    help="Where data folders are.  [default: $MRBENCH_DATA, else ./data, else the per-user cache]",
+    help="The folder with the data folders.  [default: $MRBENCH_DATA, else ./data, else the per-user cache]",
 )
 users_option = click.option(
-    "--users", type=Users(), default="5000", show_default=True, help="How many users make up the data."
+    "--users", type=Users(), default="5000", show_default=True, help="The data are the first N users by id."
 )
 constrain_option = click.option(
     "--constrain",
@@ -70,8 +74,10 @@ constrain_option = click.option(
 device_option = click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to compute."
 )
-no_wait_option = click.option("--no-wait", is_flag=True, help="Exit at once if another process computes this run.")
-quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress, no notices.")
+no_wait_option = click.option(
+    "--no-wait", is_flag=True, help="Exit instead of waiting if another process is computing this run."
+)
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="Print the result only, no progress and no notices.")
 test_option = click.option(
     "--test",
     type=click.Choice(["randomisation", "t", "wilcoxon"]),

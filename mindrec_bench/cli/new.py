@@ -11,12 +11,17 @@ from .flags import Commands
 
 @click.group(cls=Commands)
 def new() -> None:
-    """Start a package of your own."""
+    """Write the start of a plugin package of your own."""
 
 
 @new.command("decoder")
 @click.argument("name")
-@click.option("--out", type=click.Path(path_type=Path), default=Path(), help="Where to create the folder NAME.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="The folder in which to make the folder NAME.  [default: here]",
+)
 def new_decoder(name: str, out: Path) -> None:
     """Write a small installable package with a working decoder, its test and a README."""
     from ..plugins.scaffold import new_decoder

@@ -35,19 +35,20 @@ class ExperimentConfig(RunSettings):
 
     model: Annotated[str, Setting("NAME or NAME:key=value,... (see `mrbench list models NAME`).", flag="-m")]
     decoder: Annotated[str, Setting("NAME or NAME:key=value,... (see `mrbench list decoders NAME`).", flag="-d")]
-    data: Annotated[str, Setting("A registered or imported name, or the path of a folder.")] = DEFAULT_DATA
-    size: Annotated[str, Setting("Size of the model, or auto.")] = AUTO
+    data: Annotated[str, Setting("The dataset: a name of `mrbench list data`, or the path of a folder.")] = DEFAULT_DATA
+    size: Annotated[str, Setting("Size of the model (see `mrbench list models NAME`), or auto.")] = AUTO
     checkpoint: Annotated[
         str | None, Setting("Folder or hub id of published weights to fine-tune, instead of a --size.")
     ] = None
     categories: Annotated[
         Categories | None,
         Setting(
-            "Category slots: unused, in histories only, generated first, or given (the true ones).",
+            "Category codes: not used (none), in histories only (history), generated first (generate), or given "
+            "(the true ones).",
             default="generate if there are any",
         ),
     ] = None
-    users: Annotated[int | None, Ge(1), Setting("How many users make up the data.", none="all")] = DEFAULT_USERS
+    users: Annotated[int | None, Ge(1), Setting("The data are the first N users by id.", none="all")] = DEFAULT_USERS
     train_devices: Annotated[
         int | None,
         Ge(1),
@@ -72,10 +73,10 @@ class ExecutionOptions:
         shard_users: users in one shard, which is what a killed run may lose; batches do not cross shards.
     """
 
-    runs_dir: Annotated[Path, Setting("The run store.")] = Path("runs")
+    runs_dir: Annotated[Path, Setting("The folder where runs are stored.")] = Path("runs")
     data_dir: Annotated[
         Path | None,
-        Setting("Where data folders are.", default="$MRBENCH_DATA, else ./data, else the per-user cache"),
+        Setting("The folder with the data folders.", default="$MRBENCH_DATA, else ./data, else the per-user cache"),
     ] = None
     device: Annotated[Device, Setting("Where to compute; auto: cuda if there is a GPU, else cpu, never mps.")] = "auto"
     batch_size: Annotated[int, Ge(1), Le(USERS_PER_SHARD), Setting("Users decoded together, at most 512.")] = 128
@@ -87,8 +88,8 @@ class ExecutionOptions:
         ),
     ] = None
     fresh: Annotated[bool, Setting("Delete this run and its fitted model, and compute them again.")] = False
-    wait: Annotated[bool, Setting("Exit at once if another process computes this run.")] = True
-    quiet: Annotated[bool, Setting("No progress, no notices.", flag="-q")] = True
+    wait: Annotated[bool, Setting("Exit instead of waiting if another process is computing this run.")] = True
+    quiet: Annotated[bool, Setting("Print the result only, no progress and no notices.", flag="-q")] = True
     shard_users: Annotated[int, Ge(1)] = USERS_PER_SHARD
 
 

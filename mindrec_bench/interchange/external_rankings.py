@@ -24,7 +24,7 @@ class ExternalRankings:
 
     file: Path
     name: Annotated[str, Setting("The system that made the rankings; tables show it as the model.")]
-    data: Annotated[str, Setting("A registered or imported name, or the path of a folder.")] = ExperimentConfig.data
+    data: Annotated[str, Setting("The dataset: a name of `mrbench list data`, or a folder.")] = ExperimentConfig.data
     users: Annotated[int | None, Ge(1), Setting("How many users make up the data.", none="all")] = (
         ExperimentConfig.users
     )

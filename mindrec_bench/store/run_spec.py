@@ -53,7 +53,7 @@ class RunSettings:
     ] = "slots"
     beam: Annotated[int, Ge(1), Setting("Results per user.")] = 10
     eval_users: Annotated[int | None, Ge(1), Setting("Decode only the first N users, for a quick look.")] = None
-    seed: Annotated[int, Ge(0), Le(MAX_SEED), Setting("Of training, noise and everything else that is random.")] = 42
+    seed: Annotated[int, Ge(0), Le(MAX_SEED), Setting("Random seed, of training and of all else that is random.")] = 42
     exclude_history: Annotated[bool, Setting("Never recommend items of the history (models that score items).")] = False
     max_minutes: Annotated[
         float | None,

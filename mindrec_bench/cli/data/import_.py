@@ -27,7 +27,12 @@ PATH = click.Path(path_type=Path)
     "or categories.  [default: recognised by common names]",
 )
 @click.option(
-    "--k-core", "core", type=int, default=5, show_default=True, help="Fewest interactions of each user and item."
+    "--k-core",
+    "core",
+    type=int,
+    default=5,
+    show_default=True,
+    help="Leave out users and items with fewer interactions, repeatedly.",
 )
 @click.option("--min-rating", type=float, help="Leave out interactions with a lower rating.")
 @click.option(
@@ -35,7 +40,7 @@ PATH = click.Path(path_type=Path)
     type=click.Choice(["drop", "first", "keep"]),
     default="drop",
     show_default=True,
-    help="Drop rows equal in user, item and time; keep the first of a user and an item; keep all.",
+    help="Repeated rows: drop those equal in user, item and time; keep the first of a user and an item; keep all.",
 )
 @click.option("--file-order", is_flag=True, help="Rows are in time order; timestamps are not read.")
 @click.option("--no-header", "has_header", flag_value=False, default=True, help="Columns of INTERACTIONS are 1, 2, ...")

@@ -11,7 +11,14 @@ from ..flags import data_dir_option, json_option, print_result
 
 @click.command()
 @click.argument("name", default="arts-sim")
-@click.option("--samples", "count", type=click.IntRange(min=0), default=3, show_default=True, help="Users to show.")
+@click.option(
+    "--samples",
+    "count",
+    type=click.IntRange(min=0),
+    default=3,
+    show_default=True,
+    help="How many users' histories to show.",
+)
 @data_dir_option
 @json_option
 def show(name: str, count: int, data_dir: Path | None, as_json: bool) -> None:

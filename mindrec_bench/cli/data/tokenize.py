@@ -25,7 +25,7 @@ from ..messages import hide_messages
     help="Sources of the item vectors: text (TF-IDF), text:MODEL (an encoder), cooc (co-occurrence), file:PATH.npy.  "
     "[default: text if items have titles, else cooc]",
 )
-@click.option("--dims", type=int, default=64, show_default=True, help="Columns of text and cooc vectors.")
+@click.option("--dims", type=int, default=64, show_default=True, help="Dimensions of the text and cooc vectors.")
 @click.option(
     "--on-collision",
     type=click.Choice(["resolve", "extra-code", "keep"]),
@@ -39,7 +39,7 @@ from ..messages import hide_messages
     show_default=True,
     help="Users to train on, the first by id.",
 )
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=42, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=42, show_default=True, help="Random seed.")
 @device_option
 @click.option("--max-minutes", type=click.FloatRange(min=0, min_open=True), help="Time limit of the training.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write a new data folder here; NAME stays unchanged.")
