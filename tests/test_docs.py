@@ -180,6 +180,18 @@ def test_every_command_of_the_pages_is_one(example_folder, monkeypatch):
             pytest.fail(f"{example.page}: {example.command}: {error.format_message()}")
 
 
+def test_tables_and_figures_that_pages_name_exist():
+    named = {
+        name
+        for page in LINKING
+        for names in re.findall(r"`mrbench (?:table|figure) ([a-z0-9 -]+)`", " ".join(page.read_text("utf-8").split()))
+        for name in names.split()
+        if not name.startswith("-")
+    }
+    assert len(named) > 4
+    assert named <= {path.stem for path in (ROOT / "tables").glob("*.toml")}
+
+
 def test_the_example_of_the_readme_prints_what_it_shows(example_folder, monkeypatch):
     monkeypatch.chdir(example_folder)
     quick = [example.command for example in EXAMPLES if example.page == "README.md"][:3]
