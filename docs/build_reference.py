@@ -8,12 +8,12 @@ from __future__ import annotations
 import sys
 import warnings
 from pathlib import Path
+from typing import get_type_hints
 
 FOLDER = Path(__file__).resolve().parent.parent / "build" / "reference"
 
 MODULES = (
-    "mindrec_bench",
-    r"!mindrec_bench\.",  # not all its modules
+    "mindrec_bench.api",
     "mindrec_bench.core",
     "mindrec_bench.core.protocols",
     "mindrec_bench.core.backbone",
@@ -44,13 +44,17 @@ MODULES = (
     "mindrec_decoders.search.results",
     "mindrec_decoders.search.scores",
 )
-"""The modules that notebooks and packages of others import. `!` removes modules that are named before it."""
+"""The modules that notebooks and packages of others import."""
 
 
 def main(folder: Path = FOLDER) -> None:
     """Write the pages."""
     import pdoc
 
+    from mindrec_bench.api import ExperimentConfig
+
+    # pdoc looks for the names in inherited annotations in the module of the subclass, and warns.
+    ExperimentConfig.__init__.__annotations__ = get_type_hints(ExperimentConfig)
     pdoc.render.configure(docformat="google", show_source=True)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

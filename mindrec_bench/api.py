@@ -86,7 +86,7 @@ def run(model: Any, decoder: Any, **settings: Any) -> Run:
     Args:
         model: `NAME` or `NAME:key=value,...` as on the command line, or a configured backbone, an instance of a
             registered class or of any other that fits the contract (docs/extending-backbones.md).
-        decoder: the same of a decoder (docs/decoders.md).
+        decoder: the same of a decoder (docs/extending-decoders.md).
         settings: other fields of `ExperimentConfig` and `ExecutionOptions`: `data`, `size`, `beam`, `seed`, `device`,
             `runs_dir`, ... Folders may be text. With `quiet=False` there are progress bars and messages on stderr.
 
