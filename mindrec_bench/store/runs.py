@@ -87,8 +87,8 @@ class Run:
         """
         if "rankings" in self.summary.lacks:
             raise DataError(
-                f"{self.path} is a compact run without its rankings; decode it again into another run store: "
-                f"{self.summary.command} --runs-dir ..."
+                f"{self.path} is a compact run without its rankings; repeat its command with another run store: "
+                f"{self.summary.command}"
             )
         return self._read(RANKINGS, columns)
 

@@ -24,8 +24,10 @@ CHANGES = {
     "model.size": "small",
     "model.inference": {"refresh": 2},
     "model.files": {"checkpoint": "ab"},
+    "model.code": "0123456789ab",
     "decoder.name": "dbs-dedup",
     "decoder.options": {"normalise": "slot"},
+    "decoder.code": "0123456789ab",
     "categories": "none",
     "constrain": "catalogue",
     "beam": 11,
@@ -39,7 +41,7 @@ CHANGES = {
     "texts": "0123456789ab",
 }
 CHANGES_THE_FIT = {
-    "data.fingerprint", "model.name", "model.options", "model.size", "model.files", "categories", "seed",
+    "data.fingerprint", "model.name", "model.options", "model.size", "model.files", "model.code", "categories", "seed",
     "max_minutes", "contract", "train_devices", "texts",
 }  # fmt: skip
 

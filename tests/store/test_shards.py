@@ -76,6 +76,13 @@ def test_shards_of_another_device_batch_size_or_training_are_discarded(tmp_path,
     assert list(tmp_path.iterdir()) == [new.path]
 
 
+def test_shards_of_another_size_are_discarded(tmp_path, table, notices):
+    write_shard(tmp_path, 0, table, META)
+    new = write_shard(tmp_path, 1, table, replace(META, shard_users=16))
+    assert load_shards(tmp_path, device="cpu", batch_size=2, weights_id="w1", shard_users=16) == [new]
+    assert "can't be mixed with cpu in batches of 2 in shards of 16 with weights w1" in notices[0]
+
+
 def test_shard_computed_twice_counts_once(tmp_path, table, notices):
     write_shard(tmp_path, 0, table, META)
     write_shard(tmp_path, 0, table, replace(META, forward_passes=9))
