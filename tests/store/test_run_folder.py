@@ -99,7 +99,9 @@ def test_a_compact_run_has_all_but_the_rankings(run, tmp_path, run_spec, with_co
         assert compact.code_counts().equals(whole.code_counts())
     else:
         assert compact.code_counts() is None
-    with pytest.raises(DataError, match=r"is a compact run without its rankings; repeat its command with another run store: mrbench run"):
+    with pytest.raises(
+        DataError, match=r"compact run without its rankings; repeat its command with another .*: mrbench run"
+    ):
         compact.rankings(["user"])
 
 
