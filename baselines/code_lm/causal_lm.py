@@ -22,7 +22,7 @@ from .llama_blocks import KeysValues, LlamaBlocks
 from .transformer import CodeTransformer
 
 PROMPT_LENGTH = HISTORY + 1
-"""Positions before the first code: the history and the start."""
+"""Positions before the first code, the history and the start, unless a run has longer histories."""
 
 
 class CausalCodeLM(CodeTransformer):
@@ -66,12 +66,13 @@ class CausalCodeLM(CodeTransformer):
     def begin(self, histories: Histories, slots: tuple[int, ...]) -> CausalInference:
         """Encode the histories once, keeping keys and values. `slots`: the slots of the space on the canvas."""
         device = self.offsets.device
+        length = histories.items.shape[1]
         longest = int((histories.items >= 0).sum(axis=1).max(initial=0))
         with torch.no_grad():
             blocks = LlamaBlocks.from_model(self.blocks)
-            items = torch.from_numpy(histories.items[:, HISTORY - longest :]).to(device)
+            items = torch.from_numpy(histories.items[:, length - longest :]).to(device)
             prompt, attention_mask = self.embed_prompt(items)
-            position_ids = torch.arange(HISTORY - longest, PROMPT_LENGTH, device=device)
+            position_ids = torch.arange(length - longest, length + 1, device=device)
             start_column = position_ids[-1:] - position_ids[0]
             start_states, keys_values = blocks.extend(prompt, position_ids, causal_mask(attention_mask), start_column)
         no_codes = torch.empty(len(prompt), 1, 0, dtype=torch.int64, device=device)
@@ -82,6 +83,7 @@ class CausalCodeLM(CodeTransformer):
             start_states=start_states,
             slots=torch.tensor(slots, device=device),
             slot_token_ids=self.slot_token_ids(slots),
+            prompt_length=length + 1,
         )
 
 
@@ -124,6 +126,7 @@ class CausalInference:
         start_states: last hidden state of the start. Shape: (B, 1, hidden)
         slots: the slots of the space on the canvas. Shape: (T,)
         slot_token_ids: of their codes, -1 beyond a slot's last one. Shape: (T, V)
+        prompt_length: positions before the first code.
         latest: the cache after the last call, or nothing.
     """
 
@@ -133,6 +136,7 @@ class CausalInference:
     start_states: Tensor
     slots: Tensor
     slot_token_ids: Tensor
+    prompt_length: int
     latest: list[CausalCache] = field(default_factory=list)
 
     def next_log_probs(self, prefix: Tensor) -> Tensor:
@@ -164,7 +168,7 @@ class CausalInference:
         last_columns = torch.arange(new - 1, beams * new, new, device=prefix.device)
         states, keys_values = self.blocks.extend(
             self.network.embedding(prefix[:, :, known:] + self.network.offsets[new_slots]).flatten(1, 2),
-            (PROMPT_LENGTH + new_slots).repeat(beams),
+            (self.prompt_length + new_slots).repeat(beams),
             mask[:, None],
             last_columns,
             cache.keys_values,

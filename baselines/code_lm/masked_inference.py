@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mindrec_bench.core.dataset import HISTORY, Histories
+from mindrec_bench.core.dataset import Histories
 
 from ..common.vocabulary import slot_log_probs
 from .llama_blocks import KeysValues, LlamaBlocks
@@ -44,16 +44,16 @@ class HistoryBatch:
 def encode_histories(network: MaskedCodeLM, blocks: LlamaBlocks, histories: Histories) -> list[HistoryBatch]:
     """Compute all that does not depend on the canvas."""
     device = network.offsets.device
-    lengths = (histories.items >= 0).sum(axis=1)
+    length, lengths = histories.items.shape[1], (histories.items >= 0).sum(axis=1)
     groups = [np.arange(len(lengths))]
     if device.type == "cpu":
         groups = [np.flatnonzero(lengths == length) for length in np.unique(lengths)]
     batches = []
     for users in groups:
         longest = int(lengths[users].max(initial=0))
-        items = torch.from_numpy(histories.items[users, HISTORY - longest :]).to(device)
+        items = torch.from_numpy(histories.items[users, length - longest :]).to(device)
         attention_mask = items >= 0 if (lengths[users] < longest).any() else None
-        embedded, position_ids = network.embed_items(items), torch.arange(HISTORY - longest, HISTORY, device=device)
+        embedded, position_ids = network.embed_items(items), torch.arange(length - longest, length, device=device)
         keys_values = None
         if network.attention == "prefix":
             keys_values = blocks.encode_history(embedded, position_ids, attention_mask)
@@ -72,7 +72,7 @@ class MaskedInference:
         batches: all users of the batch, in groups.
         slots: the slots of the space on the canvas. Shape: (T,)
         columns: 0 to T - 1.
-        history_position_ids: 0 to `HISTORY` - 1.
+        history_position_ids: 0 to H - 1.
         slot_token_ids: of the codes of the slots, -1 beyond a slot's last one. Shape: (T, V)
     """
 
@@ -96,7 +96,7 @@ class MaskedInference:
             batches=batches,
             slots=torch.tensor(slots, device=device),
             columns=torch.arange(len(slots), device=device),
-            history_position_ids=torch.arange(HISTORY, device=device),
+            history_position_ids=torch.arange(histories.items.shape[1], device=device),
             slot_token_ids=network.slot_token_ids(slots),
         )
 
@@ -177,12 +177,16 @@ class MaskedInference:
             return self._attend_full(batch, rows, canvas, columns)[0]
         return self._attend_cached(batch, batch.keys_values, rows, rows, canvas, columns)
 
+    @property
+    def _slot_position_ids(self) -> Tensor:
+        return len(self.history_position_ids) + self.slots
+
     def _attend_full(
         self, batch: HistoryBatch, rows: Tensor, canvas: Tensor, columns: Tensor
     ) -> tuple[Tensor, KeysValues]:
         """With histories that attend to the canvas; their keys and values too."""
-        start = HISTORY - batch.embedded.shape[1]
-        position_ids = torch.cat([self.history_position_ids[start:HISTORY], HISTORY + self.slots])
+        start = len(self.history_position_ids) - batch.embedded.shape[1]
+        position_ids = torch.cat([self.history_position_ids[start:], self._slot_position_ids])
         attention_mask = None if batch.attention_mask is None else batch.attention_mask[rows]
         return self.blocks.attend_full(batch.embedded, batch.qkv, rows, canvas, position_ids, columns, attention_mask)
 
@@ -197,4 +201,6 @@ class MaskedInference:
     ) -> Tensor:
         """With known keys and values of histories, of which canvas i follows row `cache_rows[i]`."""
         attention_mask = None if batch.attention_mask is None else batch.attention_mask[rows]
-        return self.blocks.attend_cached(keys_values, cache_rows, canvas, HISTORY + self.slots, columns, attention_mask)
+        return self.blocks.attend_cached(
+            keys_values, cache_rows, canvas, self._slot_position_ids, columns, attention_mask
+        )

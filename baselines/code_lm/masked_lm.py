@@ -30,7 +30,7 @@ class MaskedCodeLM(CodeTransformer):
     """
 
     def __init__(self, space: CodeSpace, size: TransformerSize, dropout: float, attention: Attention = "full") -> None:
-        blocks = LlamaModel(LlamaConfig(**config_kwargs(size, HISTORY + space.n_slots)))
+        blocks = LlamaModel(LlamaConfig(**config_kwargs(size, HISTORY + space.n_slots)))  # rotary: longer ones work too
         super().__init__(space, blocks, dropout, extra_embeddings=space.n_slots)
         self.attention = attention
 
@@ -68,11 +68,12 @@ class MaskedCodeLM(CodeTransformer):
             mask = attention_mask[:, None, None].expand(-1, 1, length, -1)
             return isolate_history(mask, length - len(slots)) if self.attention == "prefix" else mask
 
+        length = history.shape[1]
         states = self.run_length_bucketed(
             torch.cat([history, canvas], dim=1),
             attention_mask=torch.cat([attention_mask, attention_mask.new_ones(canvas.shape[:2])], dim=1),
             make_mask=make_mask,
-            position_ids=torch.cat([torch.arange(HISTORY, device=slots.device), HISTORY + slots]),
+            position_ids=torch.cat([torch.arange(length, device=slots.device), length + slots]),
             last=len(slots),
         )
         return self.dropout(states)

@@ -16,7 +16,7 @@ import numpy as np
 
 from mindrec_bench.core.backbone import Task
 from mindrec_bench.core.code_space import Int
-from mindrec_bench.core.dataset import HISTORY, Dataset, Examples, Histories
+from mindrec_bench.core.dataset import Dataset, Examples, Histories
 from mindrec_bench.errors import MrbenchError
 
 from . import compat
@@ -96,7 +96,7 @@ def prepare_data(model: str, settings: dict[str, Any], task: Task) -> RecBoleDat
         dataset = create_dataset(config)
         train, valid, test = data_preparation(config, dataset)
     for loader in (train, valid, test):
-        _pad_sequences(loader.dataset.inter_feat)
+        _pad_sequences(loader.dataset.inter_feat, task.data.history)
     return RecBoleData(
         config=config,
         train=train,
@@ -104,7 +104,8 @@ def prepare_data(model: str, settings: dict[str, Any], task: Task) -> RecBoleDat
         test=test,
         item_numbers=dataset.token2id(ITEM, [str(item) for item in range(task.data.n_items)]),
         user_ids=task.data.users,
-        user_numbers=dataset.token2id(USER, [str(user) for user in task.data.users]),
+        # A user without a training example and without a target is in no file, and has number 0 as unknown users have.
+        user_numbers=np.array([dataset.field2token_id[USER].get(str(user), 0) for user in task.data.users]),
     )
 
 
@@ -117,7 +118,7 @@ def _data_settings(data: Dataset) -> dict[str, Any]:
         "USER_ID_FIELD": USER,
         "ITEM_ID_FIELD": ITEM,
         "ITEM_LIST_LENGTH_FIELD": LENGTH,
-        "MAX_ITEM_LIST_LENGTH": HISTORY,
+        "MAX_ITEM_LIST_LENGTH": data.history,
         "eval_args": {"split": {"LS": "valid_and_test"}, "order": "TO", "group_by": "user", "mode": "full"},
         "metrics": ["Hit", "NDCG"],
         "topk": [min(10, data.n_items)],
@@ -145,9 +146,9 @@ def _interaction_lines(examples: Examples) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _pad_sequences(features: Any) -> None:
-    """Pad sequences to the full length where all are shorter, because some models accept only that length."""
+def _pad_sequences(features: Any, length: int) -> None:
+    """Pad sequences to the length of a whole history where all are shorter: some models accept only that length."""
     import torch
 
     sequences = features.interaction[SEQUENCE]
-    features.interaction[SEQUENCE] = torch.nn.functional.pad(sequences, (0, HISTORY - sequences.shape[1]))
+    features.interaction[SEQUENCE] = torch.nn.functional.pad(sequences, (0, length - sequences.shape[1]))

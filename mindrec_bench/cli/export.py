@@ -15,23 +15,32 @@ from .flags import data_dir_option, runs_option
 @click.option(
     "--format",
     "export_format",
-    type=click.Choice(["trec", "ranx", "parquet"]),
+    type=click.Choice(["trec", "ranx", "parquet", "items-csv", "items-parquet", "items-jsonl"]),
     default="trec",
     show_default=True,
-    help="The format of both files.",
+    help="The format; items-* is one file with your own ids of users and items, and titles.",
 )
 @click.option(
-    "--out", type=click.Path(path_type=Path), default=Path(), help="The folder for the two files.  [default: here]"
+    "--out", type=click.Path(path_type=Path), default=Path(), help="The folder for the files.  [default: here]"
 )
 @data_dir_option
 @runs_option
 def export(run: str, export_format: Any, out: Path, data_dir: Path | None, runs_dir: Path) -> None:
-    """Write a run's rankings and the true items for trec_eval, ranx, or any tool that reads Parquet.
+    """Write a run's rankings and the true items for trec_eval, ranx or others, or the recommended items for people.
+
+    \b
+    mrbench export 1a2b3c --format trec
+    mrbench export 1a2b3c --format items-csv --out lists
 
     RUN is the id of a run, the start of its id, or its folder.
     """
     from ..interchange.export import export_run
+    from ..interchange.export_items import export_items
     from ..store.runs import find_run
 
-    for path in export_run(find_run(runs_dir, run), export_format, out, data_dir=data_dir):
+    stored = find_run(runs_dir, run)
+    if export_format.startswith("items-"):
+        click.echo(export_items(stored, export_format, out, data_dir=data_dir))
+        return
+    for path in export_run(stored, export_format, out, data_dir=data_dir):
         click.echo(path)

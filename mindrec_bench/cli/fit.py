@@ -12,7 +12,19 @@ from .config_options import config_options, split_options
 from .flags import json_option, print_result
 from .messages import hide_messages
 
-SETTINGS = ("model", "data", "size", "checkpoint", "categories", "users", "seed", "max_minutes", "train_devices")
+SETTINGS = (
+    "model",
+    "data",
+    "size",
+    "checkpoint",
+    "categories",
+    "users",
+    "holdout",
+    "history",
+    "seed",
+    "max_minutes",
+    "train_devices",
+)
 """The settings of a run that change its fitted model."""
 
 

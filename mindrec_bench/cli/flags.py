@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-ALL = "all"
+ALL, AUTO = "all", "auto"
 
 
 class Users(click.ParamType):
-    """A number of users, or `all`.
+    """A number of users, `all`, or `auto`, which leaves it to the data.
 
     Args:
         all_value: the value of `all` in Python.
@@ -27,10 +27,12 @@ class Users(click.ParamType):
         """See `click.ParamType`."""
         if value is None or value == ALL:
             return self.all_value
+        if value == AUTO:
+            return AUTO
         try:
             return int(value)
         except ValueError:
-            self.fail(f"'{value}' is neither a number nor '{ALL}'", param, ctx)
+            self.fail(f"'{value}' is neither a number nor '{ALL}' nor '{AUTO}'", param, ctx)
 
 
 class Commands(click.Group):
@@ -60,9 +62,6 @@ data_dir_option = click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
     help="The folder with the data folders.  [default: $MRBENCH_DATA, else ./data, else the per-user cache]",
-)
-users_option = click.option(
-    "--users", type=Users(), default="5000", show_default=True, help="The data are the first N users by id."
 )
 constrain_option = click.option(
     "--constrain",

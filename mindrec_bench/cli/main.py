@@ -22,6 +22,7 @@ from .flags import Commands
 from .list import list_
 from .migrate import migrate
 from .new import new
+from .recommend import recommend
 from .run import run
 from .score import score
 from .show import show
@@ -61,6 +62,7 @@ for command in (
     audit,
     score,
     export,
+    recommend,
     sweep,
     bench,
     data,

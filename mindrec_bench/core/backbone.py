@@ -152,6 +152,10 @@ class DataSource(ABC):
 
     folder: ClassVar[str] = ""
 
+    def default_users(self) -> int | None:
+        """How many users `--users auto` takes; None: all."""
+        return 5000
+
     @abstractmethod
     def load(self, data_dir: Path | None, *, users: int | None) -> Dataset:
         """Load the data.

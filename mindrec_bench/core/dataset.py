@@ -1,7 +1,8 @@
-"""Users' interaction sequences over a catalogue of items, and the leave-one-out split (docs/semantics.md, Data).
+"""Users' interaction sequences over a catalogue of items, and their split (docs/semantics.md, Data).
 
-Sequences are ragged: the items of user u are `items[offsets[u]:offsets[u + 1]]`, in time order. The last item is the
-test target, the one before it the validation target, and the items before both are the training part.
+Sequences are ragged: the items of user u are `items[offsets[u]:offsets[u + 1]]`, in time order. Unless they are split
+by time (`holdout.py`), the last item is the test target, the one before it the validation target, and the items before
+both are the training part.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
@@ -19,12 +20,13 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from ..io.hashing import short_hash
 from .code_space import CodeSpace, Int
+from .holdout import LAST_ITEMS, Holdout, SplitPositions, leave_one_out, split_by_time
 
 Split = Literal["test", "valid"]
 """Which held-out items are the targets."""
 
 HISTORY = 10
-"""How many items a history keeps, the latest ones."""
+"""How many items a history keeps unless a run says otherwise, the latest ones."""
 
 MIN_INTERACTIONS = 3
 """The shortest sequence that can be split into training, validation and test."""
@@ -103,6 +105,19 @@ class ExternalIds:
     items: tuple[str, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Times:
+    """When the interactions of a dataset happened.
+
+    Attributes:
+        values: since 1970, in the order of `Dataset.items`, never falling within a user. Shape: (interactions,)
+        unit: `s`, `ms`, `us` or `ns`.
+    """
+
+    values: Int
+    unit: str
+
+
 class TrueDistribution(Protocol):
     """The distribution that simulated users draw their next items from."""
 
@@ -128,13 +143,19 @@ class Dataset:
         offsets: where each user's sequence starts, and the end of the last. Shape: (U + 1,)
         items: item indices, all sequences end to end. Shape: (interactions,)
         item_ids: the item id in the files of each item index, in rising order. Length N.
-        sids: semantic-ID code numbers. Shape: (N, M)
+        sids: semantic-ID code numbers; where the data has none, one number for each item. Shape: (N, M)
         categories: category code numbers, or None where the data has no categories. Shape: (N, L)
         fingerprint: hash of everything above; part of every run's identity.
+        file_counts: users, catalogue items and interactions of the whole file that the data was read from.
         skipped: how many users were left out because they have fewer than `MIN_INTERACTIONS` interactions.
         without_categories: how many items have missing or empty categories.
         category_notes: facts about the categories to show beside results that use them, such as imputed ones.
+        notes: other facts to show beside results.
+        has_sids: False where the data has no semantic IDs; a hit is then a match of items.
+        history: how many items a history keeps, the latest ones.
+        holdout: what is held out.
         simulation: the distribution that the data was drawn from, where it was simulated.
+        read_times: reads when the interactions happened; see `times`.
         read_texts: reads the item texts; see `texts`.
         read_external_ids: reads the ids from before an import; see `external_ids`.
     """
@@ -147,10 +168,16 @@ class Dataset:
     sids: Int
     categories: Int | None
     fingerprint: str
+    file_counts: tuple[int, int, int] = (0, 0, 0)
     skipped: int = 0
     without_categories: int = 0
     category_notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    has_sids: bool = True
+    history: int = HISTORY
+    holdout: Holdout = LAST_ITEMS
     simulation: TrueDistribution | None = field(default=None, repr=False)
+    read_times: Callable[[], Times | None] = field(default=lambda: None, repr=False)
     read_texts: Callable[[], ItemTexts | None] = field(default=lambda: None, repr=False)
     read_external_ids: Callable[[], ExternalIds | None] = field(default=lambda: None, repr=False)
 
@@ -163,6 +190,52 @@ class Dataset:
     def n_items(self) -> int:
         """N, the catalogue's size."""
         return len(self.item_ids)
+
+    def with_split(self, holdout: Holdout, history: int) -> Dataset:
+        """The same interactions with another split or longer histories; call it on data as a source has loaded it.
+
+        Args:
+            holdout: what is held out.
+            history: how many items a history keeps.
+
+        Raises:
+            DataError: a split by time of data without times, or one of its parts would be empty.
+        """
+        data = self if history == self.history else replace(self, history=history)
+        if not holdout.by_time:
+            return data
+        self.require_times(f"--holdout {holdout}")
+        data = replace(data, holdout=holdout)
+        positions = data.split
+        digest = hashlib.sha256(self.fingerprint.encode())
+        for array in (positions.train_ends, positions.valid, positions.test):
+            digest.update(f"{array.shape};".encode() + np.ascontiguousarray(array, dtype="<i8").tobytes())
+        return replace(data, fingerprint=digest.hexdigest(), notes=(*data.notes, *positions.notes))
+
+    @cached_property
+    def times(self) -> Times | None:
+        """When the interactions happened, read on first use; None where the data has no times.
+
+        Raises:
+            DataError: the file of times is broken, or does not fit the interactions.
+        """
+        return self.read_times()
+
+    def require_times(self, what: str) -> Times:
+        """The times, for what can't be done without them.
+
+        Args:
+            what: needs them, for the message.
+
+        Raises:
+            DataError: the data has none, or their file is broken.
+        """
+        if self.times is None:
+            raise DataError(
+                f"{what} needs the times of the interactions, and {self.name} has only their order; import data with a "
+                "column of times (`mrbench data import`), or use --holdout leave-one-out"
+            )
+        return self.times
 
     def space(self, *, categories: bool) -> CodeSpace:
         """The slots of the next item, with or without category slots."""
@@ -178,6 +251,8 @@ class Dataset:
         digest = hashlib.sha256(json.dumps([self.item_ids[item] for item in distinct]).encode())
         for array in (self.users, self.offsets, index):
             digest.update(np.ascontiguousarray(array, dtype="<i8").tobytes())
+        if self.holdout.by_time:
+            digest.update(self.fingerprint.encode())  # other times would be another split
         return digest.hexdigest()
 
     @cached_property
@@ -222,21 +297,37 @@ class Dataset:
         return Examples(self._histories(targets, self.offsets[user], self.users[user]), self.items[targets])
 
     def validation(self) -> Examples:
-        """Each user's last item but one, with the items before it."""
-        return self._held_out(2)
+        """The validation targets (by default each user's last item but one), with the items before them."""
+        return self._held_out(self.split.valid)
 
     def test(self) -> Examples:
-        """Each user's last item, with the items before it (the validation item included)."""
-        return self._held_out(1)
+        """The test targets (by default each user's last item), with the items before them, validation included."""
+        return self._held_out(self.split.test)
 
     def held_out(self, split: Split) -> Examples:
-        """Each user's held-out item of a split: `valid` or `test`."""
+        """The held-out items of a split: `valid` or `test`."""
         return self.validation() if split == "valid" else self.test()
+
+    def n_held_out(self, split: Split) -> int:
+        """How many users have a target in a split."""
+        return len(self.split.valid if split == "valid" else self.split.test)
+
+    @cached_property
+    def split(self) -> SplitPositions:
+        """Where the sequences are cut.
+
+        Raises:
+            DataError: see `with_split`.
+        """
+        if not self.holdout.by_time:
+            return leave_one_out(self.offsets)
+        times = self.require_times(f"--holdout {self.holdout}")
+        return split_by_time(self.holdout, self.offsets, times.values, times.unit, self.name)
 
     @cached_property
     def in_training(self) -> np.ndarray:
         """Which interactions are in the training parts. Shape: (interactions,), bool"""
-        return np.arange(len(self.items)) < self.offsets[self._user_of + 1] - 2
+        return np.arange(len(self.items)) < self.split.train_ends[self._user_of]
 
     def train_counts(self) -> Int:
         """How often each item occurs in the training parts. Shape: (N,)"""
@@ -254,12 +345,12 @@ class Dataset:
         """The user index of each interaction. Shape: (interactions,)"""
         return np.repeat(np.arange(self.n_users), np.diff(self.offsets))
 
-    def _held_out(self, from_end: int) -> Examples:
-        targets = self.offsets[1:] - from_end
-        return Examples(self._histories(targets, self.offsets[:-1], self.users), self.items[targets])
+    def _held_out(self, targets: Int) -> Examples:
+        user = self._user_of[targets]
+        return Examples(self._histories(targets, self.offsets[user], self.users[user]), self.items[targets])
 
     def _histories(self, targets: Int, starts: Int, users: Int) -> Histories:
-        """The up to `HISTORY` items before each position of `items`, not reaching back past `starts`."""
-        positions = targets[:, None] - np.arange(HISTORY, 0, -1)
+        """The up to `history` items before each position of `items`, not reaching back past `starts`."""
+        positions = targets[:, None] - np.arange(self.history, 0, -1)
         inside = positions >= starts[:, None]
         return Histories(np.where(inside, self.items[positions.clip(min=0)], -1), users)

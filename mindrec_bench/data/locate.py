@@ -33,8 +33,14 @@ def search_path(data_dir: Path | None) -> list[Path]:
 
 
 def find_folder(name: str, data_dir: Path | None) -> Path | None:
-    """The first folder called `name` on the search path, or None."""
-    return next((root / name for root in search_path(data_dir) if (root / name).is_dir()), None)
+    """The first folder called `name` on the search path, or None; one with semantic IDs comes before one without."""
+    folders = [root / name for root in search_path(data_dir) if (root / name).is_dir()]
+    return next((folder for folder in folders if has_index(folder)), folders[0] if folders else None)
+
+
+def has_index(folder: Path) -> bool:
+    """Whether a folder holds semantic IDs under its own name."""
+    return (folder / f"{folder.name}.index.json").is_file()
 
 
 def has_sequences(folder: Path) -> bool:
@@ -43,7 +49,9 @@ def has_sequences(folder: Path) -> bool:
 
 
 def user_datasets(data_dir: Path | None, registered: Iterable[str]) -> dict[str, Path]:
-    """Name -> folder of the user's own datasets on the search path, sorted; the first of a name counts.
+    """Name -> folder of the user's own datasets on the search path, sorted; of a name the first counts.
+
+    One with semantic IDs comes before one without.
 
     Args:
         data_dir: as in `search_path`.
@@ -53,22 +61,24 @@ def user_datasets(data_dir: Path | None, registered: Iterable[str]) -> dict[str,
     folders: dict[str, Path] = {}
     for root in search_path(data_dir):
         for folder in sorted(root.iterdir()) if root.is_dir() else []:
-            if folder.name.lower() not in reserved and not folder.name.startswith(".") and has_sequences(folder):
-                folders.setdefault(folder.name, folder)
+            if folder.name.lower() in reserved or folder.name.startswith(".") or not has_sequences(folder):
+                continue
+            if folder.name not in folders or (has_index(folder) and not has_index(folders[folder.name])):
+                folders[folder.name] = folder
     return dict(sorted(folders.items()))
 
 
 def find_user_dataset(name: str, data_dir: Path | None) -> Path | None:
-    """The folder with users' sequences that is called `name`, or None."""
+    """The folder with users' sequences that is called `name`, or None; one with semantic IDs comes first."""
     if not name or Path(name).name != name:
         return None
-    return next((root / name for root in search_path(data_dir) if has_sequences(root / name)), None)
+    folders = [root / name for root in search_path(data_dir) if has_sequences(root / name)]
+    return next((folder for folder in folders if has_index(folder)), folders[0] if folders else None)
 
 
 def describe_folder(folder: Path) -> str:
     """One line about a data folder: what it was imported from, and whether its items have semantic IDs."""
-    tokenized = (folder / f"{folder.name}.index.json").is_file()
-    hint = "" if tokenized else f"; no semantic IDs yet, see `mrbench data tokenize {folder.name}`"
+    hint = "" if has_index(folder) else f"; no semantic IDs yet, see `mrbench data tokenize {folder.name}`"
     try:
         report = json.loads((folder / f"{folder.name}{IMPORT_REPORT}").read_text(encoding="utf-8"))
         counts = f"{report['users']:,} users, {report['items']:,} items, {report['interactions']:,} interactions"

@@ -19,9 +19,11 @@ from ..io.schema import Setting, own_fields_first, setting_of, validate_keys
 from ..store.run_spec import RunSettings
 
 DEFAULT_DATA = "arts-sim"
-DEFAULT_USERS = 5000
-AUTO = "auto"
-"""The size that lets the model choose one."""
+AUTO: Literal["auto"] = "auto"
+"""The size that lets the model choose one, and the number of users that lets the data choose it."""
+
+Users = Annotated[int, Ge(1)] | Literal["auto"] | None
+"""How many users make up the data, the first by id; None for all."""
 
 USERS_PER_SHARD = 512
 """The default of `ExecutionOptions.shard_users`."""
@@ -48,7 +50,9 @@ class ExperimentConfig(RunSettings):
             default="generate if there are any",
         ),
     ] = None
-    users: Annotated[int | None, Ge(1), Setting("The data are the first N users by id.", none="all")] = DEFAULT_USERS
+    users: Annotated[
+        Users, Setting("The data are the first N users by id; auto: 5000, but all of beauty, sports and toys.", none="all")
+    ] = AUTO
     train_devices: Annotated[
         int | None,
         Ge(1),

@@ -53,7 +53,7 @@ class RunContext:
         resolved = resolve_config(config, options.data_dir)
         device = pick_device(options.device)
         resolved = replace(resolved, device=device)
-        dataset = resolved.source.load(options.data_dir, users=config.users)
+        dataset = resolved.load_data(options.data_dir)
         return cls(resolved, options, dataset, resolved.run_spec(dataset), device)
 
     @cached_property
@@ -134,30 +134,11 @@ class RunContext:
             missing: of each shard the index, the first row of the examples, and the row after the last.
             weights_id: `FittedModelFolder.weights_id` of the model.
         """
-        from ..core.lifting import ExcludeHistory, adapt
-
-        model, decoder = self.load_model(weights_id), self.resolved.decoder
-        model_codes = self.model_codes(model)
+        model = self.load_model(weights_id)
         if worker.process.rank == 0:
             self.run_folder.start()  # only now: a model that refuses the data leaves no run
-        if self.spec.exclude_history:
-            model = ExcludeHistory(model)
-        space = self.space if model_codes is None else model_codes.space
-        batch_decoder = BatchDecoder(
-            model=adapt(model, self.backbone.capability, decoder.needs, space, self.device),
-            decoder=decoder,
-            space=space,
-            categories=self.spec.categories,
-            item_ids=self.dataset.item_ids,
-            beam=self.spec.beam,
-            seed=self.spec.seed,
-            device=self.device,
-            batch_size=self.options.batch_size,
-            constrain=self.spec.constrain,
-            unique_codes=model_codes is not None,
-        )
         shard_decoder = ShardDecoder(
-            batch_decoder=batch_decoder,
+            batch_decoder=self.batch_decoder(model, beam=self.spec.beam),
             examples=self.examples,
             folder=self.run_folder,
             weights_id=weights_id,
@@ -167,6 +148,33 @@ class RunContext:
         )
         for index, start, stop in missing[worker.process.rank :: worker.process.size]:
             shard_decoder.write(index, slice(start, stop))
+
+    def batch_decoder(self, model: Model, *, beam: int) -> BatchDecoder:
+        """The run's decoder on a fitted model.
+
+        Args:
+            model: from `load_model`.
+            beam: results per user.
+        """
+        from ..core.lifting import ExcludeHistory, adapt
+
+        decoder, model_codes = self.resolved.decoder, self.model_codes(model)
+        if self.spec.exclude_history:
+            model = ExcludeHistory(model)
+        space = self.space if model_codes is None else model_codes.space
+        return BatchDecoder(
+            model=adapt(model, self.backbone.capability, decoder.needs, space, self.device),
+            decoder=decoder,
+            space=space,
+            categories=self.spec.categories,
+            item_ids=self.dataset.item_ids,
+            beam=beam,
+            seed=self.spec.seed,
+            device=self.device,
+            batch_size=self.options.batch_size,
+            constrain=self.spec.constrain,
+            unique_codes=model_codes is not None,
+        )
 
     def load_model(self, weights_id: str) -> Model:
         """The fitted model.
@@ -213,8 +221,8 @@ class RunContext:
             model=self.resolved.model_label,
             decoder=self.resolved.decoder_label,
             data=config.data,
-            users_asked=config.users,
-            slots=slot_counts(self.space, model_codes),
+            users_asked=self.resolved.users,
+            slots=slot_counts(self.space, model_codes, has_sids=self.dataset.has_sids),
             environment=Environment(**environment(self.device)),
             fit=report,
             weights=weights_id,

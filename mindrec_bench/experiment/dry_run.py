@@ -71,7 +71,8 @@ def dry_run_text(plan: dict[str, Any]) -> str:
         "decoder": f"{spec['decoder']['name']}  {_options_text(options['decoder'])}".rstrip(),
         **{name: str(spec[name]) for name in ("categories", "constrain", "beam", "seed", "split")},
         "eval users": f"{spec['eval_users']:,}" if spec["eval_users"] else "",
-        "history": "excluded" if spec["exclude_history"] else "",
+        "holdout": spec["holdout"] if spec["holdout"] != ExperimentConfig.holdout else "",
+        "history": _history_text(spec),
         "limit": f"{spec['max_minutes']:g} minutes of training" if spec["max_minutes"] else "",
         "trained by": f"{spec['train_devices']} processes" if spec["train_devices"] > 1 else "",
         "device": plan["device"],
@@ -85,6 +86,12 @@ def dry_run_text(plan: dict[str, Any]) -> str:
             "slots: " + ", ".join(f"{slot['slot']} at {slot['position']} {slot['state']}" for slot in prompt["slots"])
         )
     return "\n".join(lines)
+
+
+def _history_text(spec: dict[str, Any]) -> str:
+    excluded = ["never recommended"] if spec["exclude_history"] else []
+    length = [f"the latest {spec['history']} items"] if spec["history"] != ExperimentConfig.history else []
+    return ", ".join([*length, *excluded])
 
 
 def _options_text(options: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from ..core.backbone import Backbone, DataSource
 from ..core.code_space import Categories
 from ..core.dataset import Dataset
+from ..core.holdout import Holdout
 from ..core.protocols import Decoder
 from ..data.sources import resolve_data
 from ..errors import UsageError, did_you_mean
@@ -55,6 +56,47 @@ class ResolvedExperiment:
         """The decoder with the options that differ from their defaults."""
         return options.label(self.decoder_name, self.decoder)
 
+    @property
+    def users(self) -> int | None:
+        """How many users make up the data; None for all."""
+        users = self.config.users
+        return self.source.default_users() if users == "auto" else users
+
+    @property
+    def holdout(self) -> Holdout:
+        """What is held out."""
+        return Holdout.parse(self.config.holdout)
+
+    def load_data(self, data_dir: Path | None) -> Dataset:
+        """Read the data and split it.
+
+        Args:
+            data_dir: where data folders are, or None for the usual places.
+
+        Raises:
+            UsageError: the data has no semantic IDs, and the model needs them.
+            DataError: it is missing or broken, or has no times and is to be split by time.
+        """
+        dataset = self.source.load(data_dir, users=self.users)
+        if not dataset.has_sids:
+            self._check_needs_no_sids()
+        return dataset.with_split(self.holdout, self.config.history)
+
+    def _check_needs_no_sids(self) -> None:
+        """Refuse data without semantic IDs where the model or the decoder works on them."""
+        if self.backbone.capability == "items" and self.decoder.needs == "items":
+            return
+        make_them = f"make them with `mrbench data tokenize {self.data_name}`"
+        if self.backbone.capability == "items":
+            raise UsageError(
+                f"data '{self.data_name}' has no semantic IDs, and decoder '{self.decoder_name}' searches them; "
+                f"{make_them}, or run '{self.model_name}' with --decoder rank-items, which needs none"
+            )
+        raise UsageError(
+            f"data '{self.data_name}' has no semantic IDs, and model '{self.model_name}' predicts them; {make_them}, "
+            "or run a model that scores items (pop, markov, itemknn, sasrec) with --decoder rank-items"
+        )
+
     def size(self, dataset: Dataset) -> str:
         """The model's size on this data ('' for models without sizes); for `auto` see `Backbone.auto_size`."""
         if not self.backbone.sizes:
@@ -95,11 +137,12 @@ class ResolvedExperiment:
         model = ModelSpec.of(self.model_name, backbone, size)
         settings = {field.name: getattr(config, field.name) for field in dataclasses.fields(RunSettings)}
         resolved = {
-            "eval_users": effective_eval_users(config.eval_users, dataset.n_users),
+            "eval_users": effective_eval_users(config.eval_users, dataset.n_held_out(config.split)),
+            "holdout": str(self.holdout),
             "max_minutes": config.max_minutes if backbone.sizes else None,
         }
         return RunSpec(
-            data=DataSpec(dataset.name, dataset.fingerprint, dataset.n_users),
+            data=DataSpec(dataset.name, dataset.fingerprint, dataset.n_held_out(config.split)),
             model=dataclasses.replace(model, files=backbone.file_fingerprints(size), code=self.model_code),
             decoder=dataclasses.replace(DecoderSpec.of(self.decoder_name, self.decoder), code=self.decoder_code),
             categories=self.categories(dataset),
@@ -130,6 +173,7 @@ def resolve_config(config: ExperimentConfig, data_dir: Path | None = None) -> Re
         UsageError: unknown names, options or values, or a model and a decoder that do not fit each other.
     """
     check_config(config)
+    Holdout.parse(config.holdout)
     model_name, backbone = registry.make("model", config.model)
     backbone = _with_checkpoint(config.checkpoint, model_name, backbone)
     decoder_name, decoder = registry.make("decoder", config.decoder)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..core.code_space import Categories, CodeSpace
-from ..core.dataset import Dataset, Examples
+from ..core.dataset import HISTORY, Dataset, Examples
 from ..io.schema import own_fields_first
 from ..metrics.accuracy import Columns
 from ..metrics.lists import Catalogue, score_lists, score_sequences, summarise
@@ -21,7 +21,7 @@ from ..metrics.names import SEARCH_METRICS
 from ..plugins import options
 from ..store.rankings import padded_codes
 from ..store.run_spec import RunSpec
-from ..store.run_summary import SlotCounts, Timings
+from ..store.run_summary import ITEM_CODE, SID_CODE, SlotCounts, Timings
 from ..store.shards import Shard
 from .config import AUTO
 from .resolve import ResolvedExperiment
@@ -79,20 +79,26 @@ def score_shards(
         errors = {name: np.concatenate([shard.meta.search_error[name] for shard in shards]) for name in names}
         columns |= errors
         results["search_error"] = {name: float(values.mean()) for name, values in errors.items()}
-    if dataset.simulation is not None:
+    if dataset.simulation is not None and dataset.history >= HISTORY:  # with fewer, the best model is not known
         from ..data.simulation.arts_sim import optimum
 
         results["optimum"] = optimum(dataset.simulation, examples.histories.items, n_items=dataset.n_items)
     return columns, results
 
 
-def slot_counts(space: CodeSpace, model_codes: ModelCodes | None = None) -> SlotCounts:
-    """The slots of the data, or those of a model that names items in codes of its own."""
+def slot_counts(space: CodeSpace, model_codes: ModelCodes | None = None, *, has_sids: bool = True) -> SlotCounts:
+    """The slots of the data, or those of a model that names items in codes of its own.
+
+    Args:
+        space: the slots of the data.
+        model_codes: the model's own codes, or None.
+        has_sids: False where the data has no semantic IDs and an item is its own code.
+    """
     if model_codes is not None:
         sizes = model_codes.slot_sizes
         return SlotCounts(0, len(sizes), sum(sizes), sizes, model_codes.code)
     sizes = tuple(space.sizes[space.n_categories :])
-    return SlotCounts(space.n_categories, len(sizes), sum(sizes), sizes)
+    return SlotCounts(space.n_categories, len(sizes), sum(sizes), sizes, SID_CODE if has_sids else ITEM_CODE)
 
 
 def decoding_costs(shards: Sequence[Shard]) -> dict[str, Any]:
@@ -124,7 +130,13 @@ def data_notes(dataset: Dataset, space: CodeSpace) -> list[str]:
     """Facts about the data to show beside results."""
     skipped = f"{dataset.skipped:,} users with fewer than 3 interactions were skipped"
     category_notes = dataset.category_notes if space.n_categories else ()
-    return [*category_notes, *([skipped] if dataset.skipped else [])]
+    without_sids = "the data has no semantic IDs: a hit is a match of items, and Entropy and TTR count items"
+    return [
+        *category_notes,
+        *dataset.notes,
+        *([] if dataset.has_sids else [without_sids]),
+        *([skipped] if dataset.skipped else []),
+    ]
 
 
 def run_command(resolved: ResolvedExperiment, spec: RunSpec) -> str:
@@ -134,6 +146,7 @@ def run_command(resolved: ResolvedExperiment, spec: RunSpec) -> str:
     """
     resolved_config = replace(
         resolved.config,
+        users=AUTO if resolved.users == resolved.source.default_users() else resolved.users,
         model=resolved.model_label,
         decoder=resolved.decoder_label,
         size=spec.model.size or AUTO,

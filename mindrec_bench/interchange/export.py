@@ -26,8 +26,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..core.code_space import Int
-from ..data.sources import resolve_data
-from ..errors import DataError
+from ..data.item_names import ItemNames
+from ..experiment.stored_data import load_run_data
 from ..io.atomic import atomic_write
 from ..store.runs import Run
 
@@ -73,15 +73,10 @@ def _load_targets(run: Run, data_dir: Path | None) -> tuple[Int, Int, pa.Array, 
         The users' numbers (shape: (U,)), the SID code numbers of their next items (shape: (U, M)), the users' names
         (shape: (U,)), and item id -> its document.
     """
-    spec, summary = run.spec, run.summary
-    _, source = resolve_data(summary.data, data_dir)
-    dataset = source.load(data_dir, users=summary.users_asked)
-    if dataset.fingerprint != spec.data.fingerprint:
-        raise DataError(f"the data {summary.data} has changed since run {run.id}; repeat it: {summary.command}")
-    held_out, evaluated = dataset.held_out(spec.split), slice(spec.eval_users)
+    dataset = load_run_data(run, data_dir)
+    held_out, evaluated = dataset.held_out(run.spec.split), slice(run.spec.eval_users)
     users = held_out.histories.users[evaluated]
-    external_ids = dataset.external_ids
-    names = pa.array(external_ids.users[evaluated]) if external_ids else pa.array(users).cast(pa.string())
+    names = pa.array(ItemNames(dataset).users(users), pa.string())
     documents = dict(zip(dataset.item_ids, _documents(dataset.sids).to_pylist(), strict=True))
     return users, dataset.sids[held_out.targets[evaluated]], names, documents
 

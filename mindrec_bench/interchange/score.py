@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from ..core.code_space import Int
-from ..core.dataset import Dataset, Examples
+from ..core.dataset import HISTORY, Dataset, Examples
+from ..core.holdout import Holdout
 from ..data.sources import resolve_data
 from ..errors import DataError, UsageError
 from ..experiment.config import flag_name
@@ -64,8 +65,9 @@ def score_file(
     _, source = resolve_data(external.data, data_dir)
     if not external.file.is_file():
         raise DataError(f"there is no file {external.file}; check the path")
-    dataset = source.load(data_dir, users=external.users)
-    test, evaluated = dataset.test(), slice(effective_eval_users(external.eval_users, dataset.n_users))
+    users_asked = source.default_users() if external.users == "auto" else external.users
+    dataset = source.load(data_dir, users=users_asked).with_split(Holdout.parse(external.holdout), HISTORY)
+    test, evaluated = dataset.test(), slice(effective_eval_users(external.eval_users, dataset.n_held_out("test")))
     examples = Examples(test.histories[evaluated], test.targets[evaluated])
     space = dataset.space(categories=dataset.categories is not None)
     users = examples.histories.users
@@ -80,7 +82,7 @@ def score_file(
             logger.info("these rankings are already scored")
             return run
         folder.start()
-        return _score_and_store(folder, external, dataset, examples, rankings)
+        return _score_and_store(folder, external, dataset, examples, rankings, users_asked)
 
 
 def _check(external: ExternalRankings) -> None:
@@ -95,17 +97,23 @@ def _check(external: ExternalRankings) -> None:
 def _run_spec(external: ExternalRankings, dataset: Dataset, rankings: RankingFile) -> RunSpec:
     """The identity of the run; the file takes the place of a model."""
     return RunSpec(
-        data=DataSpec(dataset.name, dataset.fingerprint, dataset.n_users),
+        data=DataSpec(dataset.name, dataset.fingerprint, dataset.n_held_out("test")),
         model=ModelSpec(external.name, files={RANKINGS_FILE: sha256(external.file)}),
         decoder=DecoderSpec(EXTERNAL),
         beam=external.beam or int(rankings.ranks.max()),
         seed=external.seed,
-        eval_users=effective_eval_users(external.eval_users, dataset.n_users),
+        eval_users=effective_eval_users(external.eval_users, dataset.n_held_out("test")),
+        holdout=str(dataset.holdout),
     )
 
 
 def _score_and_store(
-    folder: RunFolder, external: ExternalRankings, dataset: Dataset, examples: Examples, rankings: RankingFile
+    folder: RunFolder,
+    external: ExternalRankings,
+    dataset: Dataset,
+    examples: Examples,
+    rankings: RankingFile,
+    users_asked: int | None,
 ) -> Run:
     spec, users = folder.spec, examples.histories.users
     space = dataset.space(categories=False)  # the rankings have SIDs only
@@ -119,8 +127,8 @@ def _score_and_store(
         model=external.name,
         decoder=EXTERNAL,
         data=external.data,
-        users_asked=external.users,
-        slots=slot_counts(space),
+        users_asked=users_asked,
+        slots=slot_counts(space, has_sids=dataset.has_sids),
         missing_users=rankings.missing,
         notes=tuple(notes),
         finished=now(),

@@ -12,6 +12,7 @@ from ..stats.comparison import TEST_NAMES, Comparison, PairedTest, System, compa
 from ..stats.diversity_tests import DIVERSITY_METRICS
 from ..stats.paired_tests import ALPHA
 from ..stats.resampling import RESAMPLES
+from ..store.run_spec import RunSettings
 from ..store.runs import Run
 from .metric_format import format_value, metric_arrow, metric_name
 from .tables.run_data import code_kinds, load_systems, runs_without_codes, system_value
@@ -89,7 +90,10 @@ def _value(system: System, metric: str) -> float:
 def to_text(comparison: RunComparison) -> str:
     """The comparison for a terminal: one block for each run against the first."""
     reference, others = comparison.reference, comparison.others
-    blocks = [f"reference  {_describe_run(reference)}\non {reference.summary.data}, {comparison.n_users:,} users"]
+    holdout = "" if reference.spec.holdout == RunSettings.holdout else f", holdout {reference.spec.holdout}"
+    blocks = [
+        f"reference  {_describe_run(reference)}\non {reference.summary.data}, {comparison.n_users:,} users{holdout}"
+    ]
     blocks += [_block(comparison, index) for index in range(len(others))]
     blocks += _codes_note(comparison)
     tests = {metric.test for by_metric in comparison.comparisons for metric in by_metric.values()}
@@ -107,7 +111,9 @@ def to_text(comparison: RunComparison) -> str:
 def _describe_run(run: Run) -> str:
     spec, summary = run.spec, run.summary
     size = f" ({spec.model.size})" if spec.model.size else ""
-    return f"{run.id}  {summary.model}{size} x {summary.decoder}, categories {spec.categories}, seed {spec.seed}"
+    history = "" if spec.history == RunSettings.history else f", history of {spec.history}"
+    parts = f"categories {spec.categories}, seed {spec.seed}{history}"
+    return f"{run.id}  {summary.model}{size} x {summary.decoder}, {parts}"
 
 
 def _codes_note(comparison: RunComparison) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..core.backbone import FitReport
 from ..metrics.names import KS
+from ..store.run_spec import RunSettings
 from ..store.run_summary import RunSummary, Timings
 from ..store.runs import Run
 from .text_table import format_columns
@@ -43,6 +44,10 @@ def _heading(run: Run) -> str:
         f"beam {spec.beam}",
         f"seed {spec.seed}",
     ]
+    if spec.holdout != RunSettings.holdout:
+        parts.append(f"holdout {spec.holdout}")
+    if spec.history != RunSettings.history:
+        parts.append(f"history of {spec.history}")
     if spec.split == "valid":
         parts.append("VALIDATION items")
     if spec.exclude_history:

@@ -26,6 +26,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from ..data.sources import default_users
 from ..experiment.config import AUTO, ExperimentConfig, flag_name, to_flags
 from ..io.schema import own_fields_first, validate_keys
 from ..metrics.names import CORPUS_METRICS, RANKING_METRICS, SEARCH_METRICS
@@ -51,7 +52,7 @@ TIMINGS = ("ms_per_user",)
 FINDINGS = ("ttr", "mcnemar", "same-row", "improvement")
 """The checks of `mrbench audit` whose findings a table may repeat as footnotes."""
 
-NOT_OF_RANKINGS = ("model", "decoder", "size", "categories", "constrain", "exclude_history", "max_minutes")
+NOT_OF_RANKINGS = ("model", "decoder", "size", "categories", "constrain", "exclude_history", "history", "max_minutes")
 """The settings of a run that rankings made elsewhere do not have."""
 
 NOT_REPORTED = "-"
@@ -144,10 +145,10 @@ class TableSpec:
         of_row = row.settings if row else {}
         return of_row.get(name, self.settings.get(name, getattr(ExperimentConfig, name)))
 
-    @property
-    def users(self) -> int | None:
-        """How many users make up the data (the first ones), or None for all."""
-        return self.setting("users")  # type: ignore[no-any-return]
+    def users(self, data: str) -> int | None:
+        """How many users make up a dataset (the first ones), or None for all."""
+        users = self.setting("users")
+        return default_users(data) if users == AUTO else users
 
     def command(self, row: RowSpec, data: str, seed: int, size: str = "") -> str:
         """The command that fills a cell for one seed; `size` '' leaves the size to the command.
@@ -170,7 +171,7 @@ def override(
     *,
     seeds: tuple[int, ...] | None = None,
     size: str | None = None,
-    users: int | Literal["all"] | None = None,
+    users: int | Literal["all", "auto"] | None = None,
     max_minutes: float | None = None,
 ) -> TableSpec:
     """The specification with some of its values replaced; None keeps a value.

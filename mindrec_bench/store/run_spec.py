@@ -15,7 +15,8 @@ from annotated_types import Ge, Gt, Le
 
 from ..core.backbone import Backbone
 from ..core.code_space import Categories
-from ..core.dataset import Split
+from ..core.dataset import HISTORY, Split
+from ..core.holdout import LEAVE_ONE_OUT
 from ..core.protocols import Constrain, Decoder
 from ..errors import UsageError
 from ..io.hashing import short_hash, to_jsonable
@@ -64,6 +65,14 @@ class RunSettings:
         Split,
         Setting("Which held-out items are the targets; use valid to choose between models. Tables show test only."),
     ] = "test"
+    holdout: Annotated[
+        str,
+        Setting(
+            "What is held out: leave-one-out (each user's last items), or all from a time on, for data with times: "
+            "time:0.9 (after this share of the interactions) or a date."
+        ),
+    ] = LEAVE_ONE_OUT
+    history: Annotated[int, Ge(1), Setting("How many of a user's latest items are seen.")] = HISTORY
 
 
 @dataclass(frozen=True)
@@ -72,8 +81,8 @@ class DataSpec:
 
     Attributes:
         name: the dataset's name; a folder of the run store.
-        fingerprint: hash of users, sequences and catalogue.
-        users: the number of users.
+        fingerprint: hash of users, sequences and catalogue, and of a split by time.
+        users: the number of users that have a target.
     """
 
     name: str
@@ -170,7 +179,7 @@ class FitSpec(_Identified):
         data: fingerprint of the dataset.
         model: the backbone, without the options of inference.
         categories: whether there are category slots.
-        seed, max_minutes, train_devices, texts, contract: as in `RunSpec`.
+        seed, max_minutes, train_devices, holdout, history, texts, contract: as in `RunSpec`.
     """
 
     data: str
@@ -179,6 +188,8 @@ class FitSpec(_Identified):
     seed: int = RunSettings.seed
     max_minutes: float | None = RunSettings.max_minutes
     train_devices: int = 1
+    holdout: str = RunSettings.holdout
+    history: int = RunSettings.history
     texts: str | None = None
     contract: int = CONTRACT_VERSION
 
@@ -231,6 +242,8 @@ class RunSpec(RunSettings, _Identified):
             seed=self.seed,
             max_minutes=self.max_minutes,
             train_devices=self.train_devices,
+            holdout=self.holdout,
+            history=self.history,
             texts=self.texts,
             contract=self.contract,
         )

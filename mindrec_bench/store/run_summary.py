@@ -14,6 +14,9 @@ SUMMARY_VERSION = 2
 SID_CODE = "a code of a semantic ID"
 """What a code is for models that name items by the data's semantic IDs."""
 
+ITEM_CODE = "an item, since the data has no semantic IDs"
+"""What a code is on data without semantic IDs."""
+
 
 def now() -> str:
     """The time, for `RunSummary.finished`."""

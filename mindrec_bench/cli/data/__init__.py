@@ -5,8 +5,10 @@ from __future__ import annotations
 import click
 
 from ..flags import Commands
+from .audit import audit
 from .fetch import fetch
 from .import_ import import_
+from .rm import rm
 from .show import show
 from .tokenize import tokenize
 from .validate import validate
@@ -14,8 +16,8 @@ from .validate import validate
 
 @click.group(cls=Commands)
 def data() -> None:
-    """Show, fetch, import and check datasets, and give items semantic IDs."""
+    """Show, fetch, import, check, audit and delete datasets, and give items semantic IDs."""
 
 
-for command in (show, fetch, import_, validate, tokenize):
+for command in (show, fetch, import_, validate, audit, tokenize, rm):
     data.add_command(command)

@@ -54,9 +54,12 @@ def tokenize(name: str, **flags: Any) -> None:
     mrbench data tokenize mydata
     mrbench data tokenize arts --method rqvae:epochs=500 --vectors text+cooc --out ./Arts-ours
 
+    The IDs go into the dataset's folder; those of beauty, sports and toys into a copy, ./data/NAME, unless --data-dir
+    says where the dataset is.
+
     Only the training parts of the sequences are read. An interrupted call continues when it is repeated.
     """
-    from ...data.sources import data_folder
+    from ...data.sources import tokenization_folders
     from ...tokenizers.report_text import format_report
     from ...tokenizers.tokenize_items import TokenizationRequest, tokenize_items
     from ...tokenizers.tokenizer_config import make_tokenizer_config
@@ -70,11 +73,14 @@ def tokenize(name: str, **flags: Any) -> None:
         on_collision=flags.pop("on_collision"),
     )
     hide_messages(flags["quiet"])
-    meta = tokenize_items(TokenizationRequest(data_folder(name, data_dir), config, **flags))
+    folder, copy = tokenization_folders(name, data_dir)
+    copy = None if flags["out"] else copy
+    flags["out"] = flags["out"] or copy
+    meta = tokenize_items(TokenizationRequest(folder, config, **flags))
     if as_json:
         click.echo(json.dumps(meta, ensure_ascii=False))
         return
     path = meta["folder"] if Path(meta["folder"]).is_absolute() else f"./{meta['folder']}"
-    data = [path] if flags["out"] else [name, *(["--data-dir", str(data_dir)] if data_dir else [])]
+    data = [path] if flags["out"] and not copy else [name, *(["--data-dir", str(data_dir)] if data_dir else [])]
     next_command = shlex.join(["mrbench", "run", "--model", "markov", "--decoder", "dbs-dedup", "--data", *data])
     click.echo(f"{format_report(meta)}\n\n{path}\nnext: {next_command}")

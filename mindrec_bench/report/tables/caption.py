@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...stats.comparison import TEST_NAMES
+from ...store.run_spec import RunSettings
+from ..table_spec import TableSpec
 from .table import Table
 
 
@@ -30,8 +32,18 @@ def settings_sentence(table: Table) -> str:
     beams = sorted({spec.setting("beam", row) for row in spec.rows})
     beam = f"beam{'s' if len(beams) > 1 else ''} {', '.join(map(str, beams))}"
     sizes = sorted({size for row in table.rows for size in row.sizes.values()})
-    parts = [users, seeds, beam] + ([f"size {' and '.join(sizes)}"] if sizes else [])
+    parts = [users, seeds, beam] + ([f"size {' and '.join(sizes)}"] if sizes else []) + _other_settings(spec)
     return f"Measured on {'; '.join(parts)}."
+
+
+def _other_settings(spec: TableSpec) -> list[str]:
+    """What is held out and how long histories are, where it is not the default."""
+    parts = []
+    for name, text in (("holdout", "holdout {}"), ("history", "histories of the latest {} items")):
+        values = sorted({spec.setting(name, row) for row in spec.rows})
+        if values != [getattr(RunSettings, name)]:
+            parts.append(text.format(" and ".join(map(str, values))))
+    return parts
 
 
 def _test_sentences(table: Table) -> list[str]:

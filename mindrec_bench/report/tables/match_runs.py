@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
+from ...core.holdout import Holdout
+from ...data.sources import default_users
 from ...errors import UsageError
 from ...experiment.config import AUTO, ExperimentConfig
 from ...plugins import options, registry
@@ -99,7 +101,7 @@ def _matches(run: Run, spec: TableSpec, row: RowSpec, data: str) -> bool:
         _same_data(run, data)
         and _same_plugin(run, "model", row.model)
         and _same_plugin(run, "decoder", row.decoder)
-        and all(_same_setting(run, name, spec.setting(name, row)) for name in COMPARED_SETTINGS)
+        and all(_same_setting(run, data, name, spec.setting(name, row)) for name in COMPARED_SETTINGS)
     )
 
 
@@ -111,10 +113,12 @@ COMPARED_SETTINGS = tuple(
 """The settings that a run and a cell must have in common, by value; `checkpoint` is an option of the model."""
 
 
-def _same_setting(run: Run, name: str, value: Any) -> bool:
-    """Whether a run has this value of a setting; None leaves `categories` and `max_minutes` open."""
+def _same_setting(run: Run, data: str, name: str, value: Any) -> bool:
+    """Whether a run on this data has this value of a setting; None leaves `categories` and `max_minutes` open."""
     if name == "users":  # those requested: fewer may be there, since data may have fewer or some can't be split
-        return bool(run.summary.users_asked == value)
+        return bool(run.summary.users_asked == (default_users(data) if value == AUTO else value))
+    if name == "holdout":
+        return run.spec.holdout == str(Holdout.parse(value))
     if name == "categories":
         return value in (None, run.spec.categories)
     if name == "max_minutes":

@@ -64,6 +64,7 @@ def check_comparable(runs: Sequence[Run]) -> None:
     for run in runs[1:]:
         first = runs[0]
         for what, a, b in (
+            ("holdout", first.spec.holdout, run.spec.holdout),
             ("data", first.summary.interactions, run.summary.interactions),
             ("split", first.spec.split, run.spec.split),
             ("evaluated users", first.spec.evaluated_users, run.spec.evaluated_users),
