@@ -128,14 +128,20 @@ class LladaModel:
         from .code_lm.masked_inference import MaskedInference
         from .code_lm.refreshing_inference import RefreshingInference
 
+        blocks = self._blocks(histories.items.shape[1])
         if self.refresh > 1:
-            return replace(
-                RefreshingInference.begin(self.network, self._blocks, histories, slots), refresh=self.refresh
-            )
-        return MaskedInference.begin(self.network, self._blocks, histories, slots)
+            return replace(RefreshingInference.begin(self.network, blocks, histories, slots), refresh=self.refresh)
+        return MaskedInference.begin(self.network, blocks, histories, slots)
 
     @cached_property
-    def _blocks(self) -> LlamaBlocks:
+    def _blocks_by_length(self) -> dict[int, LlamaBlocks]:
+        return {}
+
+    def _blocks(self, length: int) -> LlamaBlocks:
+        """The blocks for histories of this length; converted once."""
         from .code_lm.llama_blocks import LlamaBlocks
 
-        return LlamaBlocks.from_model(self.network.blocks)
+        if length not in self._blocks_by_length:
+            positions = length + self.network.space.n_slots
+            self._blocks_by_length[length] = LlamaBlocks.from_model(self.network.blocks, positions)
+        return self._blocks_by_length[length]

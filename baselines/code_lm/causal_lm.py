@@ -69,7 +69,7 @@ class CausalCodeLM(CodeTransformer):
         length = histories.items.shape[1]
         longest = int((histories.items >= 0).sum(axis=1).max(initial=0))
         with torch.no_grad():
-            blocks = LlamaBlocks.from_model(self.blocks)
+            blocks = LlamaBlocks.from_model(self.blocks, length + 1 + self.space.n_slots)
             items = torch.from_numpy(histories.items[:, length - longest :]).to(device)
             prompt, attention_mask = self.embed_prompt(items)
             position_ids = torch.arange(length - longest, length + 1, device=device)

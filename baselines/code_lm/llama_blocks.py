@@ -46,10 +46,15 @@ class LlamaBlocks:
 
     @classmethod
     @torch.no_grad()
-    def from_model(cls, model: Any) -> LlamaBlocks:
-        """Convert the current weights of a `LlamaModel` or `Qwen2Model`."""
+    def from_model(cls, model: Any, positions: int = 0) -> LlamaBlocks:
+        """Convert the current weights of a `LlamaModel` or `Qwen2Model`.
+
+        Args:
+            model: its rotary embeddings know no longest sequence.
+            positions: how many there will be, where they are more than those of the model's configuration.
+        """
         config = model.config
-        position = torch.arange(config.max_position_embeddings, device=model.norm.weight.device)
+        position = torch.arange(max(positions, config.max_position_embeddings), device=model.norm.weight.device)
         angles = position[:, None] * model.rotary_emb.inv_freq
         return cls(
             layers=[LayerWeights.from_layer(layer, config.num_attention_heads) for layer in model.layers],

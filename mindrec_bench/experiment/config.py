@@ -51,7 +51,8 @@ class ExperimentConfig(RunSettings):
         ),
     ] = None
     users: Annotated[
-        Users, Setting("The data are the first N users by id; auto: 5000, but all of beauty, sports and toys.", none="all")
+        Users,
+        Setting("The data are the first N users by id; auto: 5000, but all of beauty, sports and toys.", none="all"),
     ] = AUTO
     train_devices: Annotated[
         int | None,

@@ -16,7 +16,7 @@ from ..core.dataset import Dataset
 from ..core.holdout import Holdout
 from ..core.protocols import Decoder
 from ..data.sources import resolve_data
-from ..errors import UsageError, did_you_mean
+from ..errors import DataError, UsageError, did_you_mean
 from ..plugins import options, registry
 from ..store.run_spec import DataSpec, DecoderSpec, ModelSpec, RunSettings, RunSpec
 from .config import AUTO, ExperimentConfig, check_config
@@ -74,8 +74,8 @@ class ResolvedExperiment:
             data_dir: where data folders are, or None for the usual places.
 
         Raises:
-            UsageError: the data has no semantic IDs, and the model needs them.
-            DataError: it is missing or broken, or has no times and is to be split by time.
+            DataError: it is missing or broken, has no semantic IDs where they are needed, or no times where it is to be
+                split by time.
         """
         dataset = self.source.load(data_dir, users=self.users)
         if not dataset.has_sids:
@@ -88,11 +88,11 @@ class ResolvedExperiment:
             return
         make_them = f"make them with `mrbench data tokenize {self.data_name}`"
         if self.backbone.capability == "items":
-            raise UsageError(
+            raise DataError(
                 f"data '{self.data_name}' has no semantic IDs, and decoder '{self.decoder_name}' searches them; "
                 f"{make_them}, or run '{self.model_name}' with --decoder rank-items, which needs none"
             )
-        raise UsageError(
+        raise DataError(
             f"data '{self.data_name}' has no semantic IDs, and model '{self.model_name}' predicts them; {make_them}, "
             "or run a model that scores items (pop, markov, itemknn, sasrec) with --decoder rank-items"
         )

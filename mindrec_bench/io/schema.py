@@ -184,7 +184,10 @@ def _requirement(error: ErrorDetails) -> str:
     """What a value must be, from pydantic's error about it."""
     kind, context = error["type"], error.get("ctx", {})
     if kind == "literal_error":
-        return f"one of {str(context['expected']).replace(chr(39), '').replace(' or ', ', ')}"
+        expected = str(context["expected"])
+        if " or " not in expected:
+            return expected  # a single word, in quotes
+        return f"one of {expected.replace(chr(39), '').replace(' or ', ', ')}"
     if kind in _BOUNDS:
         words, bound = _BOUNDS[kind]
         return f"{words} {context[bound]:g}" if isinstance(context[bound], float) else f"{words} {context[bound]}"

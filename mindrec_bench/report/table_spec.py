@@ -145,7 +145,7 @@ class TableSpec:
         of_row = row.settings if row else {}
         return of_row.get(name, self.settings.get(name, getattr(ExperimentConfig, name)))
 
-    def users(self, data: str) -> int | None:
+    def users_of(self, data: str) -> int | None:
         """How many users make up a dataset (the first ones), or None for all."""
         users = self.setting("users")
         return default_users(data) if users == AUTO else users

@@ -30,7 +30,7 @@ def test_every_field_with_a_help_text_is_an_option_of_run() -> None:
     ("words", "name", "value"),
     [
         ((), "wait", True), (("--no-wait",), "wait", False), ((), "quiet", False), (("-q",), "quiet", True),
-        ((), "seed", (42,)), (("--seed", "1", "--seed", "2"), "seed", (1, 2)), ((), "users", 5000),
+        ((), "seed", (42,)), (("--seed", "1", "--seed", "2"), "seed", (1, 2)), ((), "users", "auto"),
         (("--users", "all"), "users", None), (("--max-minutes", "3"), "max_minutes", 3.0), ((), "categories", None),
     ],
     ids=str,

@@ -58,8 +58,12 @@ def test_by_hand(text: str) -> None:
 
 
 def test_users_without_history_are_skipped_and_counted() -> None:
-    data = make_dataset([[0, 1, 2, 0, 1], [3, 3, 3]], [[0, 1, 2, 3, 4], [9, 9, 9]]).with_split(Holdout(share=0.6), 10)
-    assert data.test().histories.users.tolist() == []
+    days = [[0, 2, 7, 9], [1, 3, 6], [4, 5, 8], [9, 9, 9]]
+    times = [[day * DAY for day in of_user] for of_user in days]
+    data = make_dataset([[0, 1, 2, 3], [4, 5, 6], [7, 8, 9], [1, 2, 3]], times).with_split(Holdout(share=0.8), 10)
+    assert (data.test().histories.users.tolist(), data.test().targets.tolist()) == ([0], [3])
+    (note,) = data.notes
+    assert note.endswith("1 of 4 users are evaluated, 2 have no interaction in the test window and 1 none before it")
 
 
 @pytest.mark.parametrize("seed", range(8))

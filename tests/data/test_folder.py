@@ -24,7 +24,6 @@ def test_name_is_that_of_the_folder(write_folder, monkeypatch) -> None:
     ("contents", "message"),
     [
         ({"inter": None}, r"has neither Shop\.inter\.json nor user_sequence\.txt"),
-        ({"index": None}, r"has no Shop\.index\.json, the semantic IDs of its items"),
         ({"inter": '{"1": [1,\n 2, 3}'}, r"Shop\.inter\.json is not valid JSON at line 2"),
         ({"index": '{"1": ["<a_1>"]\n\n"2"}'}, r"Shop\.index\.json is not valid JSON at line 3"),
         ({"item": "{"}, r"Shop\.item\.json is not valid JSON at line 1"),
@@ -34,6 +33,25 @@ def test_missing_and_broken_files(write_folder, contents: dict, message: str) ->
     with pytest.raises(DataError, match=message) as caught:
         read_folder(write_folder(**contents))
     assert caught.value.exit_code == 3
+
+
+def test_data_without_semantic_ids_have_an_item_as_its_own_code(write_folder) -> None:
+    data = read_folder(write_folder(index=None, item={"2": {"categories": "R,A"}, "77": {}}))
+    assert not data.has_sids
+    assert data.item_ids == ["1", "2", "3", "10", "77"]
+    assert data.sids.tolist() == [[1], [2], [3], [10], [77]]
+    assert data.categories is None
+    assert (data.n_users, data.file_counts) == (3, (4, 5, 13))
+    with_sids = read_folder(write_folder())
+    assert with_sids.has_sids
+    assert with_sids.fingerprint != data.fingerprint
+
+
+def test_ids_that_are_no_numbers_are_numbered(write_folder) -> None:
+    data = read_folder(write_folder(index=None, inter={"1": ["b", "a", "07"]}))
+    assert (data.item_ids, data.sids.tolist()) == (["07", "a", "b"], [[0], [1], [2]])
+    data = read_folder(write_folder("Twice", index=None, inter={"1": ["7", "07", "8"]}))
+    assert (data.item_ids, data.sids.tolist()) == (["07", "7", "8"], [[0], [1], [2]])
 
 
 def test_missing_folder(tmp_path: Path) -> None:

@@ -63,3 +63,14 @@ def test_descriptions(data_root: Path) -> None:
         "Imported from sales.csv: 2 users, 3 items, 4,000 interactions; no semantic IDs yet, "
         "see `mrbench data tokenize text`."
     )
+
+
+def test_a_folder_with_semantic_ids_comes_first(roots: dict[str, Path]) -> None:
+    for root in ("variable", "here", "cache"):
+        (roots[root] / "shop").mkdir(parents=True)
+        (roots[root] / "shop" / "shop.inter.json").write_text("{}")
+    for root in ("cache", "here"):
+        (roots[root] / "shop" / "shop.index.json").write_text("{}")
+    assert locate.find_folder("shop", None) == roots["here"] / "shop"
+    assert locate.find_user_dataset("shop", None) == roots["here"] / "shop"
+    assert locate.user_datasets(None, []) == {"shop": roots["here"] / "shop"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,15 +12,22 @@ import pytest
 from mindrec_bench.data import sources
 from mindrec_bench.data.sources import (
     Arts,
+    Beauty,
     FolderSource,
     Games,
     Instruments,
+    Sports,
+    Toys,
     data_folder,
+    default_users,
     download_data,
     list_data,
     resolve_data,
+    tokenization_folders,
 )
 from mindrec_bench.errors import DataError, UsageError
+
+from .conftest import INDEX
 
 
 @pytest.mark.parametrize(
@@ -29,6 +37,9 @@ from mindrec_bench.errors import DataError, UsageError
         ("Arts", "arts", Arts(levels=3)),
         ("GAMES", "games", Games(levels=2)),
         ("Instruments:levels=1", "instruments", Instruments(levels=1)),
+        ("Beauty", "beauty", Beauty()),
+        ("sports", "sports", Sports()),
+        ("TOYS", "toys", Toys()),
     ],
 )
 def test_known_names_in_any_case(spec: str, name: str, source: object) -> None:
@@ -172,3 +183,62 @@ def test_data_folders(data_root: Path) -> None:
         data_folder("games", data_root)
     with pytest.raises(UsageError, match="'arts-sim' has no folder"):
         data_folder("arts-sim", data_root)
+
+
+def test_users_by_default(data_root: Path) -> None:
+    assert [default_users(name) for name in ("arts", "Instruments", "arts-sim", "Shop", "no such name")] == [5000] * 5
+    assert [default_users(name) for name in ("beauty", "Sports", "toys", str(data_root / "Toys"))] == [None] * 4
+
+
+def test_other_counts_than_the_known_ones_are_said(write_folder, notices: list[str]) -> None:
+    data = Toys().load(write_folder("Toys", index=None).parent, users=None)
+    note = (
+        "this Toys is not the public one, so published values do not compare: it has 4 users and not 19,412, 4 items "
+        "and not 11,924, 13 interactions and not 167,597"
+    )
+    assert data.notes == (note,)
+    assert [line.partition(": ")[2] for line in notices] == [note]
+
+
+@pytest.mark.parametrize(("source", "has_sids"), [(Beauty(), True), (Sports(), False), (Toys(), False)], ids=str)
+def test_real_amazon_2014_data_have_the_known_counts(real_data: Path, source: Beauty, has_sids: bool) -> None:
+    if not (real_data / source.folder).is_dir():
+        pytest.skip(f"no {source.folder} here")
+    data = source.load(real_data, users=None)
+    assert (data.n_users, data.n_items, len(data.items)) == source.counts
+    assert (data.has_sids, data.notes, data.categories) == (has_sids, (), None)
+
+
+@pytest.mark.parametrize("source", [Arts(), Games(), Instruments()], ids=str)
+def test_real_amazon_2018_data_have_the_known_counts(real_data: Path, source: Arts) -> None:
+    assert source.load(real_data, users=10).notes == ()
+
+
+def test_amazon_2014_data_are_not_downloaded(tmp_path: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"Sports is not on this machine \(looked for .*\), and mrbench does not download it"
+    ):
+        Sports().load(tmp_path, users=None)
+    with pytest.raises(UsageError, match="nothing to download for 'toys'; these can be downloaded: arts, games, instr"):
+        download_data("toys", data_dir=tmp_path)
+
+
+def test_a_copy_with_semantic_ids_is_found_first(write_folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without = write_folder("Sports", index=None)
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("MRBENCH_DATA", str(without.parent))
+    assert tokenization_folders("sports", None) == (without, Path("data/Sports"))
+    assert tokenization_folders("sports", without.parent) == (without, None)
+    assert not Sports().load(None, users=None).has_sids
+    shutil.copytree(without, "data/Sports")
+    assert tokenization_folders("sports", None) == (Path("data/Sports"), None)
+    (Path("data/Sports") / "Sports.index.json").write_text(json.dumps(INDEX))
+    assert Sports().load(None, users=None).has_sids
+    assert data_folder("sports", None) == Path("data/Sports")
+    assert tokenization_folders("sports", None) == (Path("data/Sports"), None)
+
+
+def test_user_datasets_get_their_ids_in_place(data_root: Path) -> None:
+    assert tokenization_folders(str(data_root / "Shop"), None) == (data_root / "Shop", None)

@@ -44,7 +44,7 @@ def test_settings_of_the_run_are_shown(options):
     assert (shown["eval users"], shown["limit"]) == ("7", "1.5 minutes of training")
     assert shown["trained by"] == "2 processes"
     config = ExperimentConfig("markov", "rank-items", data=DATA, exclude_history=True)
-    assert "\nhistory     excluded" in dry_run_text(dry_run(config, options))
+    assert "\nhistory     never recommended" in dry_run_text(dry_run(config, options))
 
 
 @pytest.fixture

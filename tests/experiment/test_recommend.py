@@ -66,7 +66,9 @@ def test_a_user_of_the_data_goes_on_from_the_last_item(stored) -> None:
 def test_the_history_of_a_test_user_gives_the_stored_ranking(stored, decoder) -> None:
     run = stored(decoder=decoder, constrain="catalogue")
     recommender = Recommender.load(run)
-    items = result_items(run.rankings(["user", "rank", "codes", "item"]), run.summary.slots, recommender.context.dataset)
+    items = result_items(
+        run.rankings(["user", "rank", "codes", "item"]), run.summary.slots, recommender.context.dataset
+    )
     rankings = run.rankings(["user", "rank", "codes", "item"]).append_column("index", pa.array(items)).to_pylist()
     for user in (0, 7, 39):
         expected = dict.fromkeys((f"b{row['index']:02d}") for row in rankings if row["user"] == user)

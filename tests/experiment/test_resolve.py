@@ -42,6 +42,8 @@ def no_data(monkeypatch):
         ({"max_minutes": float("inf")}, "--max-minutes is inf; it must be a finite number"),
         ({"categories": "givn"}, r"--categories is 'givn' \(did you mean 'given'\?\); it must be one of none, history"),
         ({"constrain": "catalog"}, r"--constrain is 'catalog' \(did you mean 'catalogue'\?\); it must be one of slots"),
+        ({"holdout": "tim:0.9"}, "--holdout is 'tim:0.9'; it must be leave-one-out, time:SHARE"),
+        ({"history": 0}, "--history is 0; it must be at least 1"),
         ({"split": "train"}, r"--split is 'train'.*; it must be one of test, valid"),
         ({"model": "markof"}, r"unknown model 'markof' \(did you mean 'markov'\?\)"),
         ({"decoder": "sb"}, r"unknown decoder 'sb' \(did you mean 'bs'\?\)"),

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 
+import numpy as np
 import pytest
 
-from mindrec_bench.errors import UsageError
+from mindrec_bench.data.times import write_times
+from mindrec_bench.errors import DataError, UsageError
+from mindrec_bench.report.compare import compare_runs
+from mindrec_bench.store.runs import find_runs
 
 from .helpers import read_rankings
 
@@ -38,3 +43,108 @@ def test_run_on_a_data_folder(run, tmp_path):
     assert table["item"].to_pylist() == ["3", "10", "1"] * 3
     assert table["codes"].to_pylist() == [[2, 7], [10, 7], [2, 0]] * 3
     assert summary["metrics"]["hr@3"] == pytest.approx(2 / 3)
+
+
+def write_ring(folder, *, unit="s"):
+    """20 users go round a ring of 12 items, one item a day; user u starts on day u."""
+    lengths, first = 8, 16_000
+    sequences = {str(user): [(user + step) % 12 for step in range(lengths)] for user in range(20)}
+    write_shop(folder, inter=sequences, index={str(item): [f"<a_{item}>", "<b_0>"] for item in range(12)})
+    days = np.array([first + user + step for user in range(20) for step in range(lengths)])
+    write_times(folder, folder.name, np.repeat(np.arange(20), lengths), days * 86_400, unit=unit)
+
+
+def test_a_split_by_time_is_a_run_of_its_own(run, tmp_path):
+    write_ring(tmp_path / "Ring")
+    data = str(tmp_path / "Ring")
+    plain = run("markov", "rank-items", data=data)
+    by_time = run("markov", "rank-items", data=data, holdout="time:0.80")
+    assert (plain["holdout"], by_time["holdout"]) == ("leave-one-out", "time:0.8")
+    assert plain["run"] != by_time["run"]
+    assert by_time["run"] == run("markov", "rank-items", data=data, holdout="time:0.8")["run"]
+    assert "--holdout time:0.8" in by_time["command"]
+    # 160 interactions on 27 days; the last 32 or more are of days 18 to 26, and users 0 to 10 are done before them
+    assert by_time["users"] == len(set(read_rankings(by_time)["user"].to_pylist())) < 20
+    (note,) = by_time["notes"]
+    assert re.fullmatch(
+        r"holdout time:0.8: validation from 2013-\d\d-\d\d on, test from 2013-\d\d-\d\d \(UTC\); "
+        rf"{by_time['users']} of 20 users are evaluated, \d+ have no interaction in the test window and "
+        r"\d+ none before it",
+        note,
+    )
+    from_day = re.search(r"test from (\S+)", note)[1]
+    by_date = run("markov", "rank-items", data=data, holdout=from_day)
+    assert by_date["metrics"] == by_time["metrics"]
+    assert by_date["run"] != by_time["run"]
+
+
+def test_runs_of_two_splits_are_not_compared(run, tmp_path):
+    write_ring(tmp_path / "Ring")
+    for holdout in ("leave-one-out", "time:0.8"):
+        run("markov", "rank-items", data=str(tmp_path / "Ring"), holdout=holdout)
+    with pytest.raises(UsageError, match="they have different holdout"):
+        compare_runs(list(find_runs(tmp_path / "runs")))
+
+
+def test_data_without_times_are_not_split_by_time(run, tmp_path):
+    write_shop(tmp_path / "Shop")
+    with pytest.raises(DataError, match=r"--holdout time:0\.9 needs the times of the interactions, and Shop has only"):
+        run("pop", "rank-items", data=str(tmp_path / "Shop"), holdout="time:0.9")
+
+
+def test_a_longer_history_is_read(run, tmp_path):
+    """Item 0 is followed by 20 others that nobody else has, and then by 1: only a long history knows."""
+    folder = tmp_path / "Long"
+    tail = list(range(2, 22))
+    write_shop(
+        folder,
+        inter={"0": [0, *tail, 5], **{str(user): [0, 30, 30, 30] for user in range(1, 9)}},
+        index={str(item): [f"<a_{item}>", "<b_0>"] for item in range(31)},
+    )
+    top = {
+        history: read_rankings(run("markov:mix=0", "rank-items", data=str(folder), history=history, beam=30))
+        for history in (10, 25)
+    }
+    of_first = {
+        history: {row["item"] for row in table.to_pylist() if row["user"] == 0} for history, table in top.items()
+    }
+    assert "30" not in of_first[10]
+    assert "30" in of_first[25]
+
+
+@pytest.mark.parametrize("model", ["llada", "llama3", "tiger", "sasrec"])
+@pytest.mark.parametrize("history", [4, 13])
+def test_networks_take_histories_of_any_length(run, tmp_path, model, history):
+    write_ring(tmp_path / "Ring")
+    if model == "sasrec":
+        pytest.importorskip("recbole", reason="RecBole is not installed")
+    options = {
+        "llada": "llada:epochs=1",
+        "llama3": "llama3:epochs=1",
+        "tiger": "tiger:epochs=1",
+        "sasrec": "sasrec:epochs=1",
+    }
+    decoder = {"llada": "bs", "sasrec": "rank-items"}.get(model, "ar-beam")
+    summary = run(
+        options[model], decoder, data=str(tmp_path / "Ring"), history=history, size="tiny", holdout="time:0.7", beam=3
+    )
+    assert (summary["history"], summary["metrics"]["hr@1"] >= 0) == (history, True)
+
+
+def test_data_without_semantic_ids(run, tmp_path):
+    write_shop(tmp_path / "Shop")
+    (tmp_path / "Shop" / "Shop.index.json").unlink()
+    summary = run("pop", "rank-items", data=str(tmp_path / "Shop"), beam=10)
+    table = read_rankings(summary)
+    assert table["item"].to_pylist() == ["3", "10", "1"] * 3
+    assert table["codes"].to_pylist() == [[3], [10], [1]] * 3
+    assert (summary["slots"]["sid"], summary["slots"]["code"]) == (1, "an item, since the data has no semantic IDs")
+    assert "a hit is a match of items" in " ".join(summary["notes"])
+    for model, decoder, reason in (
+        ("pop", "bs", "decoder 'bs' searches them"),
+        ("llada", "bs", "'llada' predicts them"),
+    ):
+        with pytest.raises(
+            DataError, match=rf"has no semantic IDs, and .*{reason}; make them with `mrbench data tokenize"
+        ):
+            run(model, decoder, data=str(tmp_path / "Shop"))

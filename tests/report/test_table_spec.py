@@ -56,11 +56,11 @@ def test_the_config_is_that_of_the_command(spec: TableSpec, size: str) -> None:
 def test_given_values_override_those_of_the_file() -> None:
     assert override(CHANGED) == CHANGED
     changed = override(CHANGED, seeds=(3,), size="tiny", users=100, max_minutes=1.0)
-    assert (changed.seeds, changed.users) == ((3,), 100)
+    assert (changed.seeds, changed.users_of("arts")) == ((3,), 100)
     assert (changed.setting("size"), changed.setting("max_minutes"), changed.setting("beam")) == ("tiny", 1.0, 5)
-    assert override(SPEC, users="all").users is None
+    assert override(SPEC, users="all").users_of("arts") is None
 
 
 def test_too_few_users_are_refused() -> None:
-    with pytest.raises(UsageError, match="--users is 0; it must be at least 1 or 'all'"):
+    with pytest.raises(UsageError, match="--users is 0; it must be at least 1 or 'auto' or 'all'"):
         override(SPEC, users=0)

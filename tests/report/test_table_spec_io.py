@@ -76,7 +76,7 @@ def test_a_file_of_the_user(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(GOOD, encoding="utf-8")
     spec = load_table_spec(str(path))
-    assert (spec.name, spec.users, spec.seeds) == ("mine", 5000, (42,))
+    assert (spec.name, spec.users_of("arts"), spec.users_of("toys"), spec.seeds) == ("mine", 5000, None, (42,))
     assert (spec.setting("beam"), spec.setting("size")) == (10, "auto")
     assert spec.rows[0].published["arts"] == ("0.0280", "-")
     assert (
@@ -88,7 +88,7 @@ def test_a_file_with_other_values_than_the_defaults() -> None:
     text = GOOD.replace('title = "mine"', 'title = "mine"\nusers = "all"\neval_users = 50\nbeam = 5\nseeds = [0, 1]')
     text += 'constrain = "catalogue"\nexclude_history = true\n'
     spec = parse_table_spec(text, "mine", "mine.toml")
-    assert spec.users is None
+    assert spec.users_of("arts") is None
     assert spec.command(spec.rows[1], "arts", 1, "small") == (
         "mrbench run --model pop --decoder bs --data arts --size small --categories none --users all "
         "--constrain catalogue --beam 5 --eval-users 50 --seed 1 --exclude-history"
@@ -103,7 +103,7 @@ def test_a_file_with_other_values_than_the_defaults() -> None:
         (
             'title = "mine"',
             'title = "mine"\nusers = "many"',
-            "'users' in mine.toml is 'many'; it must be a whole number or 'all'",
+            "'users' in mine.toml is 'many'; it must be a whole number or 'auto' or 'all'",
         ),
         ('title = "mine"', 'title = "mine"\nusers = 0', "'users' in mine.toml is 0; it must be at least 1"),
         ('title = "mine"', 'title = "mine"\nseeds = ["a"]', r"'seeds' in mine.toml is \['a'\]; its entries"),

@@ -36,13 +36,14 @@ CHANGES = {
     "exclude_history": True,
     "max_minutes": 30.0,
     "split": "valid",
+    "holdout": "time:0.9",
+    "history": 20,
     "train_devices": 2,
     "contract": 999,
     "texts": "0123456789ab",
 }
 CHANGES_THE_FIT = {
-    "data.fingerprint", "model.name", "model.options", "model.size", "model.files", "model.code", "categories", "seed",
-    "max_minutes", "contract", "train_devices", "texts",
+    "data.fingerprint", "model.name", "model.options", "model.size", "model.files", "model.code", "categories", "seed", "max_minutes", "contract", "train_devices", "texts", "holdout", "history",
 }  # fmt: skip
 
 

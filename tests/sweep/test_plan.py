@@ -68,7 +68,7 @@ def test_all_users(tmp_path):
         (RUN + GRID + 'split = "test"', "unknown key 'split' in grid 1"),
         (RUN + GRID + "beam = []", "'beam' in grid 1 of .* is an empty list"),
         (RUN + GRID + 'beam = ["ten"]', "'beam' in grid 1 .* must be a whole number"),
-        (RUN + GRID + 'users = "some"', "'users' in grid 1 .* must be a whole number or 'all'"),
+        (RUN + GRID + 'users = "some"', "'users' in grid 1 .* must be a whole number or 'auto' or 'all'"),
         (RUN + GRID + "options.rate = [1]", "grid 1 of .*: 'llada' has no option 'rate'"),
         (RUN + GRID + "options = 3", r"'options' in grid 1 .* write options.NAME"),
         (RUN + GRID + "[[grid]]\nmodel = 'lada'\n", r"grid 2 of .*: unknown model 'lada'"),

@@ -80,7 +80,7 @@ def reported_metrics(spec: TableSpec, row: RowSpec, data: str, codes: Mapping[st
     values = zip(spec.metrics, row.published[data], strict=True)
     metrics = {metric: text for metric, text in values if text != NOT_REPORTED}
     subject = f"{spec.paper or spec.name}, {data}, {row.label}"
-    return ReportedMetrics(subject, metrics, spec.users(data) or 0, spec.setting("beam", row), codes.get(data))
+    return ReportedMetrics(subject, metrics, spec.users_of(data) or 0, spec.setting("beam", row), codes.get(data))
 
 
 def _check_ttr_agrees(subject: str, systems: Sequence[ReportedMetrics]) -> list[Finding]:
@@ -143,7 +143,7 @@ def find_equal_rows(specs: Sequence[TableSpec]) -> list[Finding]:
 def check_improvement(spec: TableSpec) -> list[Finding]:
     """The claimed average improvement in HR@1 over the best baseline, recomputed from the reference row."""
     reference = next(row for row in spec.rows if row.label == spec.reference[0])
-    column, users = spec.metrics.index("hr@1"), spec.users(spec.data[0]) or 0
+    column, users = spec.metrics.index("hr@1"), spec.users_of(spec.data[0]) or 0
     improvements, parts = [], []
     for data in spec.data:
         baselines = [row for row in spec.rows if data in row.published and row.label != reference.label]

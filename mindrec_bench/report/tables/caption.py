@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ...core.holdout import Holdout
 from ...stats.comparison import TEST_NAMES
 from ...store.run_spec import RunSettings
 from ..table_spec import TableSpec
@@ -40,10 +41,15 @@ def _other_settings(spec: TableSpec) -> list[str]:
     """What is held out and how long histories are, where it is not the default."""
     parts = []
     for name, text in (("holdout", "holdout {}"), ("history", "histories of the latest {} items")):
-        values = sorted({spec.setting(name, row) for row in spec.rows})
+        values = sorted({_canonical(spec.setting(name, row)) for row in spec.rows})
         if values != [getattr(RunSettings, name)]:
             parts.append(text.format(" and ".join(map(str, values))))
     return parts
+
+
+def _canonical(value: str | int) -> str | int:
+    """`time:0.9` for `time:0.90`; a number as it is."""
+    return str(Holdout.parse(value)) if isinstance(value, str) else value
 
 
 def _test_sentences(table: Table) -> list[str]:

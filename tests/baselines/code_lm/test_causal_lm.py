@@ -12,6 +12,7 @@ from mindrec_baselines.code_lm.causal_lm import PROMPT_LENGTH, causal_mask
 from mindrec_baselines.code_lm.llama_blocks import LlamaBlocks
 from mindrec_baselines.llama3 import Llama3
 from mindrec_baselines.qwen2_5 import Qwen25
+from mindrec_bench.core.dataset import Histories
 
 from ..causal import prefixes, task, untrained
 
@@ -165,3 +166,20 @@ def test_a_search_computes_only_the_last_code_of_each_beam(chain, computed, back
     assert [shape for shape, _ in computed] == [(60, n) for n in (PROMPT_LENGTH, 2, 3, 3, 3)]
     for log_probs, whole in zip(cached, expected, strict=True):
         torch.testing.assert_close(log_probs, whole, atol=1e-5, rtol=0)
+
+
+@both_backbones
+@pytest.mark.parametrize("length", [7, 14])
+def test_the_length_of_histories_does_not_matter(chain, backbone: Any, length: int) -> None:
+    """What is left of the items is padding; positions count from there, and only their differences matter."""
+    chain_task = task(chain(), categories=True)
+    network, test = untrained(backbone, chain_task), chain_task.data.test().histories
+    contexts = []
+    for width in (10, length):
+        items = np.full((60, width), -1)
+        items[:, -6:] = test.items[:60, -6:]
+        contexts.append(network.begin(Histories(items, test.users[:60]), SLOTS))
+    for n_known in range(len(SLOTS)):
+        prefix = prefixes(chain_task.space, 60, 3, n_known, 0)
+        first, second = (context.next_log_probs(prefix) for context in contexts)
+        torch.testing.assert_close(first, second, atol=1e-5, rtol=0)

@@ -130,3 +130,18 @@ def test_users_of_a_group_have_histories_of_the_same_length(chain_task, historie
     for batch in batches:
         assert set(lengths[batch.users.numpy()]) == {batch.embedded.shape[1]}
         assert batch.attention_mask is None
+
+
+@both_attentions
+@pytest.mark.parametrize("length", [7, 14])
+def test_the_length_of_histories_does_not_matter(chain_task, attention: str, length: int) -> None:
+    """What is left of the items is padding; positions count from there, and only their differences matter."""
+    slots = tuple(range(chain_task.space.n_slots))
+    items = np.full((USERS, length), -1)
+    items[:, -6:] = chain_task.data.test().histories.items[:USERS, -6:]
+    ten = np.full((USERS, 10), -1)
+    ten[:, -6:] = items[:, -6:]
+    model = LladaModel(untrained(chain_task, attention))
+    revealed, users = canvases(chain_task, slots), np.arange(USERS)
+    first, second = (model.begin(Histories(array, users), slots).log_probs(revealed, slots) for array in (ten, items))
+    torch.testing.assert_close(first, second, atol=1e-5, rtol=0)

@@ -37,11 +37,22 @@ def test_the_report(call, sales):
 
 
 def test_without_semantic_ids_the_next_command_is_named(call, shop):
-    for words in (("run", "-m", "markov", "-d", "bs", "--data", "shop"), ("data", "show", "shop")):
-        code, out, err = call(*words)
+    for model, decoder, reason in (
+        ("markov", "bs", "and decoder 'bs' searches them"),
+        ("llada", "bs", "and model 'llada' predicts them"),
+    ):
+        code, out, err = call("run", "-m", model, "-d", decoder, "--data", "shop")
         assert (code, out) == (3, "")
-        assert "has no shop.index.json" in err
+        assert f"data 'shop' has no semantic IDs, {reason}" in err
         assert "`mrbench data tokenize shop`" in err
+        assert "rank-items" in err
+
+
+def test_models_that_score_items_need_no_semantic_ids(call, shop):
+    code, out, _ = call("run", "-m", "markov", "-d", "rank-items", "--data", "shop")
+    assert code == 0
+    assert "note: the data has no semantic IDs: a hit is a match of items, and Entropy and TTR count items" in out
+    assert call("data", "show", "shop")[0] == 0
 
 
 def test_imported_data_can_be_looked_up(call, shop):

@@ -54,3 +54,27 @@ def test_invalid_arguments_are_errors(shop: Path) -> None:
     assert "unknown method" in str(call(shop, "--method", "pq").exception)
     for arguments in (("--preset", "lcrec"), ("--seed", -1), ("--max-minutes", 0)):
         assert call(shop, *arguments).exit_code == 2
+
+
+def test_a_known_dataset_gets_its_ids_in_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "elsewhere" / "Toys"
+    folder.mkdir(parents=True)
+    lines = [" ".join(map(str, [user, *((user + step) % 12 for step in range(6))])) for user in range(20)]
+    (folder / "user_sequence.txt").write_text("\n".join(lines))
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("MRBENCH_DATA", str(folder.parent))
+    result = call("toys", "--levels", 2, "--codes", 4, "--quiet")
+    assert result.exit_code == 0, result.output
+    *_, path, line = result.output.strip().splitlines()
+    assert path == "./data/Toys"
+    assert [file.name for file in folder.iterdir()] == ["user_sequence.txt"], "the original is only read"
+    words = shlex.split(line.removeprefix("next: mrbench"))
+    assert words[-2:] == ["--data", "toys"]
+    run = CliRunner().invoke(cli, [*words, "--quiet", "--json"])
+    assert run.exit_code == 0, run.output
+    assert json.loads(run.stdout)["slots"]["sid"] == 2
+    again = call("toys", "--quiet").exception
+    assert isinstance(again, UsageError)
+    assert "data/Toys/Toys.index.json holds semantic IDs already" in str(again)

@@ -215,3 +215,21 @@ def test_findings_of_the_audit_are_footnotes_of_the_papers_tables() -> None:
     assert any("exceeds the bound 0.00505 (1,010 codes over 200,000 tokens)" in note for note in notes["table3"])
     assert any("HR@1 137:140 0.25 to 0.9" in note for note in notes["table4"])
     assert any("HR@3 169:171 0.5 to 0.96" in note for note in notes["table6"])
+
+
+def test_the_caption_says_what_is_held_out_and_how_long_histories_are(store_run: Store) -> None:
+    runs = [
+        store_run("markov", "bs", holdout="time:0.9", history=20),
+        store_run("pop", "bs", holdout="time:0.9", history=50),
+    ]
+    text = (
+        'title = "t"\ndata = ["arts"]\nmetrics = ["hr@1"]\nholdout = "time:0.90"\nhistory = 20\n'
+        '[[rows]]\nlabel = "a"\nmodel = "markov"\ndecoder = "bs"\n'
+        '[[rows]]\nlabel = "b"\nmodel = "pop"\ndecoder = "bs"\nhistory = 50\n'
+    )
+    table = build_table(parse_table_spec(text, "mine", "mine.toml"), runs)
+    assert [row.runs for row in table.rows] == [{"arts": (run.id,)} for run in runs]
+    assert "; holdout time:0.9; histories of the latest 20 and 50 items." in caption(table)
+    plain = build_table(parse_table_spec(TEXT, "mine", "mine.toml"), [store_run("markov", "bs")])
+    assert "holdout" not in caption(plain)
+    assert "histories" not in caption(plain)
