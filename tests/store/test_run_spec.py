@@ -43,7 +43,8 @@ CHANGES = {
     "texts": "0123456789ab",
 }
 CHANGES_THE_FIT = {
-    "data.fingerprint", "model.name", "model.options", "model.size", "model.files", "model.code", "categories", "seed", "max_minutes", "contract", "train_devices", "texts", "holdout", "history",
+    "data.fingerprint", "model.name", "model.options", "model.size", "model.files", "model.code", "categories", "seed",
+    "max_minutes", "contract", "train_devices", "texts", "holdout", "history",
 }  # fmt: skip
 
 
