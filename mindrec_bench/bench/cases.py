@@ -87,6 +87,7 @@ def make_cases(grid: BenchmarkGrid, options: BenchmarkOptions) -> list[Benchmark
 
     Raises:
         UsageError: unknown names, values out of range, or no pair that works together.
+        DataError: the data is missing or broken, or has no semantic IDs where they are needed.
     """
     _check_range("--batch", grid.batch_sizes)
     _check_range("--history", grid.history_lengths, maximum=HISTORY)
@@ -95,6 +96,8 @@ def make_cases(grid: BenchmarkGrid, options: BenchmarkOptions) -> list[Benchmark
         raise UsageError("no decoder of --decoder works with a model of --model; see `mrbench list models NAME`")
     with silent():  # nobody asked for these data and fits
         dataset = experiments[0].source.load(options.data_dir, users=TRAINING_USERS)
+    for experiment in experiments:
+        experiment.check_semantic_ids(dataset)
     models: dict[str, Model] = {}
     cases = []
     for experiment in experiments:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from ..core.backbone import Backbone
 from ..data import locate
+from ..data.sources import HubSource
 from ..distributed.devices import package_version, pick_device
 from ..errors import MrbenchError
 from ..plugins import registry
@@ -86,12 +87,14 @@ def _devices() -> list[Diagnostic]:
 def _data(data_dir: Path | None) -> list[Diagnostic]:
     lines = []
     for name in registry.names("data"):
-        folder = registry.load("data", name).folder
+        cls = registry.load("data", name)
+        folder = cls.folder
         if not folder:
             lines.append(Diagnostic("data", name, True, "needs no files"))
             continue
         path = locate.find_folder(folder, data_dir)
-        words = str(path) if path else f"not on this machine; `mrbench data fetch {name}` downloads it"
+        hint = f"; `mrbench data fetch {name}` downloads it" if issubclass(cls, HubSource) else ""
+        words = str(path) if path else f"not on this machine{hint}"
         lines.append(Diagnostic("data", name, path is not None, words))
     return lines
 

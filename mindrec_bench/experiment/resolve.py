@@ -78,13 +78,17 @@ class ResolvedExperiment:
                 split by time.
         """
         dataset = self.source.load(data_dir, users=self.users)
-        if not dataset.has_sids:
-            self._check_needs_no_sids()
+        self.check_semantic_ids(dataset)
         return dataset.with_split(self.holdout, self.config.history)
 
-    def _check_needs_no_sids(self) -> None:
-        """Refuse data without semantic IDs where the model or the decoder works on them."""
-        if self.backbone.capability == "items" and self.decoder.needs == "items":
+    def check_semantic_ids(self, dataset: Dataset) -> None:
+        """Refuse data without semantic IDs where the model or the decoder works on them.
+
+        Raises:
+            DataError: names the command that makes them.
+        """
+        ranks_items = self.backbone.capability == "items" and self.decoder.needs == "items"
+        if dataset.has_sids or ranks_items or self.backbone.model_codes:
             return
         make_them = f"make them with `mrbench data tokenize {self.data_name}`"
         if self.backbone.capability == "items":

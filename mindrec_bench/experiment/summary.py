@@ -120,17 +120,25 @@ def decoding_costs(shards: Sequence[Shard]) -> dict[str, Any]:
 
 def run_notes(spec: RunSpec, dataset: Dataset, space: CodeSpace, model_codes: ModelCodes | None = None) -> list[str]:
     """Facts to show beside the results of a run."""
-    notes = data_notes(dataset, space) + ([model_codes.note()] if model_codes else [])
+    notes = data_notes(dataset, space, counts_items=model_codes is None)
+    notes += [model_codes.note()] if model_codes else []
     if dataset.simulation is not None and spec.categories == "given":
         notes.append("the best reachable values do not know the given categories, so this run may exceed them")
     return notes
 
 
-def data_notes(dataset: Dataset, space: CodeSpace) -> list[str]:
-    """Facts about the data to show beside results."""
+def data_notes(dataset: Dataset, space: CodeSpace, *, counts_items: bool = True) -> list[str]:
+    """Facts about the data to show beside results.
+
+    Args:
+        dataset: the data.
+        space: its slots.
+        counts_items: on data without semantic IDs, the codes that Entropy and TTR count are items.
+    """
     skipped = f"{dataset.skipped:,} users with fewer than 3 interactions were skipped"
     category_notes = dataset.category_notes if space.n_categories else ()
-    without_sids = "the data has no semantic IDs: a hit is a match of items, and Entropy and TTR count items"
+    without_sids = "the data has no semantic IDs: a hit is a match of items"
+    without_sids += ", and Entropy and TTR count items" if counts_items else ""
     return [
         *category_notes,
         *dataset.notes,
