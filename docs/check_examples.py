@@ -44,6 +44,8 @@ NOT_RUN = {
     r"rqvae|letter|--preset": "trains for minutes; tests/test_journey.py runs each method",
     r"^mrbench (figure|table) .*--runs-dir|^mrbench figure": "draws what results/ has; tests/report draws small ones",
     r"RUN --runs-dir": "RUN is any run of results/",
+    r"--holdout": "needs data with times; tests/experiment/test_user_data.py has some",
+    r"mrbench recommend": "names users and items of one dataset; tests/cli/test_recommend.py has some",
     r"score FILE|mrbench export RUN --out|u\.data": "needs files made elsewhere; tests/data/importing has them",
 }
 """Patterns of examples that are not run, and why. The first that matches is named."""
@@ -64,7 +66,7 @@ class Example:
     @property
     def needs_data(self) -> bool:
         """Whether it needs a data folder."""
-        return bool(re.search(r"--data (arts|games|instruments)\b|data show", self.command))
+        return bool(re.search(r"--data (arts|games|instruments)\b|data (show|audit)", self.command))
 
 
 def blocks(text: str) -> Iterator[tuple[str, str]]:

@@ -194,7 +194,7 @@ def test_command_repeats_the_run(run, trainings, settings, monkeypatch):
     )
     cli.main(words[1:], standalone_mode=False)
     resolved = resolve_config(configs[0])
-    data = resolved.source.load(None, users=configs[0].users)
+    data = resolved.load_data(None)
     assert resolved.run_spec(data).id == summary["run"]
 
 
