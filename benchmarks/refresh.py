@@ -83,7 +83,7 @@ def main() -> None:
         max_minutes=arguments.max_minutes,
     )
     resolved = resolve_config(config)
-    data = resolved.source.load(arguments.data_dir, users=config.users)
+    data = resolved.load_data(arguments.data_dir)
     spec = resolved.run_spec(data)
     task = Task(data, data.space(categories=arguments.categories != "none"), size=arguments.size, quiet=True)
     backbone: Any = resolved.backbone.with_size_defaults(arguments.size)
