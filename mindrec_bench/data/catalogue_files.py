@@ -14,6 +14,7 @@ import numpy as np
 from ..core.code_space import Int
 from ..core.dataset import ItemTexts
 from ..errors import DataError
+from ..io.hashing import sha256
 from ..io.json_files import read_object
 from .category_tree import category_codes
 
@@ -58,11 +59,29 @@ def read_semantic_ids(path: Path) -> tuple[list[str], Int]:
     Raises:
         DataError: the file is broken, a code malformed, or a SID longer or shorter than the others.
     """
+    check_index(path)
     content = read_object(path)
     if not content:
         raise DataError(f"{path} holds no items; it must give each item its semantic ID")
     items = sort_ids(content)
     return items, _code_numbers({item: content[item] for item in items}, SID_CODE, "<a_11>", path)
+
+
+def check_index(path: Path) -> None:
+    """Check that `<Name>.index.json` is what its record `<Name>.index.meta.json` was written for, where it has one.
+
+    Raises:
+        DataError: it is not.
+    """
+    record = path.with_name(f"{path.name.removesuffix('.json')}.meta.json")
+    if not path.is_file() or not record.is_file():
+        return
+    expected = read_object(record).get("index_sha256")
+    if expected is not None and expected != sha256(path):
+        raise DataError(
+            f"{path} is not the file that {record.name} describes; make the semantic IDs again with `mrbench data "
+            f"tokenize --force`, or remove {record.name} if you changed them yourself"
+        )
 
 
 def read_categories(folder: Path, name: str, items: list[str], levels: int | None) -> Categories | None:

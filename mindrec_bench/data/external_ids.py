@@ -12,6 +12,7 @@ from typing import Literal
 from ..core.code_space import Int
 from ..core.dataset import ExternalIds
 from ..errors import DataError
+from ..io.parquet_files import open_parquet, write_parquet
 
 Kind = Literal["users", "items"]
 
@@ -28,11 +29,10 @@ def write_external_ids(folder: Path, name: str, kind: Kind, external_ids: Sequen
         OSError: the file can't be written.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     numbers = pa.array(range(len(external_ids)), pa.int64())
     table = pa.table({"id": numbers, "own_id": pa.array(external_ids, pa.string())})
-    pq.write_table(table, id_file(folder, name, kind), compression="zstd")
+    write_parquet(table, id_file(folder, name, kind))
 
 
 def read_external_ids(folder: Path, name: str, users: Int, item_ids: Sequence[str]) -> ExternalIds | None:
@@ -49,10 +49,9 @@ def read_external_ids(folder: Path, name: str, users: Int, item_ids: Sequence[st
 
 def _read(path: Path, ids: Sequence[str]) -> tuple[str, ...]:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        table = pq.ParquetFile(path).read(["id", "own_id"])
+        table = open_parquet(path).read(["id", "own_id"])
         external_ids = dict(zip(table["id"].cast(pa.string()).to_pylist(), table["own_id"].to_pylist(), strict=True))
     except (OSError, KeyError, pa.ArrowException) as error:
         reason = " ".join(str(error).split())

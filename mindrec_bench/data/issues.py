@@ -22,9 +22,11 @@ class Issues:
 
     Attributes:
         kinds: kind -> count and examples. A kind without examples is about the file as a whole.
+        advice: what to do about them, if it is more than to correct the file.
     """
 
     kinds: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
+    advice: list[str] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(self.kinds)
@@ -40,6 +42,11 @@ class Issues:
         if example is not None and len(examples) < MAX_EXAMPLES:
             examples = [*examples, example]
         self.kinds[kind] = (count + 1, examples)
+
+    def advise(self, advice: str) -> None:
+        """Add what to do, once."""
+        if advice not in self.advice:
+            self.advice.append(advice)
 
     def add_where(
         self, wrong: NDArray[np.bool_], kind: str, values: Sequence[Any] | NDArray[Any], *, prefix: str = ""
@@ -91,7 +98,8 @@ class Issues:
             DataError: names every kind of issue, with its count and examples.
         """
         if self.kinds:
-            raise DataError(f"{path} can't be {purpose}: {'; '.join(self.lines())}; correct the file")
+            advice = ", or ".join(["correct the file", *self.advice])
+            raise DataError(f"{path} can't be {purpose}: {'; '.join(self.lines())}; {advice}")
 
 
 def _in_brackets(count: int, examples: list[str]) -> str:

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
 import platformdirs
 
+from ..io.work_folders import restore_folder
+
 ENV_VARIABLE = "MRBENCH_DATA"
+
+LOCAL_FOLDER = Path("data")
+"""Where new data folders go."""
+
+IMPORT_WORK = "import"
+"""The kind of work folder in which an import works; see `io.work_folders`."""
 
 IMPORT_REPORT = ".import.json"
 """Suffix of the file that says what a folder was imported from."""
@@ -29,12 +38,15 @@ def search_path(data_dir: Path | None) -> list[Path]:
     if data_dir is not None:
         return [data_dir]
     variable = os.environ.get(ENV_VARIABLE)
-    return [*([Path(variable)] if variable else []), Path("data"), cache_folder()]
+    return [*([Path(variable)] if variable else []), LOCAL_FOLDER, cache_folder()]
 
 
 def find_folder(name: str, data_dir: Path | None) -> Path | None:
     """The first folder called `name` on the search path, or None; one with semantic IDs comes before one without."""
-    folders = [root / name for root in search_path(data_dir) if (root / name).is_dir()]
+    folders = [root / name for root in search_path(data_dir)]
+    for folder in folders:
+        restore_folder(folder, IMPORT_WORK)
+    folders = [folder for folder in folders if is_folder(folder)]
     return next((folder for folder in folders if has_index(folder)), folders[0] if folders else None)
 
 
@@ -43,9 +55,20 @@ def has_index(folder: Path) -> bool:
     return (folder / f"{folder.name}.index.json").is_file()
 
 
+def is_folder(path: Path) -> bool:
+    """Whether a path is a folder; one that no file system allows is none."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
 def has_sequences(folder: Path) -> bool:
     """Whether a folder holds users' sequences under its own name."""
-    return (folder / f"{folder.name}.inter.json").is_file() or (folder / "user_sequence.txt").is_file()
+    restore_folder(folder, IMPORT_WORK)
+    return is_folder(folder) and (
+        (folder / f"{folder.name}.inter.json").is_file() or (folder / "user_sequence.txt").is_file()
+    )
 
 
 def user_datasets(data_dir: Path | None, registered: Iterable[str]) -> dict[str, Path]:
@@ -76,9 +99,20 @@ def find_user_dataset(name: str, data_dir: Path | None) -> Path | None:
     return next((folder for folder in folders if has_index(folder)), folders[0] if folders else None)
 
 
+def is_found(folder: Path) -> bool:
+    """Whether the name of a data folder is enough to find it."""
+    first = find_folder(os.path.basename(os.path.abspath(folder)), None)
+    return first is not None and first.resolve() == folder.resolve()
+
+
+def name_or_path(folder: Path) -> str:
+    """What finds a data folder without further options: its name, else its path; quoted for a shell."""
+    return shlex.quote(os.path.basename(os.path.abspath(folder)) if is_found(folder) else str(folder))
+
+
 def describe_folder(folder: Path) -> str:
     """One line about a data folder: what it was imported from, and whether its items have semantic IDs."""
-    hint = "" if has_index(folder) else f"; no semantic IDs yet, see `mrbench data tokenize {folder.name}`"
+    hint = "" if has_index(folder) else f"; no semantic IDs yet, see `mrbench data tokenize {name_or_path(folder)}`"
     try:
         report = json.loads((folder / f"{folder.name}{IMPORT_REPORT}").read_text(encoding="utf-8"))
         counts = f"{report['users']:,} users, {report['items']:,} items, {report['interactions']:,} interactions"

@@ -19,10 +19,12 @@ import numpy as np
 from ..core.dataset import MIN_INTERACTIONS
 from ..errors import DataError
 from ..io.json_files import read_object, read_text
-from .catalogue_files import CATEGORY_CODE, INTEGER, SID_CODE, sort_ids
+from .catalogue_files import CATEGORY_CODE, INTEGER, SID_CODE, check_index, sort_ids
 from .category_tree import split_names
 from .external_ids import read_external_ids
+from .interaction_times import count_ties, read_times
 from .issues import Issues
+from .locate import name_or_path
 
 
 class UserSequence(NamedTuple):
@@ -77,15 +79,17 @@ def validate(folder: Path) -> ValidationReport:
             report.errors.add(f"{index_file} holds no items")
         catalogue = list(sids or {})
         _check_sids(report, sids or {}, index_file.name)
+        _check_record(report, index_file)
         _check_items_have_sids(report, sequences, seen_items - set(catalogue))
     else:
-        hint = f"missing file of semantic IDs; make it with `mrbench data tokenize {name}` before a run"
+        hint = f"missing file of semantic IDs; make it with `mrbench data tokenize {name_or_path(folder)}` before a run"
         report.remarks.add(hint, index_file.name)
         catalogue = sort_ids(seen_items | set(entries or {}))
     for item in catalogue:
         if item not in seen_items:
             report.remarks.add("items that no user has", f"item {item}")
     _check_categories(report, name, catalogue, entries)
+    _check_times(report, name, sequences)
     _apply_external_ids(report, name, sequences, catalogue)
     report.counts = {
         "users": len(sequences),
@@ -138,11 +142,38 @@ def _check_sequences(report: ValidationReport, sequences: list[UserSequence]) ->
     return {str(item) for item in chain.from_iterable(items for _, _, items in sequences) if type(item) in (int, str)}
 
 
+def _check_times(report: ValidationReport, name: str, sequences: list[UserSequence]) -> None:
+    """Check that the times belong to the sequences, and count ties."""
+    lengths = [(int(user), len(items)) for _, user, items in sequences if INTEGER.fullmatch(user)]
+    if len(lengths) < len(sequences):
+        return  # which has been reported
+    try:
+        times = read_times(report.folder, name, lengths)
+    except DataError as error:
+        report.errors.add(str(error))
+        return
+    if times is None:
+        return
+    ties = count_ties(times.users, times.times)
+    if ties.interactions:
+        report.remarks.add(
+            f"{ties.interactions:,} interactions are at the time of another one of their user, {ties.targets:,} test "
+            "targets among them"
+        )
+
+
 def _check_items_have_sids(report: ValidationReport, sequences: list[UserSequence], unknown: set[str]) -> None:
     for where, _, items in sequences if unknown else ():
         for item in items:
             if str(item) in unknown:
                 report.errors.add("interactions with items that have no semantic ID", f"{where}: item {item}")
+
+
+def _check_record(report: ValidationReport, index_file: Path) -> None:
+    try:
+        check_index(index_file)
+    except DataError as error:
+        report.errors.add(str(error))
 
 
 def _check_sids(report: ValidationReport, sids: Mapping[str, Any], file: str) -> None:

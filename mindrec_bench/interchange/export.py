@@ -16,9 +16,11 @@ are named by the ids of the imported files.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Literal
+from urllib.parse import quote, unquote
 
 import numpy as np
 import pyarrow as pa
@@ -154,10 +156,20 @@ def _trec(table: pa.Table, tag: str) -> FileWriter:
     lines, query, rank = [], None, 0
     for user, document, score in _rows(table):
         query, rank = user, rank + 1 if user == query else 1
-        field = "%20".join(user.split())  # fields end at white space, which an imported id may contain
+        field = escape_field(user)
         lines.append(f"{field} Q0 {document} {rank} {score:g} {tag}" if tag else f"{field} 0 {document} {score}")
     text = "".join(f"{line}\n" for line in lines)
     return lambda file: file.write(text.encode())
+
+
+def escape_field(text: str) -> str:
+    """A text as a field of a TREC file, which ends at white space: that and '%' are escaped as in a URL."""
+    return re.sub(r"[%\s]", lambda match: quote(match[0], safe=""), text)
+
+
+def unescape_field(field: str) -> str:
+    """The text of a field that `escape_field` wrote."""
+    return unquote(field)
 
 
 def _json(table: pa.Table, tag: str) -> FileWriter:

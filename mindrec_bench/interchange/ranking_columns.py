@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..core.code_space import CodeSpace, Int
 from ..core.dataset import Dataset
+from ..data.importing.numbers_as_text import column_text
 from ..data.issues import Issues
 
 _CODE = re.compile(r"<[A-Za-z]+[_:]([0-9]{1,18})>|([0-9]{1,18})")
@@ -23,11 +24,42 @@ def read_integers(table: pa.Table, name: str, issues: Issues) -> Int | None:
     empty = column.is_null().to_numpy(zero_copy_only=False)
     issues.add_where(empty, f"rows without {name}", np.arange(1, len(empty) + 1), prefix="row ")
     try:
-        numbers = column.cast(pa.int64())
+        numbers = _whole_numbers(column)
     except pa.ArrowException:
-        issues.add(f"the column {name} must hold whole numbers, not {column.type}")
+        issues.add(f"the column {name} must hold whole numbers, not {_content(column)}")
         return None
     return None if empty.any() else numbers.to_numpy()
+
+
+def _whole_numbers(column: pa.Array) -> pa.Array:
+    """A column as int64; text such as 7.0 is a whole number too.
+
+    Raises:
+        pyarrow.ArrowException: the column holds something else.
+    """
+    if not pa.types.is_string(column.type):
+        return column.cast(pa.int64())
+    trimmed = pc.utf8_trim_whitespace(column)
+    try:
+        return trimmed.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return trimmed.cast(pa.decimal128(38, 0)).cast(pa.int64())
+
+
+def _content(column: pa.Array) -> str:
+    """What a column holds, for messages: its type, and of text the first cell that is no number."""
+    if not pa.types.is_string(column.type):
+        return str(column.type)
+    wrong = next((text for text in column.to_pylist() if text is not None and not _is_number(text)), None)
+    return "text with fractions" if wrong is None else f"'{' '.join(wrong.split())[:40]}'"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def read_users(table: pa.Table, dataset: Dataset, issues: Issues) -> Int | None:
@@ -38,7 +70,7 @@ def read_users(table: pa.Table, dataset: Dataset, issues: Issues) -> Int | None:
     if dataset.external_ids is None:
         return read_integers(table, "user", issues)
     try:
-        column = table["user"].combine_chunks().cast(pa.string())
+        column = column_text(table["user"].combine_chunks())
     except pa.ArrowException:
         issues.add(f"the column user must hold user ids, not {table['user'].type}")
         return None
@@ -64,8 +96,12 @@ def read_scores(table: pa.Table, issues: Issues) -> NDArray[np.float64] | None:
     try:
         scores = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
     except pa.ArrowException:
-        issues.add(f"the column score must hold numbers, not {column.type}")
+        issues.add(f"the column score must hold numbers, not {_content(column)}")
         return None
+    infinite = np.isinf(scores)
+    issues.add_where(infinite, "infinite scores, which mark no result", np.arange(1, len(scores) + 1), prefix="row ")
+    if infinite.any():
+        issues.advise("leave those rows out")
     wrong = np.isnan(scores)
     issues.add_where(wrong, "scores that are not numbers", np.arange(1, len(scores) + 1), prefix="row ")
     return None if wrong.any() else scores
@@ -105,7 +141,7 @@ def _items(table: pa.Table, dataset: Dataset, issues: Issues) -> tuple[NDArray[A
         return None, None
     column = table["item"].combine_chunks()
     try:
-        column = column.cast(pa.string())
+        column = column_text(column)
     except pa.ArrowException:
         issues.add(f"the column item must hold item ids, not {column.type}")
         return None, None

@@ -13,14 +13,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
-from pyarrow import csv
-from pyarrow import parquet as pq
 
 from ..core.code_space import CodeSpace, Int
 from ..core.dataset import Dataset
+from ..data.importing.open_table import open_table
+from ..data.importing.text_format import TextFormat
 from ..data.issues import Issues
 from ..errors import DataError
+from ..io.parquet_files import open_parquet
 from .ranking_columns import read_integers, read_scores, read_sids, read_users, user_names
 
 
@@ -61,7 +63,7 @@ def read_rankings(
     Raises:
         DataError: the file can't be read or has issues, all of which are named.
     """
-    table, issues = _read(path, dataset), Issues()
+    table, issues = _read(path), Issues()
     user, rank = read_users(table, dataset, issues), read_integers(table, "rank", issues)
     scores = read_scores(table, issues)
     items, sids = read_sids(table, dataset, space, issues)
@@ -84,21 +86,11 @@ def read_rankings(
     )
 
 
-def _read(path: Path, dataset: Dataset) -> pa.Table:
+def _read(path: Path) -> pa.Table:
     if path.suffix not in (".parquet", ".csv"):
         raise DataError(f"{path} is neither .parquet nor .csv; write the rankings as one of them")
     try:
-        if path.suffix == ".parquet":
-            table = pq.ParquetFile(path).read()
-        else:
-            text_columns = (
-                "item",
-                "codes",
-                *(("user",) if dataset.external_ids else ()),
-            )  # ids of imported files may start with zeros
-            table = csv.read_csv(
-                path, convert_options=csv.ConvertOptions(column_types=dict.fromkeys(text_columns, pa.string()))
-            )
+        table = open_parquet(path).read() if path.suffix == ".parquet" else _read_text(path)
     except (OSError, pa.ArrowException) as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{path} can't be read as {path.suffix[1:]} ({reason}); check the file") from error
@@ -112,6 +104,22 @@ def _read(path: Path, dataset: Dataset) -> pa.Table:
     if repeated:
         raise DataError(f"{path} has several columns called {', '.join(repeated)}; keep one of each")
     return table
+
+
+def _read_text(path: Path) -> pa.Table:
+    """Delimited text as columns of text, read as `mrbench data import` reads it; null where a cell is empty.
+
+    Raises:
+        DataError: the file can't be read, or rows of it.
+    """
+    table, issues = open_table(path, TextFormat(flags="")), Issues()
+    names = [name for name in ("user", "rank", "item", "codes", "score") if name in table.header]
+    schema = pa.schema([(name, pa.string()) for name in names])
+    batches = [pa.table(batch.columns, schema=schema) for batch in table.batches(names, issues)]
+    issues.check(path, purpose="scored")
+    columns = pa.concat_tables([schema.empty_table(), *batches])
+    empty = pa.scalar(None, pa.string())
+    return pa.table({name: pc.if_else(pc.equal(columns[name], ""), empty, columns[name]) for name in names})
 
 
 def _check_users(user: Int, users: Int, dataset: Dataset, allow_missing: bool, issues: Issues) -> int:

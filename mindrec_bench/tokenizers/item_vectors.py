@@ -6,6 +6,7 @@ import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -110,12 +111,16 @@ def concatenate(matrices: list[FloatArray]) -> FloatArray:
     return np.ascontiguousarray(np.concatenate(columns, axis=1) / np.sqrt(len(matrices)), dtype=np.float32)
 
 
+def _is_real(dtype: np.dtype) -> bool:
+    return np.issubdtype(dtype, np.integer) or np.issubdtype(dtype, np.floating)
+
+
 def _read_matrix(path: Path, n_items: int) -> FloatArray:
     try:
         matrix = np.load(path.expanduser(), allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, MemoryError, BadZipFile) as error:
         raise DataError(f"{path} can't be read as a .npy file of numbers ({error}); save it with numpy.save") from error
-    if not isinstance(matrix, np.ndarray) or matrix.ndim != 2 or not np.issubdtype(matrix.dtype, np.number):
+    if not isinstance(matrix, np.ndarray) or matrix.ndim != 2 or not _is_real(matrix.dtype):
         raise DataError(f"{path} must hold one matrix of numbers with one row per item; save it with numpy.save")
     if len(matrix) != n_items:
         raise DataError(

@@ -8,8 +8,6 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +20,7 @@ from ..distributed.devices import environment, pick_device
 from ..errors import UsageError
 from ..io.atomic import explain_write_errors
 from ..io.hashing import short_hash
-from ..io.locks import folder_lock
+from ..io.work_folders import hold_work_folder
 from ..plugins import options
 from .collisions import handle_collisions
 from .index_files import copy_data_folder, folder_name, refuse_overwriting, write_index
@@ -30,6 +28,9 @@ from .item_vectors import VectorBuilder, concatenate, default_vectors, parse_sou
 from .quality import measure_quality
 from .quantizer import FloatArray, QuantizationTask
 from .tokenizer_config import TokenizerConfig
+
+CHECKPOINTS = "*.safetensors"
+"""The files of an interrupted training; the work folder is kept for them."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def tokenize_items(request: TokenizationRequest) -> dict[str, Any]:
     device = pick_device(request.device)
     data = read_untokenized(request.folder, users=request.users)
     target = Path(request.out or request.folder).absolute()
-    with _work_folder(target, request) as work:
+    with hold_work_folder(target, "tokenize", keep=CHECKPOINTS, option="--out") as work:
         refuse_overwriting(request.folder, request.out, force=request.force)  # another process may have held the lock
         sources = request.vectors or default_vectors(data)
         builder = VectorBuilder(data, request.dims, request.seed, device, work, request.quiet)
@@ -108,7 +109,8 @@ def tokenize_items(request: TokenizationRequest) -> dict[str, Any]:
             write_index(new_folder, data.item_ids, codes, meta)
             with explain_write_errors(target, "--out"):
                 new_folder.rename(target)
-        shutil.rmtree(work)
+        for checkpoint in work.glob(CHECKPOINTS):
+            checkpoint.unlink()
     return {**meta, "folder": str(request.out or request.folder)}
 
 
@@ -166,17 +168,3 @@ def _collaborative_vectors(request: TokenizationRequest, builder: VectorBuilder)
     if vectors.shape[1] != width:
         raise UsageError(f"{text} has {vectors.shape[1]} columns and latent is {width}; they must be equal")
     return vectors
-
-
-@contextmanager
-def _work_folder(target: Path, request: TokenizationRequest) -> Iterator[Path]:
-    """A hidden folder beside the data folder, locked, that keeps checkpoints; removed unless it holds some."""
-    work = target.with_name(f".{target.name}.tokenize")
-    with explain_write_errors(work, "--out"):
-        work.mkdir(parents=True, exist_ok=True)
-    try:
-        with folder_lock(work / "lock", wait=True):
-            yield work
-    finally:
-        if work.exists() and not any(work.glob("*.safetensors")):
-            shutil.rmtree(work, ignore_errors=True)

@@ -61,7 +61,7 @@ def test_descriptions(data_root: Path) -> None:
     assert locate.describe_folder(data_root / "Shop") == f"Your own folder {data_root / 'Shop'}."
     assert locate.describe_folder(data_root / "text") == (
         "Imported from sales.csv: 2 users, 3 items, 4,000 interactions; no semantic IDs yet, "
-        "see `mrbench data tokenize text`."
+        f"see `mrbench data tokenize {data_root / 'text'}`."
     )
 
 

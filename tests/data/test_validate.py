@@ -100,7 +100,7 @@ REMARKS: dict[str, tuple[dict[str, Any], str]] = {
         {"index": INDEX | {"3": INDEX["10"]}},
         "2 items that share their semantic ID with another item (item 10, item 3)",
     ),
-    "no codes yet": ({"index": None}, "make it with `mrbench data tokenize Shop` before a run (Shop.index.json)"),
+    "no codes yet": ({"index": None}, "Shop` before a run (Shop.index.json)"),
     "short": (
         {"inter": {"1": [1, 2, 3], "2": [1]}},
         "users with fewer than 3 interactions, who are skipped (user 2)",

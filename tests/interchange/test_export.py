@@ -14,7 +14,7 @@ from mindrec_bench.data.simulation.arts_sim import ArtsSim
 from mindrec_bench.errors import DataError, MrbenchError
 from mindrec_bench.experiment.config import ExperimentConfig
 from mindrec_bench.experiment.run import ExecutionOptions, run_experiment
-from mindrec_bench.interchange.export import export_run
+from mindrec_bench.interchange.export import escape_field, export_run, unescape_field
 from mindrec_bench.interchange.score import ExternalRankings, score_file
 
 from ..summaries import with_summary
@@ -174,3 +174,14 @@ def test_a_folder_that_can_not_be_written(runs, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(MrbenchError, match="choose a folder that can be written with --out"):
         export(runs["items"], "trec", tmp_path / "file")
+
+
+@pytest.mark.parametrize("name", ["a b", "a  b", "a%20b", "a\tb", "a\u00a0b", "%", " ", "a\u2028b", "ä", "a+b", '"'])
+def test_an_escaped_id_is_one_field_and_comes_back(name):
+    field = escape_field(name)
+    assert len(field.split()) == 1
+    assert unescape_field(field) == name
+
+
+def test_escapes_are_one_to_one():
+    assert (escape_field("a b"), escape_field("a  b"), escape_field("a%20b")) == ("a%20b", "a%20%20b", "a%2520b")

@@ -188,7 +188,7 @@ def test_scores_are_kept(stored, score):
     ("columns", "message"),
     [
         ({"user": lambda n: np.full(n, 99)}, r"180 rows of users that are not evaluated \(user 99, \.\.\.\)"),
-        ({"user": lambda n: ["x"] * n}, "the column user must hold whole numbers, not string"),
+        ({"user": lambda n: ["x"] * n}, "the column user must hold whole numbers, not 'x'"),
         ({"user": changed("user", 5, None)}, r"rows without user \(row 6\)"),
         ({"rank": changed("rank", 4, 1)}, r"ranks that occur twice \(user 1\); gaps .* \(user 1\)"),
         ({"rank": changed("rank", 3, 0)}, r"ranks below 1 \(rank 0\)"),
@@ -197,10 +197,11 @@ def test_scores_are_kept(stored, score):
         ({"rank": lambda n: np.full(n, 1.5)}, "the column rank must hold whole numbers, not double"),
         ({"item": changed("item", 7, "hat")}, r"rows with unknown items \(item hat\)"),
         ({"item": changed("item", 7, None)}, r"rows without item \(row 8\)"),
-        ({"item": lambda n: [["0"]] * n}, "the column item must hold item ids, not list"),
+        ({"item": lambda n: [["0"]] * n}, r"180 rows with unknown items \(item \[\"0\"\], \.\.\.\)"),
+        ({"score": lambda n: np.full(n, -np.inf)}, r"180 infinite scores, .*\(row 1, .*; .*leave those rows out"),
         ({"score": lambda n: np.tile([3.0, 1.0, 2.0], n // 3)}, r"60 scores that rise with the rank \(user 0,"),
         ({"score": lambda n: [float("nan")] + [0.0] * (n - 1)}, r"scores that are not numbers \(row 1\)"),
-        ({"score": lambda n: ["high"] * n}, "the column score must hold numbers, not string"),
+        ({"score": lambda n: ["high"] * n}, "the column score must hold numbers, not 'high'"),
         ({"item": None, "codes": lambda n: [[1, 2]] * n}, r"180 rows that do not have 4 or 7 codes, of lengths"),
         ({"item": None, "codes": lambda n: [[9999, 0, 0, 0]] * n}, r"codes that no item has there \(9999 in"),
         ({"item": None, "codes": lambda n: ["<a_1> x y <d_2>"] * n}, r"numbers nor like <a_11> \(x, y\)"),
@@ -294,3 +295,42 @@ def test_scored_rankings_enter_tables_and_comparisons(stored, score, tmp_path):
     assert all(cell.comparison for cell in cells)
     assert table.rows[2].missing[DATA] == (f"mrbench score FILE --name other-model --data {DATA} --beam {BEAM}",)
     assert scored.id in to_text(compare_runs([ours, scored], resamples=100))
+
+
+ROWS = "".join(f"{user},{rank},{rank - 1}\n" for user in range(USERS) for rank in (1, 2, 3))
+TEXTS = {
+    "CR line ends": ("user,rank,item\n" + ROWS).replace("\n", "\r"),
+    "semicolons": ("user,rank,item\n" + ROWS).replace(",", ";"),
+    "padded header": "user , rank , item\n" + ROWS,
+    "floats": "user,rank,item\n" + ROWS.replace(",", ".0,"),
+    "a byte order mark": "\ufeffuser,rank,item\n" + ROWS,
+}
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_text_is_read_as_an_import_reads_it(score, tmp_path, kind):
+    (tmp_path / "other.csv").write_bytes(TEXTS[kind].encode())
+    external = ExternalRankings(tmp_path / "other.csv", "mine", DATA)
+    scored = score_file(external, runs_dir=tmp_path / "runs")
+    assert scored.summary.metrics == score(lists()).summary.metrics
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (ROWS.replace("5,2,1", '5,2,"1'), r"line 18 of .* has a quoted field that does not end .*; close the quote or"),
+        (
+            ROWS.replace("5,2,1", "5,2,é", 1),
+            r"can't be scored: rows that are not UTF-8 text \(row 18\); correct the file",
+        ),
+        (ROWS.replace("5,2,1", "5,2"), r"can't be scored: .*rows with more or fewer fields than the header \(row 18"),
+        ("", "has no rows; it needs user"),
+    ],
+)
+def test_broken_text_is_refused_in_one_sentence(tmp_path, content, message):
+    path = tmp_path / "file.csv"
+    path.write_bytes(("user,rank,item\n" + content).encode("latin-1"))
+    with pytest.raises(DataError, match=message) as error:
+        score_file(ExternalRankings(path, "mine", DATA), runs_dir=tmp_path / "runs")
+    assert "\n" not in str(error.value)
+    assert "--" not in str(error.value), "the options of an import are none of this command"

@@ -10,17 +10,26 @@ from __future__ import annotations
 import ast
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ..category_tree import split_names
+
+Layout = Literal["path", "set", "none"]
 
 CategoryPath = tuple[str, ...]
 """Names, from the root on."""
 
 _SEPARATORS = (">", "|")
 """What may separate the names in a string; else a comma without white space."""
+
+_SET_LEVELS = 2
+"""Levels of the tree that is made of sets."""
+
+_MAX_CONFLICTS = 0.1
+"""Share of names below a second parent from which on names are a set: in a path a name has one parent."""
 
 _NAME_COMMA = re.compile(r"\s*,[\s,]*")
 
@@ -66,35 +75,74 @@ class CategoryStrings:
         root: the name put before all paths; '' where they have a common one.
         separator: what separated the names in strings; '' where there were no strings.
         renamed: names whose commas were changed -> their new form.
+        layout: what the names of an item are taken for.
+        guessed: whether the layout was not said.
     """
 
     texts: dict[str, str]
     root: str
     separator: str
     renamed: dict[str, str]
+    layout: Layout = "path"
+    guessed: bool = True
 
 
-def format_paths(paths: Mapping[str, CategoryPath | str]) -> CategoryStrings:
-    """Format the category paths of all items.
+def format_paths(
+    paths: Mapping[str, CategoryPath | str], layout: Layout | None = None, separator: str | None = None
+) -> CategoryStrings:
+    """Format the categories of all items.
 
-    The separator in strings is `>` or `|` where any string contains it, else a comma without white space around it.
+    The names of an item are a path from coarse to fine, or a set in any order. A set becomes a path of two names: of
+    the item's names the one that most items have, and below it the next one.
+
+    Args:
+        paths: the names of each item, or the string that holds them.
+        layout: what they are; None: a set where many names are below several parents, else a path.
+        separator: of the names in strings; None: `>` or `|` where any string contains it, else a comma without white
+            space around it.
     """
+    guessed, is_given = layout is None, separator is not None
     strings = [path for path in paths.values() if isinstance(path, str)]
-    separator = ""
-    if strings:
+    if separator is None and strings:
         separator = next((mark for mark in _SEPARATORS if any(mark in text for text in strings)), ",")
-    names_of_item = {item: _split(path, separator) for item, path in paths.items()}
+    names_of_item = {item: _split(path, separator or "", is_given) for item, path in paths.items()}
+    if layout is None:
+        layout = "set" if separator != ">" and _looks_like_sets(names_of_item.values()) else "path"
     formatted = {name: _format_name(name) for names in names_of_item.values() for name in names}
     formatted_paths = {item: [formatted[name] for name in names] for item, names in names_of_item.items() if names}
+    if layout == "set":
+        formatted_paths = _paths_of_sets(formatted_paths)
     root = _missing_root(formatted_paths.values())
     texts = {item: ",".join([root, *names] if root else names) for item, names in formatted_paths.items()}
-    return CategoryStrings(texts, root, separator, {name: new for name, new in formatted.items() if name != new})
+    renamed = {name: new for name, new in formatted.items() if name != new}
+    return CategoryStrings(texts, root, (separator or "") if strings else "", renamed, layout, guessed)
 
 
-def _split(path: CategoryPath | str, separator: str) -> CategoryPath:
+def _looks_like_sets(paths: Iterable[Sequence[str]]) -> bool:
+    """Whether many names follow several others, or begin one list and follow in another."""
+    parents: dict[str, Counter[str]] = {}
+    for names in paths:
+        for parent, name in zip(("", *names), names, strict=False):
+            parents.setdefault(name, Counter())[parent] += 1
+    total = sum(counts.total() for counts in parents.values())
+    conflicts = sum(counts.total() - max(counts.values()) for counts in parents.values())
+    return conflicts > _MAX_CONFLICTS * total
+
+
+def _paths_of_sets(sets: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """A path for each set: its name that most items have, then the next one, written so that it has one parent."""
+    counts = Counter(name for names in sets.values() for name in dict.fromkeys(names))
+    paths = {}
+    for item, names in sets.items():
+        first, *rest = sorted(dict.fromkeys(names), key=lambda name: (-counts[name], name))[:_SET_LEVELS]
+        paths[item] = [first, *(f"{first} + {name}" for name in rest)]
+    return paths
+
+
+def _split(path: CategoryPath | str, separator: str, is_given: bool) -> CategoryPath:
     if not isinstance(path, str):
         return tuple(name for name in path if name)
-    if separator == ",":
+    if separator == "," and not is_given:
         return tuple(split_names(path))
     return tuple(name for part in path.split(separator) if (name := part.strip()))
 

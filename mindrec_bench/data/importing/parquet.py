@@ -2,64 +2,62 @@
 
 from __future__ import annotations
 
-import json
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from ...errors import DataError
+from ...io.parquet_files import open_parquet
 from ..issues import Issues
+from .numbers_as_text import column_text, inexact_rows
 from .table_reader import TableReader, TextBatch, explain_read_errors
+
+logger = logging.getLogger(__name__)
 
 _BATCH_ROWS = 1 << 16
 
 
 class ParquetReader(TableReader):
-    """Reads Parquet. Rows are counted from 1; times come as seconds, whatever their type."""
+    """Reads Parquet. Rows are counted from 1; times come as dates, whatever their unit."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         with explain_read_errors(path):
-            self._file = pq.ParquetFile(path)
+            self._file = open_parquet(path)
         self.header = self._file.schema_arrow.names
 
-    def batches(self, names: Sequence[str], issues: Issues, lists: Sequence[str] = ()) -> Iterator[TextBatch]:
+    def batches(
+        self, names: Sequence[str], issues: Issues, *, lists: Sequence[str] = (), ids: Sequence[str] = ()
+    ) -> Iterator[TextBatch]:
         """See `TableReader.batches`."""
         for name in names:
             dtype = self._file.schema_arrow.field(name).type
-            if (pa.types.is_nested(dtype) and name not in lists) or pa.types.is_boolean(dtype):
+            wrong = pa.types.is_boolean(dtype) or pa.types.is_time(dtype) or pa.types.is_duration(dtype)
+            if wrong or (pa.types.is_nested(dtype) and name not in lists):
                 raise DataError(f"the column {name} of {self.path} holds {dtype}; it must hold texts or numbers")
+        warned: set[str] = set()
         with explain_read_errors(self.path):
             first = 1
-            for batch in self._file.iter_batches(_BATCH_ROWS, columns=list(names)):
-                columns = {name: _to_text(batch.column(name)) for name in names}
+            for batch in self._file.iter_batches(_BATCH_ROWS, columns=list(names), use_threads=False):
+                for name in names:
+                    self._check_exact(name, batch.column(name), first, issues if name in ids else None, warned)
+                columns = {name: column_text(batch.column(name)) for name in names}
                 yield TextBatch(lambda row, first=first: f"row {first + row}", columns)  # type: ignore[misc]
                 first += len(batch)
 
-
-def _to_text(column: pa.Array) -> pa.Array:
-    """A column of any type as text."""
-    dtype = column.type
-    if pa.types.is_dictionary(dtype):
-        return _to_text(column.dictionary_decode())
-    if pa.types.is_nested(dtype):
-        return pa.array([None if row is None else json.dumps(row, default=str) for row in column.to_pylist()])
-    if pa.types.is_timestamp(dtype):
-        column = pc.divide(column.cast(pa.timestamp("us"), safe=False).cast(pa.int64()).cast(pa.float64()), 1e6)
-    elif pa.types.is_date(dtype):
-        column = pc.multiply(column.cast(pa.date32()).cast(pa.int32()).cast(pa.int64()), 86_400)
-    if pa.types.is_floating(column.type):
-        column = _to_integers(column)
-    return pc.utf8_trim_whitespace(column.cast(pa.string()))
-
-
-def _to_integers(column: pa.Array) -> pa.Array:
-    """Make 7.0 into 7 where all values are whole: how table libraries store whole numbers beside missing ones."""
-    values = pc.if_else(pc.is_finite(column), column, None)
-    try:
-        return values.cast(pa.int64())
-    except pa.ArrowInvalid:
-        return values.cast(pa.float64())
+    def _check_exact(self, name: str, column: pa.Array, first: int, issues: Issues | None, warned: set[str]) -> None:
+        """Refuse large whole numbers as floats where they are ids; of other columns, log them once."""
+        rows = inexact_rows(column)
+        kind = f"ids in the column {name} that have been through a float, which merges neighbours from 2^53 on"
+        for row in rows if issues is not None else ():
+            issues.add(kind, f"row {first + row}")  # type: ignore[union-attr]
+        if rows and issues is not None:
+            issues.advise(f"write the column {name} as integers or text")
+        elif rows and name not in warned:
+            warned.add(name)
+            logger.warning(
+                f"the column {name} of {self.path} holds whole numbers of 2^53 and more as floats, which may have "
+                f"merged neighbours (row {first + rows[0]}); write it as integers"
+            )

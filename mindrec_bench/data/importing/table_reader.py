@@ -6,20 +6,18 @@ At most one block of a file is in memory at a time.
 from __future__ import annotations
 
 import gzip
+import lzma
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 
 from ...errors import DataError
 from ..issues import Issues
-
-BLOCK_BYTES = 8 << 20
-"""Bytes read at once, and the longest line or quoted field."""
 
 RowName = Callable[[int], str]
 """What messages call the i-th row of a batch: `row 7`, or `line 7`."""
@@ -49,24 +47,24 @@ class TableReader(ABC):
     header: list[str]
 
     @abstractmethod
-    def batches(self, names: Sequence[str], issues: Issues, lists: Sequence[str] = ()) -> Iterator[TextBatch]:
-        """Stream columns.
+    def batches(
+        self, names: Sequence[str], issues: Issues, *, lists: Sequence[str] = (), ids: Sequence[str] = ()
+    ) -> Iterator[TextBatch]:
+        """Stream columns. Text comes as it is; numbers of typed formats come in one form, whole ones as integers.
 
         Args:
             names: the columns.
             issues: gets rows that can't be read, which are left out.
             lists: those of the columns that may hold lists, which come as JSON text.
+            ids: those of the columns that hold ids, whose numbers must be exact.
 
         Raises:
             DataError: the rest of the file can't be read.
         """
 
-
-def open_bytes(path: Path) -> BinaryIO:
-    """The bytes of a file, decompressed where it is gzipped."""
-    with path.open("rb") as file:
-        gzipped = file.read(2) == b"\x1f\x8b"
-    return gzip.open(path, "rb") if gzipped else path.open("rb")  # type: ignore[return-value]
+    def holds_rows(self, text: str) -> bool:
+        """Whether a text with line breaks looks like several rows that a stray quote has joined."""
+        return False
 
 
 @contextmanager
@@ -78,16 +76,10 @@ def explain_read_errors(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(
-            f"{path} is truncated or damaged inside its gzip compression ({error}); get it again"
-        ) from error
+    except (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError) as error:
+        raise DataError(f"{path} is truncated or damaged inside its compression ({error}); get it again") from error
     except pa.ArrowInvalid as error:
         reason = " ".join(str(error).split())
-        if "straddling" in reason:
-            raise DataError(
-                f"{path} has a line longer than {BLOCK_BYTES:,} bytes, or an unclosed quote; correct it there"
-            ) from error
         raise DataError(f"{path} can't be read ({reason}); get or write it again") from error
     except (OSError, pa.ArrowException) as error:
         reason = " ".join(str(error).split())

@@ -20,6 +20,8 @@ def test_the_report(call, sales):
     assert (code, err.splitlines()) == (0, ["reading sales.csv", "reading things.jsonl"])
     assert out.splitlines() == [
         "30 users, 24 items, 270 interactions",
+        "  columns of sales.csv: user = customer_id, item = sku, timestamp = date",
+        "  columns of things.jsonl: id = sku, title = name, categories = category",
         "  270 rows read",
         "  24 items with a title",
         "  24 items with categories",
@@ -33,7 +35,7 @@ def test_the_report(call, sales):
     code, _, err = call(*IMPORT)
     assert (code, "already a folder data/shop" in err) == (2, True)
     code, out, _ = call(*IMPORT, "--replace", "--json", "--k-core", "3")
-    assert (code, json.loads(out)["options"]["core"]) == (0, 3)
+    assert (code, json.loads(out)["options"]["user_core"]) == (0, 3)
 
 
 def test_without_semantic_ids_the_next_command_is_named(call, shop):

@@ -32,6 +32,7 @@ def test_remarks_have_external_ids(call, tokenized_shop):
     path = tokenized_shop / "shop.inter.json"
     users = json.loads(path.read_text())
     path.write_text(json.dumps({**users, "1": users["1"][:2]}))
+    (tokenized_shop / "shop.times.parquet").unlink()
     code, out, _ = call("data", "validate", "shop")
     assert code == 0
     assert "remark: users with fewer than 3 interactions, who are skipped (user user 1)" in out

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from mindrec_bench.data.catalogue_files import read_texts
-from mindrec_bench.data.importing import delimited, json_lines, open_table, table_reader
+from mindrec_bench.data.importing import open_table, row_blocks
 from mindrec_bench.data.importing.importer import ImportOptions, import_dataset
+from mindrec_bench.data.importing.text_format import TextFormat
 from mindrec_bench.errors import DataError, MrbenchError, UsageError
 
+TEXT = ("separator", "encoding", "has_header", "quotes")
 VALID = "user,item,timestamp\nu1,b,30\nu1,a,20\nu10,b,5\nu10,a,6\nu2,a,1\nu2,b,2\n"
 SEQUENCES = {"0": [0, 1], "1": [1, 0], "2": [0, 1]}
 """Of VALID: users u1, u10, u2; items a, b."""
@@ -35,7 +38,13 @@ def import_files(tmp_path: Path) -> Callable[..., tuple[Path, dict[str, Any]]]:
         if items is not None:
             items_file.write_text(items, encoding="utf-8", errors="surrogateescape")
         items_option = items_file if items is not None else None
-        import_options = ImportOptions(source, "shop", items=items_option, **{"core": 0, **options})
+        text, items_text = (
+            TextFormat(**{name.removeprefix(prefix): options.pop(name) for name in list(options) if name in names})
+            for prefix, names in (("", TEXT), ("items_", [f"items_{name}" for name in TEXT]))
+        )
+        import_options = ImportOptions(
+            source, "shop", items=items_option, text=text, items_text=items_text, **{"core": 0, **options}
+        )
         return import_dataset(import_options, data_dir=tmp_path / "data")
 
     return run
@@ -83,7 +92,7 @@ FORMATS = {
     "parquet with times": parquet(**{**COLUMNS, "timestamp": pa.array(COLUMNS["timestamp"], pa.timestamp("s"))}),
     "parquet with dates": parquet(**{**COLUMNS, "timestamp": pa.array(COLUMNS["timestamp"], pa.date32())}),
     "parquet with categories": parquet(**{**COLUMNS, "item": pa.array(COLUMNS["item"]).dictionary_encode()}),
-    "dates": VALID.replace(",30", ",1970-02-03").replace(",20", ",1970-02-02T03:04:05Z"),
+    "dates": re.sub(r",(\d+)\n", lambda match: f",2014-01-{int(match[1]):02d}\n", VALID),
 }
 
 
@@ -128,7 +137,10 @@ INVALID = {
         r"mixture of units in the timestamps .*seconds from row 2 on, milliseconds from row 6 on",
     ),
     "no time": (VALID.replace(",30", ","), r"rows without timestamp \(row 2\)"),
-    "NaN ids": (VALID.replace("u1,", "NaN,").replace("b,2", ",2"), r"2 rows without user .*; rows without item"),
+    "NaN ids": (
+        VALID.replace("u1,", "NaN,").replace("b,2", ",2"),
+        r"2 rows whose user is read as missing \(row 2: 'NaN', row 3: 'NaN'\); rows without item .*--keep-na if these",
+    ),
     "ragged rows": (
         VALID.replace("u1,a,20", "u1,a").replace("u2,a,1", "u2,a,1,1"),
         r"2 rows .*fields .*\(row 3, row 6\)",
@@ -153,7 +165,7 @@ INVALID = {
     ),
     "NaN in JSON": ('{"user": NaN, "item": 2, "timestamp": 3}\n', r"rows without user \(line 1\)"),
     "a JSON array": (json.dumps(LINES), "is one JSON array; write JSON lines"),
-    "truncated gzip": (gzip.compress(MANY.encode())[:-9], "damaged inside its gzip compression|can't be read"),
+    "truncated gzip": (gzip.compress(MANY.encode())[:-9], "damaged inside its compression|can't be read"),
     "truncated JSON gzip": (gzip.compress("\n".join(map(json.dumps, LINES)).encode())[:-9], "damaged|can't be read"),
     "truncated Parquet": (parquet(**COLUMNS)[:-20], "can't be read"),
     "Parquet of lists": (parquet(**{**COLUMNS, "item": [["a"]] * 6}), "the column item of .* holds list"),
@@ -194,8 +206,7 @@ def test_all_issues_are_reported_at_once(import_files: Any) -> None:
 def test_a_line_longer_than_a_block_is_refused(
     import_files: Any, tmp_path: Path, content: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (table_reader, delimited, json_lines):
-        monkeypatch.setattr(module, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(row_blocks, "BLOCK_BYTES", 1000)
     with pytest.raises(DataError, match=r"more than 1,000 bytes|longer than 1,000 bytes, or an unclosed quote"):
         import_files(content)
     assert not (tmp_path / "data").exists()
@@ -295,7 +306,7 @@ def test_invalid_items_leave_nothing(import_files: Any, tmp_path: Path, kind: st
 def test_options(import_files: Any) -> None:
     table = "who,item,when,rating\n" + "\n".join(f"{user},{item},1,{item}" for user in "xyz" for item in (5, 10, 2, 1))
     columns = {"user": "who", "timestamp": "when"}
-    folder, report = import_files(table, columns=columns, min_rating=2.0)
+    folder, report = import_files(table, columns=columns, min_rating=2.0, file_order=True)
     assert sequences(folder) == {"0": [1, 2, 0], "1": [1, 2, 0], "2": [1, 2, 0]}, (
         "interactions at one time keep the order of the file"
     )
@@ -328,6 +339,7 @@ def test_a_folder_that_can_not_be_replaced_is_restored(
     import_files: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, _ = import_files(VALID)
+    monkeypatch.setattr("mindrec_bench.io.work_folders._exchange", lambda first, second: False)
     rename = os.rename
 
     def fail(source: Path, target: Path) -> None:
