@@ -67,6 +67,8 @@ WITHOUT_A_MODULE = {
     "tests/experiment/test_processes.py": "is about runs by several processes",
     "tests/experiment/test_reuse.py": "is about runs that are stored already",
     "tests/experiment/test_user_data.py": "is about runs on the user's data folder",
+    "tests/data/importing/test_right_values.py": "is about files as people have them",
+    "tests/data/importing/test_round_trips.py": "is about files that other libraries write",
     "tests/cli/test_errors.py": "is about the errors of all commands",
     "tests/cli/test_output.py": "is about the output of all commands",
     "tests/cli/test_stopped.py": "is about commands that are stopped",

@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 _RAGGED = "rows with more or fewer fields than the header"
 _ENCODING = "rows that are not UTF-8 text"
 
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LONG_SEPARATOR = b"\x1f"
 """Takes the place of a separator of several characters, which pyarrow does not know."""
 
@@ -109,6 +110,8 @@ class DelimitedReader(TableReader):
             if _LONG_SEPARATOR in data:
                 raise DataError(f"{self.path} holds the control character 0x1F; remove it, or use another separator")
             data = data.replace(self._first.separator.encode(), _LONG_SEPARATOR)
+        if data.startswith(_BYTE_ORDER_MARK):
+            data = _BYTE_ORDER_MARK + data  # pyarrow takes the first one for that of a file; here it begins an id
         # One block at a time and in this thread: pyarrow numbers rows in one thread only, and no thread of its own is
         # left reading when an error ends the process.
         return csv.read_csv(
@@ -146,7 +149,7 @@ class _WithoutMark:
             self._started = True
             while 0 < len(data) < 3 and (more := self._stream.read(size)):
                 data += more
-            return data.removeprefix(b"\xef\xbb\xbf")
+            return data.removeprefix(_BYTE_ORDER_MARK)
         return data
 
 

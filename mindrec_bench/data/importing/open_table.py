@@ -74,9 +74,10 @@ def _read_head(path: Path, text: TextFormat) -> bytes:
             f"{path} is neither UTF-8 text nor Parquet but UTF-16; save it as UTF-8{text.hint('encoding utf-16')}"
         )
     if b"\0" in head:
-        kind = " but a zip archive or a spreadsheet" if head.startswith(b"PK") else ""
+        kinds = {b"PK": " but a zip archive or a spreadsheet", b"PAR1": " but compressed Parquet"}
+        kind = next((kind for magic, kind in kinds.items() if head.startswith(magic)), "")
         raise DataError(
-            f"{path} is neither UTF-8 text nor Parquet{kind}; save it as CSV, TSV or JSON lines in UTF-8, or as "
+            f"{path} is neither UTF-8 text nor Parquet{kind}; unpack it, save it as CSV, TSV or JSON lines in UTF-8, or as "
             f"Parquet{text.hint('encoding with its encoding')}"
         )
     return head.removeprefix(b"\xef\xbb\xbf")

@@ -91,9 +91,7 @@ def test_numbers_and_dates_together_are_refused(texts: tuple[str, str], batch: i
     [(("31012014", "01022014"), "DDMMYYYY"), (("1022014", "28112013"), "DDMMYYYY"), (("12312014",), "MMDDYYYY")],
 )
 def test_compact_dates_that_do_not_sort_are_refused(texts: tuple[str, ...], order: str) -> None:
-    with pytest.raises(
-        DataError, match=rf"the column t looks like dates written as {order} .* write them as 20"
-    ):
+    with pytest.raises(DataError, match=rf"the column t looks like dates written as {order} .* write them as 20"):
         parse(*texts)
 
 
