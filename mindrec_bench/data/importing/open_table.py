@@ -15,6 +15,7 @@ from .byte_stream import open_bytes
 from .delimited import DelimitedReader, FirstRow
 from .json_lines import JsonLinesReader
 from .parquet import ParquetReader
+from .row_blocks import line_end_of
 from .table_reader import TableReader, explain_read_errors
 from .text_format import TextFormat
 
@@ -77,8 +78,8 @@ def _read_head(path: Path, text: TextFormat) -> bytes:
         kinds = {b"PK": " but a zip archive or a spreadsheet", b"PAR1": " but compressed Parquet"}
         kind = next((kind for magic, kind in kinds.items() if head.startswith(magic)), "")
         raise DataError(
-            f"{path} is neither UTF-8 text nor Parquet{kind}; unpack it, save it as CSV, TSV or JSON lines in UTF-8, or as "
-            f"Parquet{text.hint('encoding with its encoding')}"
+            f"{path} is neither UTF-8 text nor Parquet{kind}; unpack it, save it as CSV, TSV or JSON lines in UTF-8, or "
+            f"as Parquet{text.hint('encoding with its encoding')}"
         )
     return head.removeprefix(b"\xef\xbb\xbf")
 
@@ -108,7 +109,7 @@ def _first_row(path: Path, head: bytes, text: TextFormat) -> FirstRow:
 
 def _end_of_row(data: bytes, *, quotes: bool) -> int | None:
     """Where the first row ends, its line end included; None where it does not end."""
-    line_end = b"\n" if b"\n" in data else b"\r"
+    line_end = line_end_of(data) or b"\n"
     first = end = data.find(line_end)
     for _ in range(_HEADER_LINES if quotes else 0):
         if end < 0 or not _OPEN_QUOTE.search(_QUOTED_FIELD.sub(rb"\1", data[:end].rstrip(b"\r"))):

@@ -7,6 +7,7 @@ Anything else is refused: readers differ in what they make of it, and most join 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,8 @@ from .text_format import TextFormat
 
 BLOCK_BYTES = 8 << 20
 """Bytes read at once, and the longest line or quoted field."""
+
+_FIRST_LINE_END = re.compile(rb"\r*\n|\r")
 
 _QUOTE, _LINE_ENDS = ord('"'), (10, 13)
 
@@ -73,7 +76,7 @@ def split_rows(
     while True:
         data = stream.read(block_bytes)
         final = not data
-        line_end = line_end or _line_end(data)
+        line_end = line_end or line_end_of(data)
         # Where no LF was met, CRs are line ends: as LF, all code below knows them.
         rest = (rest + data).replace(b"\r", b"\n") if line_end == b"\r" else rest + data
         if final and not rest:
@@ -110,12 +113,12 @@ def split_rows(
             return
 
 
-def _line_end(data: bytes) -> bytes:
-    """What ends lines, by the first that do; empty where none does yet."""
-    carriage_return, line_feed = data.find(b"\r"), data.find(b"\n")
-    if line_feed >= 0:
-        return b"\n"
-    return b"\r" if 0 <= carriage_return < len(data) - 1 else b""
+def line_end_of(data: bytes) -> bytes:
+    """LF or CR, by the first line of a text; LF for CR LF, and empty where the first line does not end yet."""
+    first = _FIRST_LINE_END.search(data)
+    if first is None or (first[0] == b"\r" and first.end() == len(data)):
+        return b""
+    return first[0][-1:]
 
 
 def _end_of_rows(data: bytes, toggles: NDArray[np.int64]) -> int:
