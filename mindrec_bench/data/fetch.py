@@ -5,12 +5,18 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import tempfile
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
+from typing import Any
 
-from ..errors import DataError
+from ..core.dataset import Dataset
+from ..errors import DataError, UsageError
+from ..io.atomic import write_json
+from ..io.hashing import sha256
 from ..io.hub import HUB, HubError, Repository
+from ..io.json_files import read_object
+from ..io.work_folders import hold_work_folder, remove_leftovers
 from . import locate
 from .folder import read_folder
 
@@ -18,8 +24,20 @@ logger = logging.getLogger(__name__)
 
 REPOSITORY = "MrPeach/MindRec"
 
+SOURCE = ".source.json"
+"""Suffix of the file that says where a folder was downloaded from."""
 
-def fetch(name: str, *, data_dir: Path | None) -> Path:
+KNOWN_COUNTS = {
+    "Arts": (45_141, 20_956, 390_832),
+    "Games": (50_546, 16_859, 452_989),
+    "Instruments": (24_772, 9_922, 206_153),
+}
+"""Users, items and interactions of the whole files."""
+
+_WORK = "fetch"
+
+
+def fetch(name: str, *, data_dir: Path | None, revision: str | None = None) -> Path:
     """Return the folder of a dataset, downloading it where it is not on this machine.
 
     It is stored in `data_dir`, else in the per-user cache, and appears there under its name only once all its files are
@@ -28,19 +46,22 @@ def fetch(name: str, *, data_dir: Path | None) -> Path:
     Args:
         name: name of the dataset's folder and files, such as `Arts`.
         data_dir: where to look and to store, or None.
+        revision: a branch, tag or commit of the repository; None for its default branch, or for what is there.
 
     Raises:
+        UsageError: the dataset is there in another revision.
         DataError: the hub can't be reached or lacks a file, or the files can't be read or stored.
     """
     present = locate.find_folder(name, data_dir)
     if present:
+        _check_revision(name, present, revision)
         logger.info(f"{name} is already at {present}")
         return present
     endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or HUB
     target = (data_dir or locate.cache_folder()) / name
     logger.info(f"{name} is not on this machine: downloading it from {endpoint}/datasets/{REPOSITORY} to {target}")
     try:
-        _download(name, endpoint, target)
+        _download(name, endpoint, target, revision)
     except (HubError, OSError) as error:
         reason = error.reason if isinstance(error, HubError) else f"{type(error).__name__}: {error}"
         searched = ", ".join(str(root / name) for root in locate.search_path(data_dir))
@@ -53,31 +74,66 @@ def fetch(name: str, *, data_dir: Path | None) -> Path:
     return target
 
 
-def _download(name: str, endpoint: str, target: Path) -> None:
+def _check_revision(name: str, folder: Path, revision: str | None) -> None:
+    if revision is None:
+        return
+    record = folder / f"{name}{SOURCE}"
+    source = read_object(record) if record.is_file() else {}
+    if revision not in (source.get("revision"), source.get("asked_revision")):
+        there = f"in revision {source['revision']}" if "revision" in source else "from an unknown revision"
+        raise UsageError(
+            f"{name} is already at {folder}, {there}; move it away, or fetch {revision} into another --data-dir"
+        )
+
+
+def _check_counts(name: str, data: Dataset) -> None:
+    """Log where a dataset has other counts than published results were made with."""
+    users = data.n_users + data.skipped
+    if name in KNOWN_COUNTS and (users, data.n_items, len(data.items)) != KNOWN_COUNTS[name]:
+        counts, known = (
+            f"{users:,} users, {items:,} items and {interactions:,} interactions"
+            for users, items, interactions in ((users, data.n_items, len(data.items)), KNOWN_COUNTS[name])
+        )
+        logger.warning(
+            f"{name} has {counts}, where {known} are known; results on it can't be compared with those of others"
+        )
+
+
+def _download(name: str, endpoint: str, target: Path, revision: str | None) -> None:
     # The repository is public, so no token is sent: a stale one would turn the answer into a refusal.
-    repository = Repository(REPOSITORY, kind="dataset", endpoint=endpoint, anonymous=True)
+    repository = Repository(REPOSITORY, revision, kind="dataset", endpoint=endpoint, anonymous=True)
     commit, files = repository.list_files()
     selected = select_files(name, files)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".fetch-", dir=target.parent) as scratch:
-        folder = Path(scratch) / name
+    remove_leftovers(target.parent, _WORK)
+    with hold_work_folder(target, _WORK) as scratch:
+        if target.is_dir():
+            return  # another process has downloaded it meanwhile
+        folder = scratch / name
         folder.mkdir()
         for local_name, path in selected.items():
-            file = repository.download_file(path, Path(scratch) / "hub", commit=commit)
+            file = repository.download_file(path, scratch / "hub", commit=commit)
             shutil.move(file, folder / local_name)
         try:
-            read_folder(folder)
+            data = read_folder(folder)
         except DataError as error:
             message = str(error).replace(f"{scratch}{os.sep}", "")
             raise DataError(
                 f"the data at {endpoint}/datasets/{REPOSITORY} is broken and was not kept: {message}"
             ) from error
-        try:
-            folder.rename(target)
-        except OSError:
-            # Another process may have downloaded it meanwhile.
-            if not target.is_dir():
-                raise
+        _check_counts(name, data)
+        source: dict[str, Any] = {
+            "repository": f"{endpoint}/datasets/{REPOSITORY}",
+            "revision": commit,
+            "asked_revision": revision,
+            "fetched": datetime.now(UTC).isoformat(timespec="seconds"),
+            "files": {
+                local_name: {"path": path, "sha256": sha256(folder / local_name)}
+                for local_name, path in selected.items()
+            },
+        }
+        write_json(folder / f"{name}{SOURCE}", source)
+        folder.rename(target)
 
 
 def select_files(name: str, files: Sequence[str]) -> dict[str, str]:

@@ -286,7 +286,7 @@ def default_users(spec: str) -> int | None:
         return DataSource.default_users(FolderSource(spec))
 
 
-def download_data(spec: str, *, data_dir: Path | None) -> Path:
+def download_data(spec: str, *, data_dir: Path | None, revision: str | None = None) -> Path:
     """Download a dataset of the paper, where it is not on this machine, and return its folder.
 
     Raises:
@@ -297,7 +297,7 @@ def download_data(spec: str, *, data_dir: Path | None) -> Path:
     if not isinstance(source, HubSource):
         available = ", ".join(sorted(cls.folder.lower() for cls in HubSource.__subclasses__()))
         raise UsageError(f"there is nothing to download for '{name}'; these can be downloaded: {available}")
-    return fetch(source.folder, data_dir=data_dir)
+    return fetch(source.folder, data_dir=data_dir, revision=revision)
 
 
 def list_data(data_dir: Path | None) -> list[registry.RegistryEntry]:

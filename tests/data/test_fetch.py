@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import socket
 import time
@@ -12,7 +13,7 @@ import pytest
 
 from mindrec_bench.data.fetch import fetch, select_files
 from mindrec_bench.data.sources import Arts, download_data
-from mindrec_bench.errors import DataError
+from mindrec_bench.errors import DataError, UsageError
 
 from ..hub_server import HubServer, serve
 
@@ -49,13 +50,21 @@ def hub(download_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubS
 def test_fetch_downloads_the_files_under_their_names(hub: HubServer, download_folder: Path, notices: list[str]) -> None:
     folder = download_data("Arts", data_dir=None)
     assert folder == download_folder / "Arts"
+    source = json.loads((folder / "Arts.source.json").read_text())
+    assert (source["revision"], source["asked_revision"]) == (hub.commit, None)
+    assert source["files"]["Arts.inter.json"] == {
+        "path": "data/Arts/Arts.inter.json",
+        "sha256": hashlib.sha256(SEQUENCES).hexdigest(),
+    }
+    (folder / "Arts.source.json").unlink()
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
         "Arts.inter.json": SEQUENCES,
         "Arts.index.json": INDEX,
         "Arts.item.json": ITEM,
     }
     assert [path.name for path in download_folder.iterdir()] == ["Arts"]
-    assert len(notices) == 1
+    assert len(notices) == 2
+    assert "Arts has 2 users, 2 items and 7 interactions, where 45,141 users, 20,956 items and 390,832" in notices[1]
     assert f"downloading it from {hub.url}/datasets/MrPeach/MindRec to {folder}" in notices[0]
 
 
@@ -67,6 +76,24 @@ def test_load_fetches_once(hub: HubServer, download_folder: Path, notices: list[
     assert (len(downloads), len(hub.requests)) == (1, n_requests)
     assert download_data("arts", data_dir=None) == download_folder / "Arts"
     assert notices[-1] == f"Arts is already at {download_folder / 'Arts'}"
+
+
+def test_a_revision_is_asked_for_and_kept(hub: HubServer, tmp_path: Path) -> None:
+    folder = download_data("arts", data_dir=tmp_path / "mine", revision=hub.commit)
+    assert json.loads((folder / "Arts.source.json").read_text())["asked_revision"] == hub.commit
+    assert download_data("arts", data_dir=tmp_path / "mine", revision=hub.commit) == folder
+    with pytest.raises(UsageError, match=rf"Arts is already at .*, in revision {hub.commit}; move it away"):
+        download_data("arts", data_dir=tmp_path / "mine", revision="v2")
+    (folder / "Arts.source.json").unlink()
+    with pytest.raises(UsageError, match="from an unknown revision"):
+        download_data("arts", data_dir=tmp_path / "mine", revision="v2")
+
+
+def test_left_overs_of_a_killed_download_are_removed(hub: HubServer, tmp_path: Path) -> None:
+    (tmp_path / ".Arts.fetch" / "Arts").mkdir(parents=True)
+    (tmp_path / ".Games.fetch" / "hub").mkdir(parents=True)
+    fetch("Arts", data_dir=tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name not in ("here", "cache")) == ["Arts"]
 
 
 def test_fetch_into_a_folder_given_by_hand(hub: HubServer, download_folder: Path, tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ from ..flags import data_dir_option
 
 @click.command()
 @click.argument("name")
+@click.option("--revision", help="A branch, tag or commit of the repository.  [default: its default branch]")
 @data_dir_option
-def fetch(name: str, data_dir: Path | None) -> None:
-    """Download one of the paper's datasets from its public hub repository."""
+def fetch(name: str, revision: str | None, data_dir: Path | None) -> None:
+    """Download one of the paper's datasets from its public hub repository, and record revision and hashes."""
     from ...data.sources import download_data
 
-    click.echo(download_data(name, data_dir=data_dir))
+    click.echo(download_data(name, data_dir=data_dir, revision=revision))

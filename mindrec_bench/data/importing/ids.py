@@ -32,6 +32,13 @@ def is_missing(text: str | None, *, keep_na: bool = False) -> bool:
     return not text or not (text := text.strip()) or (not keep_na and text.casefold() in _MISSING)
 
 
+def _are_missing(texts: pa.Array, *, keep_na: bool) -> NDArray[np.bool_]:
+    """`is_missing` of each text. Shape: (n,)"""
+    words = pc.utf8_lower(pc.utf8_trim_whitespace(texts))
+    missing = pc.is_in(words, pa.array(["", *(() if keep_na else _MISSING)], pa.string()))
+    return pc.or_(missing, pc.is_null(texts)).to_numpy(zero_copy_only=False)
+
+
 class IdEncoder:
     """Numbers ids from 0 in the order of their first occurrence.
 
@@ -49,8 +56,8 @@ class IdEncoder:
         """The number of each id of a text column. Shape: (n,)"""
         encoded = column.dictionary_encode(null_encoding="encode")
         texts, indices = encoded.dictionary.to_pylist(), encoded.indices.to_numpy()
-        missing = [index for index, text in enumerate(texts) if is_missing(text, keep_na=self._keep_na)]
-        if missing:
+        missing = np.flatnonzero(_are_missing(encoded.dictionary, keep_na=self._keep_na))
+        if len(missing):
             for row in np.flatnonzero(np.isin(indices, missing)).tolist():
                 report_missing(self._issues, self._role, texts[indices[row]], row_name(row))
         if pc.any(pc.match_substring_regex(encoded.dictionary, r"[\r\n]")).as_py():

@@ -311,7 +311,7 @@ def build_sequences(log: InteractionLog, filters: Filters, path: Path) -> UserSe
 
 
 def _check_enough(log: InteractionLog, rows: Int, filters: Filters, n_in_period: int, path: Path) -> None:
-    n_users, n_items = len(np.unique(log.users[rows])), len(np.unique(log.items[rows]))
+    n_users, n_items = (np.count_nonzero(np.bincount(ids[rows])) for ids in (log.users, log.items))
     if n_users >= MIN_USERS and n_items >= MIN_ITEMS:
         return
     cause = "; give more data"
@@ -399,7 +399,7 @@ def core_filter(
 
 def _renumber(numbers: np.ndarray, ids: list[str]) -> tuple[Int, list[str]]:
     """Number the ids that occur by their sorted order, so that their order in the file does not matter."""
-    present = np.unique(numbers)
+    present = np.flatnonzero(np.bincount(numbers))
     sorted_ids = sort_ids([ids[number] for number in present.tolist()])
     position = {id_: index for index, id_ in enumerate(sorted_ids)}
     new_numbers = np.full(len(ids), -1, dtype=np.int32)

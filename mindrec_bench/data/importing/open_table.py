@@ -78,8 +78,8 @@ def _read_head(path: Path, text: TextFormat) -> bytes:
         kinds = {b"PK": " but a zip archive or a spreadsheet", b"PAR1": " but compressed Parquet"}
         kind = next((kind for magic, kind in kinds.items() if head.startswith(magic)), "")
         raise DataError(
-            f"{path} is neither UTF-8 text nor Parquet{kind}; unpack it, save it as CSV, TSV or JSON lines in UTF-8, or "
-            f"as Parquet{text.hint('encoding with its encoding')}"
+            f"{path} is neither UTF-8 text nor Parquet{kind}; unpack it, or save it as CSV, TSV, JSON lines or "
+            f"Parquet{text.hint('encoding with its encoding')}"
         )
     return head.removeprefix(b"\xef\xbb\xbf")
 

@@ -156,9 +156,10 @@ def _quoted_fields_of_runs(
     """
     if not len(starts):
         return starts
-    borders = np.array([separator, *_LINE_ENDS], dtype=np.uint8)
-    before = np.where(starts > 0, np.isin(characters[starts - 1], borders), True)
-    after = np.where(ends < len(characters), np.isin(characters[np.minimum(ends, len(characters) - 1)], borders), True)
+    is_border = np.zeros(256, dtype=bool)
+    is_border[[separator, *_LINE_ENDS]] = True
+    before = is_border[characters[starts - 1]] | (starts == 0)
+    after = is_border[characters[np.minimum(ends, len(characters) - 1)]] | (ends == len(characters))
     odd = (ends - starts) % 2 == 1
     inside = (np.cumsum(odd) - odd) % 2 == 1
     # Without ordinary quotes in fields, odd runs begin and end fields in turn.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from mindrec_bench.data.category_tree import split_names
@@ -59,3 +61,30 @@ def test_names_are_the_same_when_a_data_folder_is_read() -> None:
 def test_empty_paths_are_left_out() -> None:
     strings = format_paths({"x": (), "y": " > ", "z": ("R", "", "A")})
     assert strings.texts == {"z": "R,A"}
+
+
+GENRES = ["Comedy|Drama", "Drama|Comedy", "Action|Comedy|Drama", "Drama", "Action|Thriller", "Thriller|Action"]
+
+
+def test_sets_become_a_tree_of_two_levels() -> None:
+    """By how many items have a name, whatever its place; no name gets a category of its own for each combination."""
+    strings = format_paths(dict(enumerate(GENRES)))  # type: ignore[arg-type]
+    assert (strings.layout, strings.guessed, strings.separator) == ("set", True, "|")
+    assert list(strings.texts.values()) == [
+        *("All,Drama,Drama + Comedy",) * 3,
+        "All,Drama",
+        *("All,Action,Action + Thriller",) * 2,
+    ]
+    parents: dict[str, set[str]] = {}
+    for text in strings.texts.values():
+        for parent, name in pairwise(split_names(text)):
+            parents.setdefault(name, set()).add(parent)
+    assert all(len(names) == 1 for names in parents.values())
+
+
+def test_the_layout_and_the_separator_can_be_said() -> None:
+    paths = {"x": "A/B, C/D", "y": "B/A"}
+    assert format_paths(paths, "path", "/").texts == {"x": "All,A,B, C,D", "y": "All,B,A"}
+    assert format_paths(paths, "set", "/").layout == "set"
+    assert format_paths({"x": "A, B", "y": "B"}, "set", ",").texts == {"x": "All,B,B + A", "y": "All,B"}
+    assert format_paths({"x": "A > B", "y": "B > A"}).layout == "path", "'>' is written for paths only"
