@@ -11,7 +11,7 @@ import ast
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -112,7 +112,9 @@ def format_paths(
     formatted_paths = {item: [formatted[name] for name in names] for item, names in names_of_item.items() if names}
     if layout == "set":
         formatted_paths = _paths_of_sets(formatted_paths)
-    root = _missing_root(formatted_paths.values())
+    # The names of a set are no root, even if all items have one of them.
+    has_root = layout == "path" and _has_root(formatted_paths.values())
+    root = "" if has_root else _new_root(formatted_paths.values())
     texts = {item: ",".join([root, *names] if root else names) for item, names in formatted_paths.items()}
     renamed = {name: new for name, new in formatted.items() if name != new}
     return CategoryStrings(texts, root, (separator or "") if strings else "", renamed, layout, guessed)
@@ -152,11 +154,13 @@ def _format_name(name: str) -> str:
     return _NAME_COMMA.sub(", ", name).strip(" ,")
 
 
-def _missing_root(paths: Iterable[Sequence[str]]) -> str:
-    """A root to put before paths without a common one, since the first name of a path is dropped when it is read."""
-    paths = list(paths)
-    if len({names[0] for names in paths}) == 1 and any(len(names) > 1 for names in paths):
-        return ""
+def _has_root(paths: Collection[Sequence[str]]) -> bool:
+    """Whether all paths begin with one name, which is dropped when they are read."""
+    return len({names[0] for names in paths}) == 1 and any(len(names) > 1 for names in paths)
+
+
+def _new_root(paths: Iterable[Sequence[str]]) -> str:
+    """A name that no path has."""
     used = {name for names in paths for name in names}
     root = "All"
     while root in used:

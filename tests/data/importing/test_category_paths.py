@@ -71,7 +71,8 @@ def test_sets_become_a_tree_of_two_levels() -> None:
     strings = format_paths(dict(enumerate(GENRES)))  # type: ignore[arg-type]
     assert (strings.layout, strings.guessed, strings.separator) == ("set", True, "|")
     assert list(strings.texts.values()) == [
-        *("All,Drama,Drama + Comedy",) * 3,
+        *("All,Drama,Drama + Comedy",) * 2,
+        "All,Drama,Drama + Action",
         "All,Drama",
         *("All,Action,Action + Thriller",) * 2,
     ]
