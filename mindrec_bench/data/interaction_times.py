@@ -83,7 +83,10 @@ def write_times(folder: Path, name: str, users: Iterable[tuple[Int, Int]], unit:
 
     columns = [pa.field("user", pa.int64()), pa.field("time", pa.int64())]
     schema = pa.schema(columns, metadata={"unit": unit or ""})
-    with times_file(folder, name).open("wb") as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
+    with (
+        times_file(folder, name).open("wb") as file,
+        pq.ParquetWriter(file, schema, compression="zstd", use_dictionary=["user"]) as writer,
+    ):
         for part, times in users:
             writer.write_table(pa.table([pa.array(part, pa.int64()), pa.array(times, pa.int64())], schema=schema))
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -112,3 +114,102 @@ def check_scores(call, run, tmp_path):
     assert code == 3
     assert "rows of users that the data does not have (user nobody)" in err
     assert "rows with unknown items (item nothing)" in err
+
+
+def test_imports_go_to_data_and_never_to_the_environments_folder(call, sales, tmp_path, monkeypatch):
+    monkeypatch.setenv("MRBENCH_DATA", str(tmp_path / "shared"))
+    (tmp_path / "shared").mkdir()
+    code, out, _ = call(*IMPORT)
+    assert (code, out.splitlines()[-1]) == (0, "next: mrbench data tokenize shop")
+    assert (tmp_path / "data" / "shop" / "shop.inter.json").is_file()
+    assert list((tmp_path / "shared").iterdir()) == []
+    (tmp_path / "data" / "shop").rename(tmp_path / "shared" / "shop")
+    code, out, _ = call(*IMPORT)
+    assert (code, out.splitlines()[-1]) == (0, "next: mrbench data tokenize shop --data-dir data")
+
+
+def test_hints_repeat_the_folder(call, sales, tmp_path):
+    place = ("--data-dir", "else where")
+    call(*IMPORT, *place)
+    code, _, err = call("run", "-m", "markov", "-d", "bs", "--data", "shop", *place)
+    assert code == 3
+    assert "`mrbench data tokenize 'else where/shop'`" in err
+    code, out, _ = call("data", "tokenize", "shop", "--levels", "2", "--codes", "4", *place)
+    assert (code, out.splitlines()[-1].endswith("--data shop --data-dir 'else where'")) == (0, True)
+
+
+def test_all_options_of_the_command_line(call, tmp_path):
+    Path("r.dat").write_text("1::5::3::10\n1::6::NA::20\n2::5::5::30\n2::6::4::5\nNA::5::4::9\nNA::6::4::8\n")
+    Path("m.dat").write_bytes('5::Café::A|B\n6::"Quoted::B|A\n'.encode("latin-1"))
+    code, out, err = call(
+        *("data", "import", "r.dat", "--items", "m.dat", "--name", "n", "--no-header", "--sep", "::"),
+        *("--column", "user=1", "--column", "item=2", "--column", "rating=3", "--column", "timestamp=4"),
+        *("--column", "id=1", "--column", "title=2", "--column", "categories=3", "--items-no-header"),
+        *("--items-encoding", "latin-1", "--items-no-quotes", "--items-sep", "::", "--keep-na", "--min-rating", "3"),
+        *("--user-core", "1", "--item-core", "1", "--since", "6", "--until", "30", "--category-layout", "set"),
+        *("--category-sep", "|", "--json"),
+    )
+    assert code == 0, err
+    report = json.loads(out)
+    assert (report["unrated"], report["outside_period"], report["interactions"]) == (1, 2, 3)
+    assert report["options"]["user_core"] == report["options"]["item_core"] == 1
+    entries = json.loads((tmp_path / "data" / "n" / "n.item.json").read_text())
+    assert [entry["title"] for entry in entries.values()] == ["Café", '"Quoted']
+    assert [entry["categories"] for entry in entries.values()] == ["All,A,A + B"] * 2
+
+
+def start(*words):
+    return subprocess.Popen([sys.executable, "-m", "mindrec_bench", *words], stderr=subprocess.PIPE, text=True)
+
+
+def test_imports_under_one_name_at_once(call, sales, tmp_path):
+    """One of them is whole, the others are refused, or with --replace follow it."""
+    for extra, codes in (((), {0, 2}), (("--replace",), {0})):
+        processes = [start(*IMPORT, *extra) for _ in range(3)]
+        errors = [process.communicate(timeout=200)[1] for process in processes]
+        assert {process.returncode for process in processes} == codes, errors
+        assert not any("unexpected" in error for error in errors)
+        assert [path.name for path in (tmp_path / "data").iterdir()] == ["shop"]
+        assert call("data", "validate", "shop")[0] == 0
+
+
+def test_tokenizations_of_one_dataset_at_once(call, shop, tmp_path):
+    words = ("data", "tokenize", "shop", "--levels", "2", "--codes", "4", "--quiet")
+    processes = [start(*words) for _ in range(3)]
+    errors = [process.communicate(timeout=200)[1] for process in processes]
+    assert sorted(process.returncode for process in processes) == [0, 2, 2], errors
+    assert sum("holds semantic IDs already; replace them with --force" in error for error in errors) == 2
+    processes = [start(*words, "--force") for _ in range(3)]
+    errors = [process.communicate(timeout=200)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], errors
+    assert call("data", "validate", "shop")[0] == 0
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["shop"]
+
+
+def test_semantic_ids_that_are_not_those_of_their_record(call, shop):
+    call("data", "tokenize", "shop", "--levels", "2", "--codes", "4", "--quiet")
+    path = shop / "shop.index.json"
+    path.write_text(path.read_text().replace("<a_1>", "<a_0>"))
+    for words in (("run", "-m", "pop", "-d", "rank-items", "--data", "shop"), ("data", "show", "shop")):
+        code, _, err = call(*words)
+        assert code == 3
+        assert "shop.index.json is not the file that shop.index.meta.json describes; make the semantic IDs again" in err
+    code, out, _ = call("data", "validate", "shop")
+    assert (code, "is not the file that shop.index.meta.json describes" in out) == (3, True)
+    assert call("data", "tokenize", "shop", "--levels", "2", "--codes", "4", "--force", "--quiet")[0] == 0
+    assert call("data", "validate", "shop")[0] == 0
+
+
+def test_times_are_validated_and_ties_counted(call, tmp_path):
+    rows = "".join(f"{user},{item},{min(item, 3)}\n" for user in "abc" for item in range(1, 6))
+    Path("r.csv").write_text("user,item,time\n" + rows)
+    code, out, _ = call("data", "import", "r.csv", "--name", "n", "--k-core", "0")
+    assert code == 0
+    assert "  9 interactions at the time of another one of their user, in the order of a fixed rule" in out
+    assert "3 test targets are among them" in out
+    code, out, _ = call("data", "validate", "n")
+    assert (code, "9 interactions are at the time of another one of their user, 3 test targets" in out) == (0, True)
+    sequences = tmp_path / "data" / "n" / "n.inter.json"
+    sequences.write_text(sequences.read_text().replace("[0, 1", "[1"))
+    code, out, _ = call("data", "validate", "n")
+    assert (code, "n.times.parquet does not have one row for each interaction" in out) == (3, True)
