@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ..core.dataset import Dataset
 from ..errors import DataError, UsageError
 from ..io.atomic import write_json
 from ..io.hashing import sha256
@@ -26,13 +25,6 @@ REPOSITORY = "MrPeach/MindRec"
 
 SOURCE = ".source.json"
 """Suffix of the file that says where a folder was downloaded from."""
-
-KNOWN_COUNTS = {
-    "Arts": (45_141, 20_956, 390_832),
-    "Games": (50_546, 16_859, 452_989),
-    "Instruments": (24_772, 9_922, 206_153),
-}
-"""Users, items and interactions of the whole files."""
 
 _WORK = "fetch"
 
@@ -86,19 +78,6 @@ def _check_revision(name: str, folder: Path, revision: str | None) -> None:
         )
 
 
-def _check_counts(name: str, data: Dataset) -> None:
-    """Log where a dataset has other counts than published results were made with."""
-    users = data.n_users + data.skipped
-    if name in KNOWN_COUNTS and (users, data.n_items, len(data.items)) != KNOWN_COUNTS[name]:
-        counts, known = (
-            f"{users:,} users, {items:,} items and {interactions:,} interactions"
-            for users, items, interactions in ((users, data.n_items, len(data.items)), KNOWN_COUNTS[name])
-        )
-        logger.warning(
-            f"{name} has {counts}, where {known} are known; results on it can't be compared with those of others"
-        )
-
-
 def _download(name: str, endpoint: str, target: Path, revision: str | None) -> None:
     # The repository is public, so no token is sent: a stale one would turn the answer into a refusal.
     repository = Repository(REPOSITORY, revision, kind="dataset", endpoint=endpoint, anonymous=True)
@@ -115,13 +94,12 @@ def _download(name: str, endpoint: str, target: Path, revision: str | None) -> N
             file = repository.download_file(path, scratch / "hub", commit=commit)
             shutil.move(file, folder / local_name)
         try:
-            data = read_folder(folder)
+            read_folder(folder)
         except DataError as error:
             message = str(error).replace(f"{scratch}{os.sep}", "")
             raise DataError(
                 f"the data at {endpoint}/datasets/{REPOSITORY} is broken and was not kept: {message}"
             ) from error
-        _check_counts(name, data)
         source: dict[str, Any] = {
             "repository": f"{endpoint}/datasets/{REPOSITORY}",
             "revision": commit,

@@ -297,7 +297,11 @@ def download_data(spec: str, *, data_dir: Path | None, revision: str | None = No
     if not isinstance(source, HubSource):
         available = ", ".join(sorted(cls.folder.lower() for cls in HubSource.__subclasses__()))
         raise UsageError(f"there is nothing to download for '{name}'; these can be downloaded: {available}")
-    return fetch(source.folder, data_dir=data_dir, revision=revision)
+    present = locate.find_folder(source.folder, data_dir)
+    folder = fetch(source.folder, data_dir=data_dir, revision=revision)
+    if present is None:
+        source.load(folder.parent, users=None)  # which compares the counts with the known ones
+    return folder
 
 
 def list_data(data_dir: Path | None) -> list[registry.RegistryEntry]:
