@@ -6,6 +6,7 @@ Everything that can be checked without the data is checked before the data is re
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,11 +79,15 @@ class ResolvedExperiment:
                 split by time.
         """
         dataset = self.source.load(data_dir, users=self.users)
-        self.check_semantic_ids(dataset)
+        self.check_semantic_ids(dataset, data_dir)
         return dataset.with_split(self.holdout, self.config.history)
 
-    def check_semantic_ids(self, dataset: Dataset) -> None:
+    def check_semantic_ids(self, dataset: Dataset, data_dir: Path | None = None) -> None:
         """Refuse data without semantic IDs where the model or the decoder works on them.
+
+        Args:
+            dataset: the data.
+            data_dir: where data folders are, for the message.
 
         Raises:
             DataError: names the command that makes them.
@@ -90,7 +95,8 @@ class ResolvedExperiment:
         ranks_items = self.backbone.capability == "items" and self.decoder.needs == "items"
         if dataset.has_sids or ranks_items or self.backbone.model_codes:
             return
-        make_them = f"make them with `mrbench data tokenize {self.data_name}`"
+        place = [] if data_dir is None else ["--data-dir", str(data_dir)]
+        make_them = f"make them with `{shlex.join(['mrbench', 'data', 'tokenize', self.data_name, *place])}`"
         if self.backbone.capability == "items":
             raise DataError(
                 f"data '{self.data_name}' has no semantic IDs, and decoder '{self.decoder_name}' searches them; "

@@ -1,7 +1,7 @@
 """Read interactions into three arrays, filter them, and sort them into users' sequences.
 
 Memory: 16 bytes per interaction while reading, a few times that while sorting, and one copy of each distinct id; other
-columns take none. `benchmarks/importing.py` measures it: at most 1.0 GiB for 10 million interactions. Equal rows, of
+columns take none. `benchmarks/importing.py` measures it: 1.1 GiB for 10 million interactions. Equal rows, of
 which a small compressed file may hold any number, are dropped block by block.
 """
 

@@ -133,7 +133,7 @@ def test_hints_repeat_the_folder(call, sales, tmp_path):
     call(*IMPORT, *place)
     code, _, err = call("run", "-m", "markov", "-d", "bs", "--data", "shop", *place)
     assert code == 3
-    assert "`mrbench data tokenize 'else where/shop'`" in err
+    assert "`mrbench data tokenize shop --data-dir 'else where'`" in err
     code, out, _ = call("data", "tokenize", "shop", "--levels", "2", "--codes", "4", *place)
     assert (code, out.splitlines()[-1].endswith("--data shop --data-dir 'else where'")) == (0, True)
 
