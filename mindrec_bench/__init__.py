@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         compare,
         fit,
         load_run,
+        recommend,
         run,
         runs,
     )
@@ -34,6 +35,7 @@ __all__ = [
     "compare",
     "fit",
     "load_run",
+    "recommend",
     "run",
     "runs",
 ]

@@ -7,11 +7,11 @@ They compute, store and find the same runs as the command line, and take the sam
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import MISSING
+from dataclasses import MISSING, replace
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from .errors import MrbenchError, UsageError
 from .experiment.config import ExecutionOptions, ExperimentConfig
@@ -24,6 +24,9 @@ from .stats.comparison import PairedTest
 from .stats.resampling import RESAMPLES
 from .store.runs import Run, find_run, find_runs
 
+if TYPE_CHECKING:
+    from .experiment.recommend import Recommendations
+
 __all__ = [
     "ExecutionOptions",
     "ExperimentConfig",
@@ -33,6 +36,7 @@ __all__ = [
     "compare",
     "fit",
     "load_run",
+    "recommend",
     "run",
     "runs",
 ]
@@ -179,6 +183,37 @@ def compare(*runs: Run, test: PairedTest = "randomisation", resamples: int = RES
     return compare_runs(runs, test=test, resamples=resamples, seed=seed)
 
 
+def recommend(
+    run: Run, *, user: str | None = None, history: Sequence[str] | None = None, k: int = 10, **settings: Any
+) -> Recommendations:
+    """Recommend items with the fitted model of a run, to a user of its data or to anybody with a history.
+
+        recommend(run, history=["b0041", "b0007"], k=5)
+
+    Args:
+        run: a stored run, in the run store of its fitted model.
+        user: own id of a user of the data; all of the user's items are the history.
+        history: own ids of items, the latest last, instead of a user.
+        k: how many items.
+        settings: `data_dir`, `device`, `batch_size` and `quiet` of `ExecutionOptions`.
+
+    Raises:
+        UsageError: unknown ids, an unknown setting, or not exactly one of `user` and `history`.
+        DataError: the run's data or fitted model is missing or has changed.
+    """
+    from .experiment.recommend import recommend as recommend_items
+
+    options = _read_options(settings, "mindrec_bench.recommend", hidden=_NOT_OF_RECOMMENDING)
+    with _messages(options):
+        return recommend_items(
+            run, user=user, history=history, k=k, options=replace(options, runs_dir=run.path.parents[3])
+        )
+
+
+_NOT_OF_RECOMMENDING = ("runs_dir", "devices", "fresh", "wait", "shard_users")
+"""The fields of `ExecutionOptions` that `recommend` does not take."""
+
+
 @contextmanager
 def _messages(options: ExecutionOptions) -> Iterator[None]:
     """Print what is logged during the block, unless the call is quiet."""
@@ -195,15 +230,20 @@ def _read_settings(
 ) -> tuple[dict[str, Any], ExecutionOptions]:
     """The values of `ExperimentConfig`, and the options, checked by their own fields."""
     names = [field.name for field in own_fields_first(ExecutionOptions) if field.name not in hidden]
-    hints = get_type_hints(ExecutionOptions)
-    options = {
-        name: Path(value) if isinstance(value, str) and Path in (hints[name], *get_args(hints[name])) else value
-        for name, value in settings.items()
-        if name in names
-    }
+    options = {name: value for name, value in settings.items() if name in names}
     config = {name: value for name, value in settings.items() if name not in names}
     values = validate_keys(config, ExperimentConfig, where, hidden=hidden, others=names, label=str)
-    return values, ExecutionOptions(**validate_keys(options, ExecutionOptions, where, label=str))
+    return values, _read_options(options, where)
+
+
+def _read_options(settings: Mapping[str, Any], where: str, hidden: Collection[str] = ()) -> ExecutionOptions:
+    """The options, checked by their own fields; folders may be text."""
+    hints = get_type_hints(ExecutionOptions)
+    values = {
+        name: Path(value) if isinstance(value, str) and Path in (hints.get(name), *get_args(hints.get(name))) else value
+        for name, value in settings.items()
+    }
+    return ExecutionOptions(**validate_keys(values, ExecutionOptions, where, hidden=hidden, label=str))
 
 
 @contextmanager
