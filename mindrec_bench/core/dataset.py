@@ -21,6 +21,7 @@ from ..errors import DataError
 from ..io.hashing import short_hash
 from .code_space import CodeSpace, Int
 from .holdout import LAST_ITEMS, Holdout, SplitPositions, leave_one_out, split_by_time
+from .times import Times
 
 Split = Literal["test", "valid"]
 """Which held-out items are the targets."""
@@ -105,19 +106,6 @@ class ExternalIds:
     items: tuple[str, ...]
 
 
-@dataclass(frozen=True, eq=False)
-class Times:
-    """When the interactions of a dataset happened.
-
-    Attributes:
-        values: since 1970, in the order of `Dataset.items`, never falling within a user. Shape: (interactions,)
-        unit: `s`, `ms`, `us` or `ns`.
-    """
-
-    values: Int
-    unit: str
-
-
 class TrueDistribution(Protocol):
     """The distribution that simulated users draw their next items from."""
 
@@ -199,7 +187,7 @@ class Dataset:
             history: how many items a history keeps.
 
         Raises:
-            DataError: a split by time of data without times, or one of its parts would be empty.
+            DataError: a split by time of data without times, at a date though they are no dates, or with an empty part.
         """
         data = self if history == self.history else replace(self, history=history)
         if not holdout.by_time:
@@ -236,6 +224,11 @@ class Dataset:
                 "column of times (`mrbench data import`), or use --holdout leave-one-out"
             )
         return self.times
+
+    @cached_property
+    def user_of(self) -> Int:
+        """The user index of each interaction. Shape: (interactions,)"""
+        return np.repeat(np.arange(self.n_users), np.diff(self.offsets))
 
     def space(self, *, categories: bool) -> CodeSpace:
         """The slots of the next item, with or without category slots."""
@@ -292,8 +285,8 @@ class Dataset:
     def train_examples(self) -> Examples:
         """Every item from the second on in the training parts, with the items before it. In user, then time order."""
         position = np.arange(len(self.items))
-        targets = position[(position > self.offsets[self._user_of]) & self.in_training]
-        user = self._user_of[targets]
+        targets = position[(position > self.offsets[self.user_of]) & self.in_training]
+        user = self.user_of[targets]
         return Examples(self._histories(targets, self.offsets[user], self.users[user]), self.items[targets])
 
     def validation(self) -> Examples:
@@ -322,12 +315,12 @@ class Dataset:
         if not self.holdout.by_time:
             return leave_one_out(self.offsets)
         times = self.require_times(f"--holdout {self.holdout}")
-        return split_by_time(self.holdout, self.offsets, times.values, times.unit, self.name)
+        return split_by_time(self.holdout, self.offsets, times, self.name)
 
     @cached_property
     def in_training(self) -> np.ndarray:
         """Which interactions are in the training parts. Shape: (interactions,), bool"""
-        return np.arange(len(self.items)) < self.split.train_ends[self._user_of]
+        return np.arange(len(self.items)) < self.split.train_ends[self.user_of]
 
     def train_counts(self) -> Int:
         """How often each item occurs in the training parts. Shape: (N,)"""
@@ -340,13 +333,8 @@ class Dataset:
         second = np.flatnonzero(is_second)
         return self.items[second - 1], self.items[second]
 
-    @cached_property
-    def _user_of(self) -> Int:
-        """The user index of each interaction. Shape: (interactions,)"""
-        return np.repeat(np.arange(self.n_users), np.diff(self.offsets))
-
     def _held_out(self, targets: Int) -> Examples:
-        user = self._user_of[targets]
+        user = self.user_of[targets]
         return Examples(self._histories(targets, self.offsets[user], self.users[user]), self.items[targets])
 
     def _histories(self, targets: Int, starts: Int, users: Int) -> Histories:

@@ -14,14 +14,9 @@ import numpy as np
 
 from ..errors import DataError, UsageError
 from .catalogue import Int
+from .times import Times
 
 LEAVE_ONE_OUT = "leave-one-out"
-
-UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
-"""Unit of times since 1970 -> how many make up a second."""
-
-_UNIT_LIMITS = ((10**11, "s"), (10**14, "ms"), (10**17, "us"))
-"""Upper limit of times since 1970 in each unit (1e11 seconds is the year 5138); larger ones are nanoseconds."""
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FORMS = f"it must be {LEAVE_ONE_OUT}, time:SHARE such as time:0.9, or a date such as 2014-05-01"
@@ -102,7 +97,7 @@ def leave_one_out(offsets: Int) -> SplitPositions:
     return SplitPositions(offsets[1:] - 2, offsets[1:] - 2, offsets[1:] - 1)
 
 
-def split_by_time(holdout: Holdout, offsets: Int, times: Int, unit: str, name: str) -> SplitPositions:
+def split_by_time(holdout: Holdout, offsets: Int, times: Times, name: str) -> SplitPositions:
     """Cut all sequences at the same times.
 
     The test window begins at the cut, and the validation window before it holds as many interactions. Training is what
@@ -112,37 +107,42 @@ def split_by_time(holdout: Holdout, offsets: Int, times: Int, unit: str, name: s
     Args:
         holdout: by share or by date.
         offsets: as in `Dataset`. Shape: (U + 1,)
-        times: of the interactions, not falling within a user. Shape: (interactions,)
-        unit: of `UNITS`.
+        times: of the interactions.
         name: of the dataset, for messages.
 
     Raises:
-        DataError: one of the three parts would be empty.
+        DataError: one of the three parts would be empty, or the times are no dates and the cut is one.
     """
-    ordered, count = np.sort(times), len(times)
+    values, per_second = times.values, times.per_second
+    ordered, count = np.sort(values), len(values)
     if holdout.date is not None:
+        if per_second is None:
+            raise DataError(
+                f"--holdout {holdout} is a date, and the times of {name} are numbers without a unit, which can only be "
+                "ordered; give a share such as time:0.9"
+            )
         start = datetime.combine(holdout.date, datetime.min.time(), UTC)
-        test_start = int(start.timestamp()) * UNITS[unit]
+        test_start = int(start.timestamp()) * per_second
     else:
         assert holdout.share is not None
         index = int(np.ceil(round(holdout.share * count, 6)))  # rounded: 0.7 * 10 is a little above 7 in floats
         test_start = int(ordered[min(index, count - 1)])
-    in_test = int((times >= test_start).sum())
+    in_test = int((values >= test_start).sum())
     if in_test == 0:
         raise DataError(
-            f"no interaction of {name} is at or after {holdout}: the last is of {_day(ordered[-1], unit)}; "
+            f"no interaction of {name} is at or after {holdout}: the last is of {_day(ordered[-1], per_second)}; "
             "choose an earlier --holdout"
         )
     if 2 * in_test >= count or ordered[count - 2 * in_test] == ordered[0]:
         raise DataError(
-            f"{in_test:,} of {count:,} interactions of {name} are at or after {_day(test_start, unit)}, and as many "
-            "before it would be the validation window, so none is left for training; choose a later --holdout"
+            f"{in_test:,} of {count:,} interactions of {name} are at or after {_day(test_start, per_second)}, and as "
+            "many before it would be the validation window, so none is left for training; choose a later --holdout"
         )
     valid_start = int(ordered[count - 2 * in_test])
     starts, lengths = offsets[:-1], np.diff(offsets)
     user_of = np.repeat(np.arange(len(lengths)), lengths)
-    before_valid = np.bincount(user_of[times < valid_start], minlength=len(lengths))
-    before_test = np.bincount(user_of[times < test_start], minlength=len(lengths))
+    before_valid = np.bincount(user_of[values < valid_start], minlength=len(lengths))
+    before_test = np.bincount(user_of[values < test_start], minlength=len(lengths))
     has_valid = (before_valid > 0) & (before_valid < before_test)
     has_test = (before_test > 0) & (before_test < lengths)
     if not has_valid.any() or not has_test.any():
@@ -151,8 +151,10 @@ def split_by_time(holdout: Holdout, offsets: Int, times: Int, unit: str, name: s
             f"no user of {name} has an interaction in the {window} window of --holdout {holdout} and one before it; "
             "choose another --holdout"
         )
+    zone = "" if per_second is None else " (UTC)"
     notes = (
-        f"holdout {holdout}: validation from {_day(valid_start, unit)} on, test from {_day(test_start, unit)} (UTC); "
+        f"holdout {holdout}: validation from {_day(valid_start, per_second)} on, "
+        f"test from {_day(test_start, per_second)}{zone}; "
         f"{int(has_test.sum()):,} of {len(lengths):,} users are evaluated, "
         f"{int((before_test == lengths).sum()):,} have no interaction in the test window and "
         f"{int((before_test == 0).sum()):,} none before it",
@@ -165,15 +167,11 @@ def split_by_time(holdout: Holdout, offsets: Int, times: Int, unit: str, name: s
     )
 
 
-def guess_unit(times: Int) -> str:
-    """The unit of times since 1970, by their magnitude; for files that do not say it."""
-    latest = int(times.max(initial=0))
-    return next((unit for limit, unit in _UNIT_LIMITS if latest < limit), "ns")
-
-
-def _day(time: int, unit: str) -> str:
-    """The day of a time; the number itself where no calendar has it."""
+def _day(time: int, per_second: int | None) -> str:
+    """The day of a time; the number itself without a unit, and where no calendar has the day."""
+    if per_second is None:
+        return str(time)
     try:
-        return datetime.fromtimestamp(int(time) // UNITS[unit], UTC).date().isoformat()
+        return datetime.fromtimestamp(int(time) // per_second, UTC).date().isoformat()
     except (ValueError, OverflowError, OSError):
         return str(time)

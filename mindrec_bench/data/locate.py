@@ -46,7 +46,11 @@ def find_folder(name: str, data_dir: Path | None) -> Path | None:
     folders = [root / name for root in search_path(data_dir)]
     for folder in folders:
         restore_folder(folder, IMPORT_WORK)
-    folders = [folder for folder in folders if is_folder(folder)]
+    return _first([folder for folder in folders if is_folder(folder)])
+
+
+def _first(folders: list[Path]) -> Path | None:
+    """The first folder with semantic IDs, else the first, if any."""
     return next((folder for folder in folders if has_index(folder)), folders[0] if folders else None)
 
 
@@ -95,8 +99,7 @@ def find_user_dataset(name: str, data_dir: Path | None) -> Path | None:
     """The folder with users' sequences that is called `name`, or None; one with semantic IDs comes first."""
     if not name or Path(name).name != name:
         return None
-    folders = [root / name for root in search_path(data_dir) if has_sequences(root / name)]
-    return next((folder for folder in folders if has_index(folder)), folders[0] if folders else None)
+    return _first([root / name for root in search_path(data_dir) if has_sequences(root / name)])
 
 
 def is_found(folder: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.dataset import Dataset
+from .item_names import ItemNames
 
 LATEST_ITEMS = 5
 """Items shown of each user."""
@@ -22,11 +23,11 @@ def sample_users(dataset: Dataset, count: int) -> list[dict[str, Any]]:
         path, '' where the data has neither) and `part` (train, validation or test).
     """
     samples = []
-    external_ids = dataset.external_ids
+    names, external_ids = ItemNames(dataset), dataset.external_ids
     for user in range(min(count, dataset.n_users)):
         items = dataset.items[dataset.offsets[user] : dataset.offsets[user + 1]].tolist()
         latest = [
-            {**_item(dataset, items[index]), "part": _SPLIT_FROM_END.get(len(items) - index, "train")}
+            {**_item(names, items[index]), "part": _SPLIT_FROM_END.get(len(items) - index, "train")}
             for index in range(max(0, len(items) - LATEST_ITEMS), len(items))
         ]
         user_id = external_ids.users[user] if external_ids else int(dataset.users[user])
@@ -34,11 +35,11 @@ def sample_users(dataset: Dataset, count: int) -> list[dict[str, Any]]:
     return samples
 
 
-def _item(dataset: Dataset, item: int) -> dict[str, Any]:
-    external_ids, texts = dataset.external_ids, dataset.texts
+def _item(names: ItemNames, item: int) -> dict[str, Any]:
+    dataset = names.dataset
     return {
-        "item": external_ids.items[item] if external_ids else dataset.item_ids[item],
+        "item": names.ids[item],
         "categories": None if dataset.categories is None else dataset.categories[item].tolist(),
         "sid": dataset.sids[item].tolist(),
-        "title": (texts.title[item] or texts.categories[item]) if texts else "",
+        "title": names.titles[item],
     }

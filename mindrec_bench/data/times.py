@@ -1,21 +1,36 @@
-"""When the interactions of a data folder happened: `<Name>.times.parquet`, beside the interactions.
+"""The times of interactions, `<Name>.times.parquet` beside the sequences, and ties: interactions of a user at one time.
 
 One row per interaction, with the columns `user` and `time` (int64); the rows of a user are in the order of the user's
-sequence. The metadata of the file may name the `unit` since 1970 (s, ms, us or ns); else the magnitude tells it.
+sequence. The metadata of the schema has `unit`: s, ms, us or ns since 1970 in UTC; empty or missing where the times are
+numbers that can only be ordered.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..core.code_space import Int
-from ..core.dataset import Times
-from ..core.holdout import UNITS, guess_unit
+from ..core.times import UNITS, Times, Unit
 from ..errors import DataError
+from ..io.parquet_files import open_parquet
 
-_UNIT = b"unit"
+
+@dataclass(frozen=True)
+class Ties:
+    """Interactions at the same time as another one of their user.
+
+    Attributes:
+        interactions: how many there are.
+        targets: how many of them are test targets.
+    """
+
+    interactions: int
+    targets: int
 
 
 def times_file(folder: Path, name: str) -> Path:
@@ -23,15 +38,14 @@ def times_file(folder: Path, name: str) -> Path:
     return folder / f"{name}.times.parquet"
 
 
-def write_times(folder: Path, name: str, users: Int, times: Int, *, unit: str | None = None) -> None:
+def write_times(folder: Path, name: str, parts: Iterable[tuple[Int, Int]], unit: Unit | None) -> None:
     """Write the times of all interactions.
 
     Args:
         folder: the data folder.
         name: that its files carry.
-        users: the user of each interaction, sorted. Shape: (interactions,)
-        times: in the order of the sequences. Shape: (interactions,)
-        unit: of `UNITS`; None leaves it to the magnitude.
+        parts: the users and times of consecutive interactions, a part after the other.
+        unit: None for numbers that can only be ordered.
 
     Raises:
         OSError: the file can't be written.
@@ -39,12 +53,17 @@ def write_times(folder: Path, name: str, users: Int, times: Int, *, unit: str | 
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pa.table({"user": pa.array(users, pa.int64()), "time": pa.array(times, pa.int64())})
-    table = table.replace_schema_metadata({_UNIT: unit} if unit else None)
-    pq.write_table(table, times_file(folder, name), compression="zstd")
+    columns = [pa.field("user", pa.int64()), pa.field("time", pa.int64())]
+    schema = pa.schema(columns, metadata={"unit": unit or ""})
+    with (
+        times_file(folder, name).open("wb") as file,
+        pq.ParquetWriter(file, schema, compression="zstd", use_dictionary=["user"]) as writer,
+    ):
+        for users, times in parts:
+            writer.write_table(pa.table([pa.array(users, pa.int64()), pa.array(times, pa.int64())], schema=schema))
 
 
-def read_times(folder: Path, name: str, users: Int, offsets: Int) -> Times | None:
+def read_times(folder: Path, name: str, users: Int, offsets: Int, *, all_users: bool = False) -> Times | None:
     """Read the times of some users' interactions; None where the folder has none.
 
     Args:
@@ -52,27 +71,22 @@ def read_times(folder: Path, name: str, users: Int, offsets: Int) -> Times | Non
         name: that its files carry.
         users: user ids in rising order. Shape: (U,)
         offsets: as in `Dataset`. Shape: (U + 1,)
+        all_users: these are all users of the folder, and the file must not have others.
 
     Raises:
         DataError: the file is broken, has another number of times for a user than there are interactions, or the times
             of a user fall.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     path = times_file(folder, name)
     if not path.is_file():
         return None
-    try:
-        table = pq.ParquetFile(path).read(["user", "time"])
-        user, time = (table[column].cast(pa.int64()).to_numpy() for column in ("user", "time"))
-        unit = ((table.schema.metadata or {}).get(_UNIT) or b"").decode()
-    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
-        reason = " ".join(str(error).split())
-        raise DataError(
-            f"{path}, the times of the interactions, can't be read ({reason}); import the data again"
-        ) from (error)
+    user, time, unit = _read_columns(path)
     selected = np.isin(user, users)
+    if all_users and not selected.all():
+        raise DataError(
+            f"{path} has times for user {user[(~selected).argmax()]}, who has no interactions; import the data again, "
+            "or remove the file"
+        )
     user, time = user[selected], time[selected]
     order = np.argsort(user, kind="stable")
     user, time = user[order], time[order]
@@ -82,13 +96,55 @@ def read_times(folder: Path, name: str, users: Int, offsets: Int) -> Times | Non
         row = int((counts != lengths).argmax())
         raise DataError(
             f"{path} has {counts[row]:,} times for user {users[row]}, who has {lengths[row]:,} interactions; "
-            "import the data again"
+            "import the data again, or remove the file"
         )
-    falls = np.zeros(len(time), dtype=bool)
-    falls[1:] = (time[1:] < time[:-1]) & (user[1:] == user[:-1])
-    if falls.any():
+    falls = np.flatnonzero((user[1:] == user[:-1]) & (time[1:] < time[:-1]))
+    if len(falls):
         raise DataError(
-            f"the times of user {user[falls.argmax()]} in {path} fall, so they are not those of this order; "
-            "import the data again"
+            f"the times of user {user[falls[0]]} in {path} fall, so they are not those of this order; import the data "
+            "again, or remove the file"
         )
-    return Times(time, unit if unit in UNITS else guess_unit(time))
+    return Times(time, unit)
+
+
+def _read_columns(path: Path) -> tuple[Int, Int, Unit | None]:
+    """The users, the times and the unit."""
+    import pyarrow as pa
+
+    try:
+        table = open_parquet(path).read(["user", "time"])
+        columns = [table[column].cast(pa.int64()) for column in ("user", "time")]
+        text = (table.schema.metadata or {}).get(b"unit", b"").decode()
+        if any(column.null_count for column in columns):
+            raise ValueError("a row lacks its user or time")
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(
+            f"{path}, the times of the interactions, can't be read ({reason}); import the data again, or remove the "
+            "file"
+        ) from error
+    user, time = (column.to_numpy() for column in columns)
+    return user, time, next((unit for unit in UNITS if unit == text), None)
+
+
+def count_ties(users: NDArray[np.integer], times: NDArray[np.integer], test: Int | None = None) -> Ties:
+    """Count ties.
+
+    Args:
+        users: sorted. Shape: (interactions,)
+        times: sorted within a user. Shape: (interactions,)
+        test: the places of the test targets; None for the last interaction of every user. Shape: (W,)
+    """
+    is_tied = tied(users, times)
+    if test is None:
+        test = np.flatnonzero(np.append(users[1:] != users[:-1], True)[: len(users)])
+    return Ties(int(is_tied.sum()), int(is_tied[test].sum()))
+
+
+def tied(users: NDArray[np.integer], times: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Which interactions are at the time of another one of their user; arguments as of `count_ties`. Shape: (n,)"""
+    same = (users[1:] == users[:-1]) & (times[1:] == times[:-1])
+    is_tied = np.zeros(len(users), dtype=bool)
+    is_tied[1:] |= same
+    is_tied[:-1] |= same
+    return is_tied

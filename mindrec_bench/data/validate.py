@@ -22,9 +22,9 @@ from ..io.json_files import read_object, read_text
 from .catalogue_files import CATEGORY_CODE, INTEGER, SID_CODE, check_index, sort_ids
 from .category_tree import split_names
 from .external_ids import read_external_ids
-from .interaction_times import count_ties, read_times
 from .issues import Issues
 from .locate import name_or_path
+from .times import count_ties, read_times
 
 
 class UserSequence(NamedTuple):
@@ -144,17 +144,19 @@ def _check_sequences(report: ValidationReport, sequences: list[UserSequence]) ->
 
 def _check_times(report: ValidationReport, name: str, sequences: list[UserSequence]) -> None:
     """Check that the times belong to the sequences, and count ties."""
-    lengths = [(int(user), len(items)) for _, user, items in sequences if INTEGER.fullmatch(user)]
+    lengths = {int(user): len(items) for _, user, items in sequences if INTEGER.fullmatch(user)}
     if len(lengths) < len(sequences):
         return  # which has been reported
+    users = np.array(sorted(lengths), dtype=np.int64)
+    offsets = np.cumsum([0, *(lengths[user] for user in users.tolist())])
     try:
-        times = read_times(report.folder, name, lengths)
+        times = read_times(report.folder, name, users, offsets, all_users=True)
     except DataError as error:
         report.errors.add(str(error))
         return
     if times is None:
         return
-    ties = count_ties(times.users, times.times)
+    ties = count_ties(np.repeat(users, np.diff(offsets)), times.values)
     if ties.interactions:
         report.remarks.add(
             f"{ties.interactions:,} interactions are at the time of another one of their user, {ties.targets:,} test "

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..core.code_space import Int
 from ..core.dataset import Dataset
 from .target_ranks import BASELINES, TargetRanks, rank_targets
-from .times import count_leakage, count_ties, shuffle_ties
+from .times import count_leakage, describe_ties, shuffle_ties
 
 K = 10
 """The cut-off of HR."""
@@ -62,7 +62,7 @@ def _times(dataset: Dataset, ranks: dict[str, TargetRanks], seed: int, rank: Ran
         return {"known": False}
     times = dataset.times.values
     shuffled = shuffle_ties(dataset, times, seed)
-    values = {"known": True, **count_ties(dataset, times, shuffled), **count_leakage(dataset, times)}
+    values = {"known": True, **describe_ties(dataset, times, shuffled), **count_leakage(dataset, times)}
     if values["tied_interactions"]:
         values[f"hr@{K}"] = {
             model: {"as_is": _hr(ranks[model].hits(K)), "shuffled": _hr(rank(shuffled, model).hits(K))}
@@ -73,8 +73,7 @@ def _times(dataset: Dataset, ranks: dict[str, TargetRanks], seed: int, rank: Ran
 
 def _repeats(dataset: Dataset) -> dict[str, Any]:
     """Interactions with an item that the user has had before, and targets that are in the history."""
-    users = np.repeat(np.arange(dataset.n_users), np.diff(dataset.offsets))
-    first = np.unique(users * dataset.n_items + dataset.items, return_index=True)[1]
+    first = np.unique(dataset.user_of * dataset.n_items + dataset.items, return_index=True)[1]
     repeated = np.ones(len(dataset.items), dtype=bool)
     repeated[first] = False
     test = dataset.test()

@@ -30,7 +30,7 @@ def cooccurrences(data: Dataset) -> csr_array:
 
     in_training = data.in_training
     items = data.items[in_training]
-    users = np.repeat(np.arange(data.n_users), np.diff(data.offsets))[in_training]
+    users = data.user_of[in_training]
     total = csr_array((data.n_items, data.n_items), dtype=np.float64)
     for distance in range(1, min(HISTORY + 1, len(items))):
         same_user = users[distance:] == users[:-distance]

@@ -5,21 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mindrec_bench.data_audit.times import count_leakage, count_ties, shuffle_ties, tied
+from mindrec_bench.data_audit.times import count_leakage, describe_ties, shuffle_ties
 
 from ..core.test_holdout import make_dataset
 
 SEQUENCES = [[0, 1, 2, 3], [4, 5, 6, 7]]
 TIMES = [[1, 2, 2, 5], [3, 4, 9, 9]]
-
-
-def test_tied_interactions() -> None:
-    data = make_dataset(SEQUENCES, TIMES)
-    times = data.require_times("the test").values
-    assert tied(data, times).tolist() == [False, True, True, False, False, False, True, True]
-    # the last of one user and the first of the next are no tie
-    together = make_dataset([[0, 1, 2], [3, 4, 5]], [[1, 2, 3], [3, 4, 5]])
-    assert not tied(together, together.require_times("the test").values).any()
 
 
 def test_shuffling_moves_ties_only() -> None:
@@ -29,7 +20,7 @@ def test_shuffling_moves_ties_only() -> None:
     assert orders == {(0, *middle, 3, 4, 5, *last) for middle in ((1, 2), (2, 1)) for last in ((6, 7), (7, 6))}
     assert shuffle_ties(data, times, 3).items.tolist() == shuffle_ties(data, times, 3).items.tolist()
     shuffled = next(s for seed in range(40) if (s := shuffle_ties(data, times, seed)).items[-1] == 6)
-    counts = count_ties(data, times, shuffled)
+    counts = describe_ties(data, times, shuffled)
     assert counts["tied_interactions"] == 4
     assert (counts["tied_test_targets"], counts["targets_changed_by_shuffling"]) == (1, 1)
 

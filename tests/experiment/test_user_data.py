@@ -51,7 +51,7 @@ def write_ring(folder, *, unit="s"):
     sequences = {str(user): [(user + step) % 12 for step in range(lengths)] for user in range(20)}
     write_shop(folder, inter=sequences, index={str(item): [f"<a_{item}>", "<b_0>"] for item in range(12)})
     days = np.array([first + user + step for user in range(20) for step in range(lengths)])
-    write_times(folder, folder.name, np.repeat(np.arange(20), lengths), days * 86_400, unit=unit)
+    write_times(folder, folder.name, [(np.repeat(np.arange(20), lengths), days * 86_400)], unit)
 
 
 def test_a_split_by_time_is_a_run_of_its_own(run, tmp_path):
@@ -90,6 +90,15 @@ def test_data_without_times_are_not_split_by_time(run, tmp_path):
     write_shop(tmp_path / "Shop")
     with pytest.raises(DataError, match=r"--holdout time:0\.9 needs the times of the interactions, and Shop has only"):
         run("pop", "rank-items", data=str(tmp_path / "Shop"), holdout="time:0.9")
+
+
+def test_times_without_a_unit_are_split_by_share_only(run, tmp_path):
+    write_ring(tmp_path / "Ring", unit=None)
+    data = str(tmp_path / "Ring")
+    (note,) = run("pop", "rank-items", data=data, holdout="time:0.8")["notes"]
+    assert "(UTC)" not in note
+    with pytest.raises(DataError, match=r"--holdout 2013-11-01 is a date, and the times of Ring are numbers without"):
+        run("pop", "rank-items", data=data, holdout="2013-11-01")
 
 
 def test_a_longer_history_is_read(run, tmp_path):

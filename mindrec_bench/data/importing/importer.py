@@ -13,13 +13,14 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ...core.code_space import Int
+from ...core.times import UNITS
 from ...errors import UsageError
 from ...io.atomic import explain_write_errors
 from ...io.work_folders import hold_work_folder, move_into_place, remove_leftovers
 from ...plugins import registry
 from .. import locate
 from ..external_ids import write_external_ids
-from ..interaction_times import UNITS, Unit, write_times
+from ..times import write_times
 from .category_paths import Layout
 from .import_report import build_report
 from .interactions import (
@@ -213,12 +214,8 @@ def _bound(flag: str, text: str, log: InteractionLog) -> int:
     assert cell is not None  # checked before the file was read
     if cell.is_date and log.unit is None:
         raise UsageError(f"--{flag} is a date, and the times of the file are not; give a number as the file has them")
-    digits = _digits(log.unit) if cell.is_date else 0
+    digits = UNITS[log.unit] if cell.is_date and log.unit else 0
     return -(-cell.value * 10**digits // 10**cell.digits)
-
-
-def _digits(unit: Unit | None) -> int:
-    return next(digits for digits, (name, _) in UNITS.items() if name == unit)
 
 
 def _write_folder(

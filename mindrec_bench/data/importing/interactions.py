@@ -19,17 +19,18 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ...core.code_space import Int
+from ...core.times import Unit
 from ...errors import DataError
 from ..catalogue_files import sort_ids
-from ..interaction_times import Ties, Unit, count_ties, tied_interactions
 from ..issues import Issues
+from ..times import Ties, count_ties, tied
 from .columns import INTERACTION_ROLES, ColumnNames, match_columns
 from .ids import IdEncoder
 from .open_table import open_table
 from .ratings import parse_ratings
 from .table_reader import RowName
 from .text_format import TextFormat
-from .timestamps import Times, TimestampParser
+from .timestamps import ParsedTimes, TimestampParser
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ class InteractionLog:
         user_ids: external id of each user number.
         item_ids: external id of each item number.
         rows: rows of the file, including those that were left out.
-        unit: see `interaction_times`.
+        unit: see `core.times.Times`.
         has_times: the times are those of the file.
         unrated: rows left out because they have no rating.
         below_min_rating: rows left out because of their rating.
@@ -181,7 +182,7 @@ class _LogReader:
         self._parser = TimestampParser(self._time_issues)
         self._has_times = "timestamp" in columns.by_role
         self._batches: list[tuple[NDArray[np.int32], NDArray[np.int32]]] = []
-        self._times: list[Times] = []
+        self._times: list[ParsedTimes] = []
         self._rows = self._unrated = self._below = self._repeats = 0
 
     def add(self, columns: Mapping[str, pa.Array], row_name: RowName) -> None:
@@ -190,7 +191,7 @@ class _LogReader:
         if self._has_times:
             times = self._parser.parse(columns["timestamp"], row_name)
         else:
-            times = Times(np.zeros(len(users), dtype=np.int64), 0)
+            times = ParsedTimes(np.zeros(len(users), dtype=np.int64), 0)
         self._rows += len(users)
         values = times.values
         if self._options.min_rating is not None:
@@ -204,7 +205,7 @@ class _LogReader:
             self._repeats += int(repeats.sum())
             users, items, values = users[~repeats], items[~repeats], values[~repeats]
         self._batches.append((users, items))
-        self._times.append(Times(values, times.digits))
+        self._times.append(ParsedTimes(values, times.digits))
 
     def finish(self, path: Path) -> InteractionLog:
         """All interactions.
@@ -358,7 +359,7 @@ def _sort_ties(
         user_ids: the id of each user number.
         item_ids: the id of each item number.
     """
-    rows = np.flatnonzero(tied_interactions(users, times))
+    rows = np.flatnonzero(tied(users, times))
     if not len(rows):
         return
     user, item, time = users[rows], items[rows], times[rows]

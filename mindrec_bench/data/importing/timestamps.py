@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from ...core.times import UNITS, Unit
 from ...errors import DataError
-from ..interaction_times import UNITS, Unit
 from ..issues import Issues
 from .ids import is_missing
 from .table_reader import RowName
@@ -27,12 +27,13 @@ _LIMITS = ((10**11, 0), (10**14, 3), (10**17, 6), (2**63 - 1, 9))
 SINCE_1970 = 10**8
 """Columns that stay below this number (March 1973 in seconds) hold numbers of another kind, which have no unit."""
 
-_DIGITS = (0, 3, 6, 9)
+_UNIT_OF = {digits: unit for unit, digits in UNITS.items()}
+_NAMES = {0: "seconds", 3: "milliseconds", 6: "microseconds", 9: "nanoseconds"}
 _NOT_A_TIME = "timestamps that are neither numbers since 1970 nor dates such as 2014-07-23 or 2014-07-23T10:15:00"
 _DATE = re.compile(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)[.,](\d+)(.*)")
 
 
-class Times(NamedTuple):
+class ParsedTimes(NamedTuple):
     """Times of consecutive rows.
 
     Attributes:
@@ -56,7 +57,7 @@ class TimestampParser:
         self._units: dict[int, str] = {}
         self._kinds: dict[str, str] = {}
 
-    def parse(self, column: pa.Array, row_name: RowName) -> Times:
+    def parse(self, column: pa.Array, row_name: RowName) -> ParsedTimes:
         """Numbers as they are, dates as seconds since 1970 (in UTC where they name no zone); 0 where there is an issue.
 
         Args:
@@ -72,7 +73,7 @@ class TimestampParser:
                     return times
         return self._parse_cells(column.to_pylist(), row_name)
 
-    def _remember(self, times: Times, kind: str, row_name: RowName) -> None:
+    def _remember(self, times: ParsedTimes, kind: str, row_name: RowName) -> None:
         if not len(times.values):
             return
         self._kinds.setdefault(kind, row_name(0))
@@ -88,7 +89,7 @@ class TimestampParser:
                 self._units[unit] = row_name(int(in_unit.argmax()))
             lower = upper
 
-    def _parse_cells(self, texts: list[str | None], row_name: RowName) -> Times:
+    def _parse_cells(self, texts: list[str | None], row_name: RowName) -> ParsedTimes:
         """One cell after the other, so that one that is wrong does not spoil the others."""
         cells = [None if text is None else parse_time(text.strip()) for text in texts]
         digits = max((cell.digits for cell in cells if cell is not None), default=0)
@@ -105,8 +106,8 @@ class TimestampParser:
                 of_kind[cell.is_date].append(row)
         for is_date, kind in ((False, "numbers"), (True, "dates")):
             rows = of_kind[is_date]
-            self._remember(Times(values[rows], digits), kind, lambda index, rows=rows: row_name(rows[index]))  # type: ignore[misc]
-        return Times(values, digits)
+            self._remember(ParsedTimes(values[rows], digits), kind, lambda index, rows=rows: row_name(rows[index]))  # type: ignore[misc]
+        return ParsedTimes(values, digits)
 
     def check(self) -> None:
         """Add an issue where the timestamps are of several kinds or units, whose order would be wrong."""
@@ -114,10 +115,10 @@ class TimestampParser:
             kinds = ", ".join(f"{kind} from {row} on" for kind, row in self._kinds.items())
             self._issues.add("mixture of numbers and dates in the timestamps", kinds)
         elif len(self._units) > 1:
-            units = ", ".join(f"{UNITS[unit][1]} from {row} on" for unit, row in self._units.items())
+            units = ", ".join(f"{_NAMES[unit]} from {row} on" for unit, row in self._units.items())
             self._issues.add("mixture of units in the timestamps", units)
 
-    def combine(self, batches: list[Times], column: str) -> tuple[NDArray[np.int64], Unit | None]:
+    def combine(self, batches: list[ParsedTimes], column: str) -> tuple[NDArray[np.int64], Unit | None]:
         """All times in one unit, and the unit; None where they are numbers that do not count from 1970.
 
         Args:
@@ -140,7 +141,7 @@ class TimestampParser:
             values[start : start + len(times.values)] = times.values * factor
             start += len(times.values)
         if "dates" in self._kinds:
-            return values, UNITS[digits][0]
+            return values, _UNIT_OF[digits]
         if digits == 0:
             dates = _compact_dates(values, column)
             if dates is not None:
@@ -150,7 +151,7 @@ class TimestampParser:
         base = max(self._units)
         if base + digits > 9:  # finer than nanoseconds
             values, digits = values // 10 ** (base + digits - 9), 9 - base
-        return values, UNITS[base + digits][0]
+        return values, _UNIT_OF[base + digits]
 
 
 class Cell(NamedTuple):
@@ -186,29 +187,29 @@ def _parse_date(text: str) -> Cell | None:
     return Cell(seconds * 10**digits + int(below.ljust(digits, "0") or 0), digits, is_date=True)
 
 
-def _numbers(column: pa.Array) -> Times | None:
+def _numbers(column: pa.Array) -> ParsedTimes | None:
     """All cells as numbers; None where one is no number."""
     try:
-        return Times(column.cast(pa.int64()).to_numpy(), 0)
+        return ParsedTimes(column.cast(pa.int64()).to_numpy(), 0)
     except pa.ArrowInvalid:
         pass
-    for digits in _DIGITS:
+    for digits in UNITS.values():
         try:
             decimals = column.cast(pa.decimal128(38, digits))
         except pa.ArrowInvalid:
             continue
         words = np.frombuffer(decimals.buffers()[1], dtype="<i8").reshape(-1, 2)[decimals.offset :][: len(column)]
         low, high = words[:, 0], words[:, 1]
-        return Times(low.copy(), digits) if (high == low >> 63).all() else None
+        return ParsedTimes(low.copy(), digits) if (high == low >> 63).all() else None
     return None
 
 
-def _dates(column: pa.Array) -> Times | None:
+def _dates(column: pa.Array) -> ParsedTimes | None:
     """All cells as dates; None where one is no date."""
-    for unit, digits in zip(("s", "ms", "us", "ns"), _DIGITS, strict=True):
+    for unit, digits in UNITS.items():
         for zone in (None, "UTC"):
             try:
-                return Times(column.cast(pa.timestamp(unit, zone)).cast(pa.int64()).to_numpy(), digits)
+                return ParsedTimes(column.cast(pa.timestamp(unit, zone)).cast(pa.int64()).to_numpy(), digits)
             except pa.ArrowInvalid:
                 continue
     return None

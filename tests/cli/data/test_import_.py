@@ -212,4 +212,4 @@ def test_times_are_validated_and_ties_counted(call, tmp_path):
     sequences = tmp_path / "data" / "n" / "n.inter.json"
     sequences.write_text(sequences.read_text().replace("[0, 1", "[1"))
     code, out, _ = call("data", "validate", "n")
-    assert (code, "n.times.parquet does not have one row for each interaction" in out) == (3, True)
+    assert (code, "n.times.parquet has 5 times for user 0, who has 4 interactions" in out) == (3, True)
