@@ -92,7 +92,7 @@ def test_data_folder_of_the_user(tmp_path):
     (tmp_path / "shop" / "shop.inter.json").write_text('{"1": [1, 2, 3]}')
     info = describe_data("shop", tmp_path)
     assert (info.name, info.origin) == ("shop", str(tmp_path / "shop"))
-    assert "no semantic IDs yet, see `mrbench data tokenize shop`" in info.summary
+    assert "no semantic IDs yet, see `mrbench data tokenize" in info.summary
     assert [entry.name for entry in info.options] == ["levels"]
     assert describe_data("arts", tmp_path) == describe("data", "arts")
     with pytest.raises(UsageError, match=r"unknown data 'shp' \(did you mean 'shop'\?\); known: arts, .*, shop$"):
