@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, is_dataclass
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from typing import Any, Literal
 
 from ..core.backbone import Backbone, DataSource
@@ -78,10 +78,16 @@ class RegistryEntry:
 
 
 @cache
+def _all_entry_points() -> EntryPoints:
+    """Those of all installed packages, read once: it takes a while."""
+    return entry_points()
+
+
+@cache
 def _entry_points(kind: Kind) -> dict[str, EntryPoint]:
     """Name -> entry point, by name."""
     points: dict[str, EntryPoint] = {}
-    for point in entry_points(group=GROUPS[kind]):
+    for point in _all_entry_points().select(group=GROUPS[kind]):
         other = points.setdefault(point.name, point)
         if other.value != point.value:
             raise UsageError(
@@ -92,6 +98,7 @@ def _entry_points(kind: Kind) -> dict[str, EntryPoint]:
 
 def find_new_packages() -> None:
     """Read the entry points again: packages were installed or removed while this process runs."""
+    _all_entry_points.cache_clear()
     _entry_points.cache_clear()
 
 
@@ -151,7 +158,7 @@ def _origin(point: EntryPoint) -> str:
 
 def packages() -> set[str]:
     """The top-level packages of all registered classes, which are also the names of their loggers."""
-    points = entry_points()
+    points = _all_entry_points()
     modules = [point.module for group in GROUPS.values() for point in points.select(group=group)]
     return {module.partition(".")[0] for module in (*modules, *(cls.__module__ for cls in _classes.values()))}
 
