@@ -12,19 +12,11 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import (
-        ExecutionOptions,
-        ExperimentConfig,
-        MrbenchError,
-        Run,
-        RunComparison,
-        compare,
-        fit,
-        load_run,
-        recommend,
-        run,
-        runs,
-    )
+    from .api import compare, fit, load_run, recommend, run, runs
+    from .errors import MrbenchError
+    from .experiment.config import ExecutionOptions, ExperimentConfig
+    from .report.compare import RunComparison
+    from .store.runs import Run
 
 __all__ = [
     "ExecutionOptions",

@@ -9,11 +9,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import MISSING, replace
+from dataclasses import MISSING
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
-from .errors import MrbenchError, UsageError
+from .errors import MrbenchError as MrbenchError
+from .errors import UsageError
 from .experiment.config import ExecutionOptions, ExperimentConfig
 from .io.schema import own_fields_first, require_choice, validate_keys
 from .plugins import options as plugin_options
@@ -26,22 +27,6 @@ from .store.runs import Run, find_run, find_runs
 
 if TYPE_CHECKING:
     from .experiment.recommend import Recommendations
-
-__all__ = [
-    "ExecutionOptions",
-    "ExperimentConfig",
-    "MrbenchError",
-    "Run",
-    "RunComparison",
-    "compare",
-    "fit",
-    "load_run",
-    "recommend",
-    "run",
-    "runs",
-]
-
-Classes = Mapping[tuple[registry.Kind, str], type]
 
 discard_messages()
 
@@ -205,9 +190,7 @@ def recommend(
 
     options = _read_options(settings, "mindrec_bench.recommend", hidden=_NOT_OF_RECOMMENDING)
     with _messages(options):
-        return recommend_items(
-            run, user=user, history=history, k=k, options=replace(options, runs_dir=run.path.parents[3])
-        )
+        return recommend_items(run, user=user, history=history, k=k, options=options)
 
 
 _NOT_OF_RECOMMENDING = ("runs_dir", "devices", "fresh", "wait", "shard_users")

@@ -63,18 +63,8 @@ data_dir_option = click.option(
     type=click.Path(path_type=Path),
     help="The folder with the data folders.  [default: $MRBENCH_DATA, else ./data, else the per-user cache]",
 )
-constrain_option = click.option(
-    "--constrain",
-    type=click.Choice(["slots", "catalogue"]),
-    default="slots",
-    show_default=True,
-    help="A slot may have any of its codes, or only those that keep a catalogue item reachable.",
-)
 device_option = click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to compute."
-)
-no_wait_option = click.option(
-    "--no-wait", is_flag=True, help="Exit instead of waiting if another process is computing this run."
 )
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="Print the result only, no progress and no notices.")
 test_option = click.option(

@@ -245,7 +245,10 @@ def data_folder(spec: str, data_dir: Path | None) -> Path:
         UsageError: there is no such dataset, or it has no folder.
         DataError: a dataset of the paper is not on this machine.
     """
-    name, source = resolve_data(spec, data_dir)
+    return _folder_of(*resolve_data(spec, data_dir), data_dir)
+
+
+def _folder_of(name: str, source: DataSource, data_dir: Path | None) -> Path:
     if isinstance(source, FolderSource):
         return Path(source.path).expanduser()
     if not isinstance(source, KnownSource):
@@ -269,7 +272,8 @@ def tokenization_folders(spec: str, data_dir: Path | None) -> tuple[Path, Path |
     Raises:
         UsageError, DataError: see `data_folder`.
     """
-    folder, (_, source) = data_folder(spec, data_dir), resolve_data(spec, data_dir)
+    name, source = resolve_data(spec, data_dir)
+    folder = _folder_of(name, source, data_dir)
     if data_dir is not None or not isinstance(source, KnownSource) or locate.has_index(folder):
         return folder, None
     copy = Path("data") / source.folder

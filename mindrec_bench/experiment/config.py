@@ -138,14 +138,19 @@ def to_flags(config: Any, *, always: tuple[str, ...] = (), hidden: tuple[str, ..
     """
     hints = get_type_hints(type(config), include_extras=True)
     words = []
-    for field in own_fields_first(type(config)):
-        value = getattr(config, field.name)
-        if field.name in hidden or (value == field.default and field.name not in always):
+    for name, value in changed_settings(config, always=always).items():
+        if name in hidden:
             continue
         if value is True:
-            words.append(flag_name(field.name))
+            words.append(flag_name(name))
         else:
-            none = setting_of(hints[field.name]).none
+            none = setting_of(hints[name]).none
             value = int(value) if isinstance(value, float) and value.is_integer() else value
-            words += [flag_name(field.name), none if value is None else str(value)]
+            words += [flag_name(name), none if value is None else str(value)]
     return words
+
+
+def changed_settings(config: Any, *, always: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The fields of a configuration that differ from their defaults, and those that are always said."""
+    values = {field: getattr(config, field.name) for field in own_fields_first(type(config))}
+    return {field.name: value for field, value in values.items() if value != field.default or field.name in always}

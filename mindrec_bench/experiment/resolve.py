@@ -61,7 +61,7 @@ class ResolvedExperiment:
     def users(self) -> int | None:
         """How many users make up the data; None for all."""
         users = self.config.users
-        return self.source.default_users() if users == "auto" else users
+        return self.source.default_users() if users == AUTO else users
 
     @property
     def holdout(self) -> Holdout:

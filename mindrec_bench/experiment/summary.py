@@ -13,7 +13,6 @@ import numpy as np
 
 from ..core.code_space import Categories, CodeSpace
 from ..core.dataset import HISTORY, Dataset, Examples
-from ..io.schema import own_fields_first
 from ..metrics.accuracy import Columns
 from ..metrics.lists import Catalogue, score_lists, score_sequences, summarise
 from ..metrics.model_codes import ModelCodes
@@ -23,7 +22,7 @@ from ..store.rankings import padded_codes
 from ..store.run_spec import RunSpec
 from ..store.run_summary import ITEM_CODE, SID_CODE, SlotCounts, Timings
 from ..store.shards import Shard
-from .config import AUTO
+from .config import AUTO, changed_settings
 from .resolve import ResolvedExperiment
 
 
@@ -164,12 +163,7 @@ def run_command(resolved: ResolvedExperiment, spec: RunSpec) -> str:
     )
     if not (resolved.model_code or resolved.decoder_code):
         return resolved_config.command()
-    values = {
-        field.name: getattr(resolved_config, field.name)
-        for field in own_fields_first(type(resolved_config))
-        if getattr(resolved_config, field.name) != field.default or field.name == "data"
-    }
-    texts = {name: repr(value) for name, value in values.items()}
+    texts = {name: repr(value) for name, value in changed_settings(resolved_config, always=("data",)).items()}
     for name, code, instance in (
         ("model", resolved.model_code, resolved.backbone),
         ("decoder", resolved.decoder_code, resolved.decoder),

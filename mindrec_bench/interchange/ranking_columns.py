@@ -14,6 +14,7 @@ from ..core.code_space import CodeSpace, Int
 from ..core.dataset import Dataset
 from ..data.importing.numbers_as_text import column_text
 from ..data.issues import Issues
+from ..io.schema import is_number
 
 _CODE = re.compile(r"<[A-Za-z]+[_:]([0-9]{1,18})>|([0-9]{1,18})")
 
@@ -50,16 +51,8 @@ def _content(column: pa.Array) -> str:
     """What a column holds, for messages: its type, and of text the first cell that is no number."""
     if not pa.types.is_string(column.type):
         return str(column.type)
-    wrong = next((text for text in column.to_pylist() if text is not None and not _is_number(text)), None)
+    wrong = next((text for text in column.to_pylist() if text is not None and not is_number(text)), None)
     return "text with fractions" if wrong is None else f"'{' '.join(wrong.split())[:40]}'"
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def read_users(table: pa.Table, dataset: Dataset, issues: Issues) -> Int | None:

@@ -208,3 +208,12 @@ def require_choice(name: str, known: Iterable[str], what: str, where: str) -> No
     """
     if name not in (known := list(known)):
         raise UsageError(f"unknown {what} '{name}' in {where}{did_you_mean(name, known)}; known: {', '.join(known)}")
+
+
+def is_number(text: str) -> bool:
+    """Whether Python reads a text as a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -132,6 +132,6 @@ def summarise(columns: Columns, corpus: CorpusCounts, catalogue: Catalogue) -> d
         "distinct_codes": codes.distinct,
         "valid": n_valid / max(corpus.results, 1),
         "duplicates": corpus.duplicates / max(corpus.results, 1),
-        "coverage": np.count_nonzero(corpus.recommended) / catalogue.n_sids,
+        "coverage": int(np.count_nonzero(corpus.recommended)) / catalogue.n_sids,
         "popularity": int(corpus.recommended @ catalogue.popularity) / max(n_valid, 1),
     }

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, is_dataclass
 from functools import cache
-from importlib.metadata import EntryPoint, EntryPoints, entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 
 from ..core.backbone import Backbone, DataSource
@@ -78,16 +78,17 @@ class RegistryEntry:
 
 
 @cache
-def _all_entry_points() -> EntryPoints:
-    """Those of all installed packages, read once: it takes a while."""
-    return entry_points()
+def _installed_points() -> dict[Kind, list[EntryPoint]]:
+    """The entry points of all installed packages, read once: it takes a while."""
+    points = entry_points()
+    return {kind: list(points.select(group=group)) for kind, group in GROUPS.items()}
 
 
 @cache
 def _entry_points(kind: Kind) -> dict[str, EntryPoint]:
     """Name -> entry point, by name."""
     points: dict[str, EntryPoint] = {}
-    for point in _all_entry_points().select(group=GROUPS[kind]):
+    for point in _installed_points()[kind]:
         other = points.setdefault(point.name, point)
         if other.value != point.value:
             raise UsageError(
@@ -98,7 +99,7 @@ def _entry_points(kind: Kind) -> dict[str, EntryPoint]:
 
 def find_new_packages() -> None:
     """Read the entry points again: packages were installed or removed while this process runs."""
-    _all_entry_points.cache_clear()
+    _installed_points.cache_clear()
     _entry_points.cache_clear()
 
 
@@ -158,8 +159,7 @@ def _origin(point: EntryPoint) -> str:
 
 def packages() -> set[str]:
     """The top-level packages of all registered classes, which are also the names of their loggers."""
-    points = _all_entry_points()
-    modules = [point.module for group in GROUPS.values() for point in points.select(group=group)]
+    modules = [point.module for points in _installed_points().values() for point in points]
     return {module.partition(".")[0] for module in (*modules, *(cls.__module__ for cls in _classes.values()))}
 
 

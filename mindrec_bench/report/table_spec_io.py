@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import UsageError, did_you_mean
 from ..experiment.config import ExperimentConfig
 from ..io.json_files import read_text
-from ..io.schema import parse_toml, require_choice, validate_keys
+from ..io.schema import is_number, parse_toml, require_choice, validate_keys
 from ..plugins import options, registry
 from ..store.run_spec import EXTERNAL
 from .table_spec import FINDINGS, METRICS_BY_KIND, NOT_REPORTED, SETTINGS, TIMINGS, RowSpec, TableSpec
@@ -129,7 +129,7 @@ def _check_row(row: RowSpec, spec: TableSpec, where: str) -> None:
         if len(values) != len(spec.metrics):
             raise UsageError(f"{where} has {len(values)} published values on {data} for {len(spec.metrics)} metrics")
         for value in values:
-            if not isinstance(value, str) or (value != NOT_REPORTED and not _is_number(value)):
+            if not isinstance(value, str) or (value != NOT_REPORTED and not is_number(value)):
                 raise UsageError(
                     f"published value {value!r} in {where} must be a number in quotes, as printed, or '{NOT_REPORTED}'"
                 )
@@ -159,11 +159,3 @@ def _check_registered(row: RowSpec, where: str) -> None:
                 f"unknown {kind} '{name}' in {where}{did_you_mean(name, known)}; known: {', '.join(known)}; a row that "
                 "only shows published values says why in `absent`"
             )
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -161,8 +161,7 @@ class RunFolder:
         """
         import pyarrow.parquet as pq
 
-        run.per_user()  # checks the file
-        content, counts = (run.path / METRICS).read_bytes(), run.code_counts() if with_codes else None
+        content, counts = run.read_file(METRICS), run.code_counts() if with_codes else None
         self.start()  # only now: the run may be the one in this folder
         atomic_write(self.path / METRICS, lambda file: file.write(content))
         if counts is not None:

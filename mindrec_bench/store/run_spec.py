@@ -235,18 +235,13 @@ class RunSpec(RunSettings, _Identified):
     @property
     def fit(self) -> FitSpec:
         """The fitted model that the run decodes with."""
-        return FitSpec(
-            data=self.data.fingerprint,
-            model=replace(self.model, inference={}),
-            categories=self.categories != "none",
-            seed=self.seed,
-            max_minutes=self.max_minutes,
-            train_devices=self.train_devices,
-            holdout=self.holdout,
-            history=self.history,
-            texts=self.texts,
-            contract=self.contract,
-        )
+        taken_over = {field.name: getattr(self, field.name) for field in fields(FitSpec)}
+        of_its_own = {
+            "data": self.data.fingerprint,
+            "model": replace(self.model, inference={}),
+            "categories": self.categories != "none",
+        }
+        return FitSpec(**{**taken_over, **of_its_own})
 
     @property
     def model_path(self) -> Path:

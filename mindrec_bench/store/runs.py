@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections.abc import Iterator, Mapping
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, MrbenchError, UsageError, did_you_mean
-from ..io.hashing import sha256, to_jsonable
+from ..io.hashing import to_jsonable
 from ..io.manifest import read_manifest
 from ..io.schema import read_strictly
 from .run_spec import FIT, RunSettings, RunSpec
@@ -51,8 +52,7 @@ class Run:
     @property
     def metrics(self) -> dict[str, float]:
         """The metrics by name (`hr@10`, `ndcg@10`, `entropy`, ...), and the search error where it is known."""
-        values: dict[str, float] = to_jsonable(dict(self.summary.values))  # plain numbers, as in the stored file
-        return values
+        return dict(self.summary.values)
 
     def __repr__(self) -> str:
         names = [name for name in ("hr@10", "ndcg@10") if name in self.metrics]
@@ -115,19 +115,33 @@ class Run:
         summary = to_jsonable(asdict(self.summary))
         return {**settings, **size_and_users, **summary, "spec": spec, "files": self.files, "path": str(self.path)}
 
+    def read_file(self, name: str) -> bytes:
+        """The content of one of its files.
+
+        Raises:
+            DataError: the file is damaged, missing, or can't be read.
+        """
+        path = self.path / name
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise self._unreadable(path, error) from error
+        if hashlib.sha256(content).hexdigest() != self.files.get(name):
+            raise DataError(f"{path} is damaged; repeat its command, which computes it again: {self.summary.command}")
+        return content
+
     def _read(self, name: str, columns: list[str] | None = None) -> pa.Table:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        path = self.path / name
+        content = self.read_file(name)
         try:
-            if sha256(path) != self.files.get(name):
-                raise DataError(
-                    f"{path} is damaged; repeat its command, which computes it again: {self.summary.command}"
-                )
-            return pq.read_table(path, columns=columns, partitioning=None)
+            return pq.read_table(pa.BufferReader(content), columns=columns)
         except (OSError, pa.ArrowInvalid) as error:
-            raise DataError(f"{path} can't be read ({error}); repeat its command: {self.summary.command}") from error
+            raise self._unreadable(self.path / name, error) from error
+
+    def _unreadable(self, path: Path, error: Exception) -> DataError:
+        return DataError(f"{path} can't be read ({error}); repeat its command: {self.summary.command}")
 
 
 class OtherVersionError(UsageError):

@@ -19,6 +19,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ...core.code_space import Int
+from ...core.random_bits import GOLDEN_GAMMA, mix64
 from ...core.times import Unit
 from ...errors import DataError
 from ..catalogue_files import sort_ids
@@ -364,23 +365,16 @@ def _sort_ties(
         return
     user, item, time = users[rows], items[rows], times[rows]
     first = np.concatenate([[True], (user[1:] != user[:-1]) | (time[1:] != time[:-1])])
-    keys = _mix(_hashes(user, user_ids) * np.uint64(0x9E3779B97F4A7C15) ^ _hashes(item, item_ids))
+    keys = mix64(_hashes(user, user_ids) * GOLDEN_GAMMA ^ _hashes(item, item_ids)).view(np.uint64)
     items[rows] = item[np.lexsort((item, keys, np.cumsum(first)))]
 
 
-def _hashes(numbers: Int, ids: list[str]) -> NDArray[np.uint64]:
+def _hashes(numbers: Int, ids: list[str]) -> Int:
     """A hash of the id of each number. Shape: (n,)"""
     present, index = np.unique(numbers, return_inverse=True)
     digests = b"".join(blake2b(ids[n].encode(), digest_size=8, key=_TIE_SEED).digest() for n in present.tolist())
-    hashes: NDArray[np.uint64] = np.frombuffer(digests, dtype="<u8")[index]
+    hashes: Int = np.frombuffer(digests, dtype="<i8")[index]
     return hashes
-
-
-def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The last steps of splitmix64, after which close values are far apart."""
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
 
 
 def core_filter(
