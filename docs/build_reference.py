@@ -14,10 +14,10 @@ FOLDER = Path(__file__).resolve().parent.parent / "build" / "reference"
 
 MODULES = (
     "mindrec_bench.api",
-    "mindrec_bench.core",
     "mindrec_bench.core.protocols",
     "mindrec_bench.core.backbone",
     "mindrec_bench.core.dataset",
+    "mindrec_bench.core.choices",
     "mindrec_bench.core.code_space",
     "mindrec_bench.core.catalogue",
     "mindrec_bench.core.devices",

@@ -8,15 +8,13 @@
 The names in `__all__` are the Python API (docs/python.md); they are imported when they are first used.
 """
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import compare, fit, load_run, recommend, run, runs
+    from .api import Run, compare, fit, load_run, run, runs
     from .errors import MrbenchError
     from .experiment.config import ExecutionOptions, ExperimentConfig
     from .report.compare import RunComparison
-    from .store.runs import Run
 
 __all__ = [
     "ExecutionOptions",
@@ -27,15 +25,16 @@ __all__ = [
     "compare",
     "fit",
     "load_run",
-    "recommend",
     "run",
     "runs",
 ]
 
-__version__ = version("mindrec-bench")
-
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("mindrec-bench")
     if name not in __all__:
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
     from . import api

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import MISSING
+from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
@@ -23,7 +23,8 @@ from .plugins.messages import discard_messages, messages_on_stderr
 from .report.compare import RunComparison, compare_runs
 from .stats.comparison import PairedTest
 from .stats.resampling import RESAMPLES
-from .store.runs import Run, find_run, find_runs
+from .store.runs import Run as StoredRun
+from .store.runs import find_run, find_runs
 
 if TYPE_CHECKING:
     from .experiment.recommend import Recommendations
@@ -62,6 +63,43 @@ def _show_settings(*leading: str, without: tuple[str, ...] = ()) -> Callable[[An
     return decorate
 
 
+_NOT_OF_RECOMMENDING = ("runs_dir", "devices", "fresh", "wait", "shard_users")
+"""The fields of `ExecutionOptions` that `Run.recommend` does not take."""
+
+
+@dataclass(frozen=True, repr=False)
+class Run(StoredRun):
+    """A finished run: what it is, what came out, and its model's answers to other histories."""
+
+    @classmethod
+    def of(cls, stored: StoredRun) -> Run:
+        """The same run, with what this module adds."""
+        return cls(stored.path, stored.spec, stored.summary, stored.files)
+
+    def recommend(
+        self, *, user: str | None = None, history: Sequence[str] | None = None, k: int = 10, **settings: Any
+    ) -> Recommendations:
+        """Recommend items with the run's fitted model, to a user of its data or to anybody with a history.
+
+            run.recommend(history=["b0041", "b0007"], k=5).items
+
+        Args:
+            user: own id of a user of the data; all of the user's items are the history.
+            history: own ids of items, the latest last, instead of a user.
+            k: how many items.
+            settings: `data_dir`, `device`, `batch_size` and `quiet` of `ExecutionOptions`.
+
+        Raises:
+            UsageError: unknown ids, an unknown setting, or not exactly one of `user` and `history`.
+            DataError: the run's data or fitted model is missing or has changed.
+        """
+        from .experiment.recommend import recommend
+
+        options = _read_options(settings, "Run.recommend", hidden=_NOT_OF_RECOMMENDING)
+        with _messages(options):
+            return recommend(self, user=user, history=history, k=k, options=options)
+
+
 @_show_settings("model", "decoder")
 def run(model: Any, decoder: Any, **settings: Any) -> Run:
     """Compute a run, or return the stored one.
@@ -93,7 +131,7 @@ def run(model: Any, decoder: Any, **settings: Any) -> Run:
     with _names({"model": model, "decoder": decoder}) as names:
         config, options = _read_settings({**names, **settings}, "mindrec_bench.run")
         with _messages(options):
-            return run_experiment(ExperimentConfig(**config), options).run
+            return Run.of(run_experiment(ExperimentConfig(**config), options).run)
 
 
 _OF_DECODING = ("decoder", "beam", "constrain", "eval_users", "exclude_history", "split", "batch_size")
@@ -136,7 +174,7 @@ def load_run(run: str | Path, *, runs_dir: str | Path = ExecutionOptions.runs_di
         MrbenchError: the run is not finished.
         DataError: its summary is damaged.
     """
-    return find_run(Path(runs_dir), str(run))
+    return Run.of(find_run(Path(runs_dir), str(run)))
 
 
 def runs(*, runs_dir: str | Path = ExecutionOptions.runs_dir) -> list[Run]:
@@ -145,10 +183,12 @@ def runs(*, runs_dir: str | Path = ExecutionOptions.runs_dir) -> list[Run]:
     Args:
         runs_dir: the run store; one that does not exist has no runs.
     """
-    return list(find_runs(Path(runs_dir)))
+    return [Run.of(run) for run in find_runs(Path(runs_dir))]
 
 
-def compare(*runs: Run, test: PairedTest = "randomisation", resamples: int = RESAMPLES, seed: int = 0) -> RunComparison:
+def compare(
+    *runs: StoredRun, test: PairedTest = "randomisation", resamples: int = RESAMPLES, seed: int = 0
+) -> RunComparison:
     """Compare runs with the first one: every metric is tested over the same users. Printing it shows the table.
 
     Args:
@@ -163,38 +203,9 @@ def compare(*runs: Run, test: PairedTest = "randomisation", resamples: int = RES
     """
     require_choice(test, get_args(PairedTest), "test", "mindrec_bench.compare")
     for run in runs:
-        if not isinstance(run, Run):
+        if not isinstance(run, StoredRun):
             raise UsageError(f"{run!r} is not a run; read it with mindrec_bench.load_run")
     return compare_runs(runs, test=test, resamples=resamples, seed=seed)
-
-
-def recommend(
-    run: Run, *, user: str | None = None, history: Sequence[str] | None = None, k: int = 10, **settings: Any
-) -> Recommendations:
-    """Recommend items with the fitted model of a run, to a user of its data or to anybody with a history.
-
-        recommend(run, history=["b0041", "b0007"], k=5)
-
-    Args:
-        run: a stored run, in the run store of its fitted model.
-        user: own id of a user of the data; all of the user's items are the history.
-        history: own ids of items, the latest last, instead of a user.
-        k: how many items.
-        settings: `data_dir`, `device`, `batch_size` and `quiet` of `ExecutionOptions`.
-
-    Raises:
-        UsageError: unknown ids, an unknown setting, or not exactly one of `user` and `history`.
-        DataError: the run's data or fitted model is missing or has changed.
-    """
-    from .experiment.recommend import recommend as recommend_items
-
-    options = _read_options(settings, "mindrec_bench.recommend", hidden=_NOT_OF_RECOMMENDING)
-    with _messages(options):
-        return recommend_items(run, user=user, history=history, k=k, options=options)
-
-
-_NOT_OF_RECOMMENDING = ("runs_dir", "devices", "fresh", "wait", "shard_users")
-"""The fields of `ExecutionOptions` that `recommend` does not take."""
 
 
 @contextmanager

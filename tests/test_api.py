@@ -128,11 +128,11 @@ def test_stored_runs_are_found_and_compared(folder):
 
 def test_items_are_recommended_to_anybody(folder: Path) -> None:
     run = mb.run("markov", "rank-items", data=DATA, runs_dir="store")
-    result = mb.recommend(run, history=["3", "5"], k=4)
+    result = run.recommend(history=["3", "5"], k=4)
     assert [item.rank for item in result.items] == [1, 2, 3, 4]
     assert result.history == ("3", "5")
-    with pytest.raises(UsageError, match=r"unknown key 'beam' in mindrec_bench.recommend"):
-        mb.recommend(run, history=["3"], beam=2)
+    with pytest.raises(UsageError, match=r"unknown key 'beam' in Run.recommend"):
+        run.recommend(history=["3"], beam=2)
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from mindrec_bench.core.choices import HISTORY
 from mindrec_bench.core.code_space import CodeSpace
-from mindrec_bench.core.dataset import HISTORY, Histories
+from mindrec_bench.core.dataset import Histories
 
 from ..common.packed_beams import beam_mask
 from ..common.vocabulary import next_code_loss, slot_log_probs

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from transformers import LlamaConfig, LlamaModel
 
+from mindrec_bench.core.choices import HISTORY
 from mindrec_bench.core.code_space import CodeSpace
-from mindrec_bench.core.dataset import HISTORY
 
 from .masked_diffusion import weighted_loss
 from .sizes import TransformerSize

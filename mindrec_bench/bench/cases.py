@@ -16,10 +16,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from ..core.backbone import Task
-from ..core.code_space import Categories
-from ..core.dataset import HISTORY, Dataset, Examples, Histories
+from ..core.choices import HISTORY, Categories, Constrain
+from ..core.dataset import Dataset, Examples, Histories
 from ..core.lifting import adapt
-from ..core.protocols import Constrain, Model
+from ..core.protocols import Model
 from ..distributed.processes import silent
 from ..errors import UsageError
 from ..experiment.batch_decoder import BatchDecoder

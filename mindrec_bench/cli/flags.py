@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import builtins
 import json
+import keyword
+from collections import UserDict
+from collections.abc import Iterable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +38,25 @@ class Users(click.ParamType):
             return int(value)
         except ValueError:
             self.fail(f"'{value}' is neither a number nor '{ALL}' nor '{AUTO}'", param, ctx)
+
+
+class CommandModules(UserDict[str, click.Command]):
+    """The commands of a package by their names. Each is imported when it is asked for, so that others start quickly.
+
+    A command is the function of its name in the module of its name; where the name has a meaning in Python (`list`,
+    `import`), both end with `_`.
+    """
+
+    def __init__(self, package: str, names: Iterable[str]) -> None:
+        super().__init__(dict.fromkeys(names))
+        self.package = package
+
+    def __getitem__(self, name: str) -> click.Command:
+        if name not in self.data:
+            raise KeyError(name)
+        own_name = f"{name}_" if keyword.iskeyword(name) or hasattr(builtins, name) else name
+        command: click.Command = getattr(import_module(f"{self.package}.{own_name}"), own_name)
+        return command
 
 
 class Commands(click.Group):

@@ -8,34 +8,26 @@ import traceback
 
 import click
 
-from .. import __version__
 from ..errors import MrbenchError
 from ..plugins.messages import messages_on_stderr
-from .audit import audit
-from .bench import bench
-from .compare import compare
-from .data import data
-from .doctor import doctor
-from .export import export
-from .figure import figure
-from .fit import fit
-from .flags import Commands
-from .list import list_
-from .migrate import migrate
-from .new import new
-from .recommend import recommend
-from .run import run
-from .score import score
-from .show import show
-from .sweep import sweep
-from .table import table
+from .flags import CommandModules, Commands
 
 INTERRUPTED_CODE = 130
 DEBUG_FLAG = "--debug"
 
+NAMES = (
+    *("run", "fit", "show", "list", "table", "figure", "compare", "audit", "score", "export", "recommend", "sweep"),
+    *("bench", "data", "doctor", "new", "migrate"),
+)
+"""The commands."""
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="mrbench")
+
+@click.group(
+    cls=Commands,
+    commands=CommandModules(__package__, NAMES),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="mindrec-bench", prog_name="mrbench")
 @click.pass_context
 def cli(context: click.Context) -> None:
     """Compare decoders and baselines for generative recommendation, and trust the answer.
@@ -50,28 +42,6 @@ def cli(context: click.Context) -> None:
     Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 data or weights missing or broken, 130 interrupted.
     """
     context.obj = context.with_resource(messages_on_stderr())
-
-
-for command in (
-    run,
-    fit,
-    show,
-    list_,
-    table,
-    figure,
-    compare,
-    audit,
-    score,
-    export,
-    recommend,
-    sweep,
-    bench,
-    data,
-    doctor,
-    new,
-    migrate,
-):
-    cli.add_command(command)
 
 
 def main() -> None:

@@ -10,11 +10,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from .code_space import CodeSpace, Int
-from .dataset import Dataset, Histories
 from .protocols import Capability, Model
+
+if TYPE_CHECKING:  # listings start more quickly without NumPy
+    from .code_space import CodeSpace, Int
+    from .dataset import Dataset, Histories
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,14 +13,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 
 from .catalogue import CatalogueIndex, Int
-
-Categories = Literal["none", "history", "generate", "given"]
-"""How a run uses category slots."""
+from .choices import Categories
 
 MASK = -1
 """The code index of a slot that is not revealed yet."""

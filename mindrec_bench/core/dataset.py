@@ -12,22 +12,17 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..io.hashing import short_hash
+from .choices import HISTORY, Split
 from .code_space import CodeSpace, Int
 from .holdout import LAST_ITEMS, Holdout, SplitPositions, leave_one_out, split_by_time
 from .times import Times
-
-Split = Literal["test", "valid"]
-"""Which held-out items are the targets."""
-
-HISTORY = 10
-"""How many items a history keeps unless a run says otherwise, the latest ones."""
 
 MIN_INTERACTIONS = 3
 """The shortest sequence that can be split into training, validation and test."""

@@ -14,9 +14,8 @@ import numpy as np
 
 from ..errors import DataError, UsageError
 from .catalogue import Int
+from .choices import LEAVE_ONE_OUT
 from .times import Times
-
-LEAVE_ONE_OUT = "leave-one-out"
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FORMS = f"it must be {LEAVE_ONE_OUT}, time:SHARE such as time:0.9, or a date such as 2014-05-01"

@@ -20,15 +20,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
-from .dataset import Histories
-
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # listings start more quickly without NumPy
     from torch import Tensor
 
     from .constraint import CatalogueConstraint
-
-Constrain = Literal["slots", "catalogue"]
-"""What a slot may hold: any of its codes, or only codes that keep a catalogue item reachable."""
+    from .dataset import Histories
 
 Capability = Literal["denoiser", "causal", "items"]
 """What a context answers."""

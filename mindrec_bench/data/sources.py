@@ -9,17 +9,17 @@ import logging
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from ..core.backbone import DataSource
-from ..core.dataset import Dataset
 from ..errors import DataError, UsageError, did_you_mean
 from ..plugins import options, registry
 from ..plugins.description import PluginInfo, describe, options_of
 from ..plugins.options import option
 from . import locate
-from .fetch import fetch
-from .folder import read_folder
+
+if TYPE_CHECKING:  # `mrbench list` loads these classes and reads no data
+    from ..core.dataset import Dataset
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +46,8 @@ class KnownSource(DataSource):
 
     def load(self, data_dir: Path | None, *, users: int | None) -> Dataset:
         """Read the folder and compare its counts with the known ones; the contract is `DataSource.load`."""
+        from .folder import read_folder
+
         path = self.find(data_dir)
         dataset = read_folder(path, users=users, levels=self.category_levels())
         counts = Counts(*dataset.file_counts)
@@ -94,6 +96,8 @@ class HubSource(KnownSource):
 
     def find(self, data_dir: Path | None) -> Path:
         """See `KnownSource.find`."""
+        from .fetch import fetch
+
         return locate.find_folder(self.folder, data_dir) or fetch(self.folder, data_dir=data_dir)
 
 
@@ -176,6 +180,8 @@ class FolderSource(DataSource):
 
     def load(self, data_dir: Path | None, *, users: int | None) -> Dataset:
         """Read the folder, whatever `data_dir` is; the contract is `DataSource.load`."""
+        from .folder import read_folder
+
         folder = Path(self.path).expanduser()
         if folder.is_file():
             raise DataError(f"{folder} is a file; make a dataset of it with `mrbench data import {folder} --name NAME`")
@@ -297,6 +303,8 @@ def download_data(spec: str, *, data_dir: Path | None, revision: str | None = No
         UsageError: there is nothing to download under this name.
         DataError: the download failed.
     """
+    from .fetch import fetch
+
     name, source = resolve_data(spec, data_dir)
     if not isinstance(source, HubSource):
         available = ", ".join(sorted(cls.folder.lower() for cls in HubSource.__subclasses__()))

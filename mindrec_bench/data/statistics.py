@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.dataset import HISTORY, Dataset
+from ..core.choices import HISTORY
+from ..core.dataset import Dataset
 
 PAPER_USERS = 5_000
 """Users that the paper takes of each dataset."""

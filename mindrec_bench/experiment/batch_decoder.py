@@ -12,10 +12,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ..core.code_space import MASK, Categories, CodeSpace, Int
+from ..core.choices import Categories, Constrain
+from ..core.code_space import MASK, CodeSpace, Int
 from ..core.dataset import Examples
 from ..core.devices import search_device
-from ..core.protocols import Canvas, Constrain, Decoder, Model, Ranking
+from ..core.protocols import Canvas, Decoder, Model, Ranking
 from ..core.timing import timed_section
 from ..store.rankings import rankings_table
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 from annotated_types import Ge, Le
 
-from ..core.code_space import Categories
+from ..core.choices import Categories
 from ..io.schema import Setting, own_fields_first, setting_of, validate_keys
 from ..store.run_spec import RunSettings
 

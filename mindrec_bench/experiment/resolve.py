@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.backbone import Backbone, DataSource
-from ..core.code_space import Categories
+from ..core.choices import Categories
 from ..core.dataset import Dataset
 from ..core.holdout import Holdout
 from ..core.protocols import Decoder

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ..core.code_space import Categories, CodeSpace
-from ..core.dataset import HISTORY, Dataset, Examples
+from ..core.choices import HISTORY, Categories
+from ..core.code_space import CodeSpace
+from ..core.dataset import Dataset, Examples
 from ..metrics.accuracy import Columns
 from ..metrics.lists import Catalogue, score_lists, score_sequences, summarise
 from ..metrics.model_codes import ModelCodes

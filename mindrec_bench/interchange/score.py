@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from ..core.choices import HISTORY
 from ..core.code_space import Int
-from ..core.dataset import HISTORY, Dataset, Examples
+from ..core.dataset import Dataset, Examples
 from ..core.holdout import Holdout
 from ..data.sources import resolve_data
 from ..errors import DataError, UsageError

@@ -8,8 +8,6 @@ import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 
 def sha256(path: Path) -> str:
     """SHA-256 of a file's content, in hex."""
@@ -21,10 +19,10 @@ def to_jsonable(value: Any) -> Any:
     """A value in the types of JSON: tuples and arrays become lists, NumPy scalars numbers, and inf and nan null."""
     if isinstance(value, dict):
         return {str(key): to_jsonable(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple | np.ndarray):
+    if isinstance(value, list | tuple):
         return [to_jsonable(entry) for entry in value]
-    if isinstance(value, np.generic):
-        return to_jsonable(value.item())
+    if hasattr(value, "tolist"):  # NumPy's, which is not imported here
+        return to_jsonable(value.tolist())
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -8,11 +8,13 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING
 
 from ..errors import MrbenchError
 from .atomic import explain_write_errors
+
+if TYPE_CHECKING:  # commands that hold no lock start without it
+    from filelock import FileLock
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +53,8 @@ def folder_lock(folder: Path, *, wait: bool, label: str | None = None, option: s
 
 def _acquire(folder: Path, holder: Path, label: str, *, wait: bool) -> FileLock:
     """Acquire the lock, on the file that now has its name: the last holder may have removed the one waited for."""
+    from filelock import FileLock, Timeout
+
     path, waiting = Path(f"{folder}{LOCK}"), False
     for _ in range(_RETRIES):
         folder.parent.mkdir(parents=True, exist_ok=True)

@@ -14,8 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from .atomic import explain_write_errors
 from .locks import LOCK, folder_lock
 
@@ -81,12 +79,21 @@ def move_into_place(folder: Path, target: Path, work: Path) -> None:
         raise
 
 
+@contextmanager
+def _free_work_folder(work: Path) -> Iterator[None]:
+    """Hold a work folder; `filelock.Timeout`, an `OSError`, where another process does."""
+    from filelock import FileLock  # listings start without it
+
+    with FileLock(f"{work / _LOCK_NAME}{LOCK}", timeout=0):
+        yield
+
+
 def restore_folder(target: Path, kind: str) -> None:
     """Put back a folder that a killed process was replacing, unless a process is replacing it now."""
     work = work_folder_path(target, kind)
     if target.exists() or not (work / _REPLACED).is_dir():
         return
-    with suppress(OSError, Timeout), FileLock(f"{work / _LOCK_NAME}{LOCK}", timeout=0):
+    with suppress(OSError), _free_work_folder(work):
         _restore(work, target)
 
 
@@ -94,7 +101,7 @@ def remove_leftovers(parent: Path, kind: str) -> None:
     """Remove the work folders in a folder that no process holds, and put back what was being replaced."""
     for work in parent.glob(f".*.{kind}") if parent.is_dir() else ():
         target = parent / work.name[1 : -len(kind) - 1]
-        with suppress(OSError, Timeout), FileLock(f"{work / _LOCK_NAME}{LOCK}", timeout=0):
+        with suppress(OSError), _free_work_folder(work):
             _restore(work, target)
             _remove(work)
 

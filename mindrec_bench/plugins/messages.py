@@ -7,8 +7,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from . import registry
-
 
 class MessageHandler(logging.Handler):
     """Prints messages as plain lines, on the stderr that there is when they are logged.
@@ -32,6 +30,8 @@ class MessageHandler(logging.Handler):
 @contextmanager
 def messages_on_stderr() -> Iterator[MessageHandler]:
     """Print warnings of every package, and progress of this one and of packages with plugins, during the block."""
+    from . import registry
+
     loggers = {logging.getLogger(name): logging.INFO for name in ("mindrec_bench", *registry.packages())}
     loggers[logging.root] = logging.WARNING
     before = {logger: logger.level for logger in loggers}
@@ -52,6 +52,8 @@ def discard_messages() -> None:
 
     Handlers that the user has set up get them all the same.
     """
+    from . import registry
+
     for name in ("mindrec_bench", *registry.packages()):
         logger = logging.getLogger(name)
         if not any(isinstance(handler, logging.NullHandler) for handler in logger.handlers):

@@ -14,10 +14,8 @@ from typing import Annotated, Any, Self
 from annotated_types import Ge, Gt, Le
 
 from ..core.backbone import Backbone
-from ..core.code_space import Categories
-from ..core.dataset import HISTORY, Split
-from ..core.holdout import LEAVE_ONE_OUT
-from ..core.protocols import Constrain, Decoder
+from ..core.choices import HISTORY, LEAVE_ONE_OUT, Categories, Constrain, Split
+from ..core.protocols import Decoder
 from ..errors import UsageError
 from ..io.hashing import short_hash, to_jsonable
 from ..io.schema import Setting, read_strictly

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core.choices import HISTORY
 from ..core.code_space import Int
-from ..core.dataset import HISTORY, Dataset
+from ..core.dataset import Dataset
 from .quantizer import FloatArray
 
 if TYPE_CHECKING:

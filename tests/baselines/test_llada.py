@@ -14,7 +14,7 @@ import torch
 from mindrec_baselines.common.noise import uniform
 from mindrec_baselines.llada import Llada, LladaModel
 from mindrec_bench.core.backbone import Task
-from mindrec_bench.core.dataset import HISTORY
+from mindrec_bench.core.choices import HISTORY
 from mindrec_bench.errors import DataError, UsageError
 from mindrec_bench.plugins.options import build
 

@@ -7,7 +7,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from mindrec_bench.core.dataset import HISTORY, Dataset
+from mindrec_bench.core.choices import HISTORY
+from mindrec_bench.core.dataset import Dataset
 
 
 def make_dataset(sequences: dict[int, list[int]], n_items: int) -> Dataset:

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mindrec_bench.core.choices import LEAVE_ONE_OUT
 from mindrec_bench.core.dataset import Dataset
-from mindrec_bench.core.holdout import LEAVE_ONE_OUT, Holdout
+from mindrec_bench.core.holdout import Holdout
 from mindrec_bench.core.times import Times, Unit
 from mindrec_bench.errors import DataError, UsageError
 

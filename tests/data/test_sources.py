@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from mindrec_bench.data import sources
 from mindrec_bench.data.sources import (
     Arts,
     Beauty,
@@ -131,7 +130,7 @@ def test_missing_known_data_is_fetched(write_folder, tmp_path: Path, monkeypatch
         fetched.append((name, data_dir))
         return write_folder("Arts")
 
-    monkeypatch.setattr(sources, "fetch", fetch)
+    monkeypatch.setattr("mindrec_bench.data.fetch.fetch", fetch)
     assert Arts().load(tmp_path / "empty", users=None).n_users == 3
     assert fetched == [("Arts", tmp_path / "empty")]
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from mindrec_bench.core.dataset import HISTORY, Dataset
+from mindrec_bench.core.choices import HISTORY
+from mindrec_bench.core.dataset import Dataset
 from mindrec_bench.tokenizers.cooccurrence import SMOOTHING, cooccurrence_vectors, cooccurrences
 
 MakeData = Callable[..., Dataset]

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import click
 
-from ..flags import Commands
-from .audit import audit
-from .fetch import fetch
-from .import_ import import_
-from .rm import rm
-from .show import show
-from .tokenize import tokenize
-from .validate import validate
+from ..flags import CommandModules, Commands
+
+NAMES = ("show", "fetch", "import", "validate", "audit", "tokenize", "rm")
+"""The commands."""
 
 
-@click.group(cls=Commands)
+@click.group(cls=Commands, commands=CommandModules(__name__, NAMES))
 def data() -> None:
     """Show, fetch, import, check, audit and delete datasets, and give items semantic IDs."""
-
-
-for command in (show, fetch, import_, validate, audit, tokenize, rm):
-    data.add_command(command)

@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 
 from ...core.backbone import DataSource
+from ...core.choices import HISTORY
 from ...core.code_space import Int
-from ...core.dataset import HISTORY, Dataset, TrueDistribution
+from ...core.dataset import Dataset, TrueDistribution
 from ...plugins.options import option
-from ..folder import fingerprint
 from .catalogue import Float, SimulatedCatalogue, prefix_ids
 from .texts import generate_texts
 
@@ -141,6 +141,8 @@ class ArtsSim(DataSource):
 
     def load(self, data_dir: Path | None, *, users: int | None) -> Dataset:
         """Draw the catalogue and the sequences of the first `users` users; `data_dir` is not used."""
+        from ..folder import fingerprint  # which imports what reads files
+
         if users is not None and users < self.users:
             logger.info(f"the first {users:,} of {self.users:,} simulated users; --users all takes all")
         catalogue_rng, length_rng, item_rng = (np.random.default_rng([self.seed, stream]) for stream in range(3))

@@ -13,7 +13,8 @@ from mindrec_baselines.markov import Markov
 from mindrec_baselines.oracle import Oracle
 from mindrec_baselines.pop import Pop
 from mindrec_bench.core.backbone import FitReport, Task
-from mindrec_bench.core.dataset import HISTORY, Dataset, Histories
+from mindrec_bench.core.choices import HISTORY
+from mindrec_bench.core.dataset import Dataset, Histories
 from mindrec_bench.data.simulation.arts_sim import ArtsSim
 from mindrec_bench.errors import UsageError
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from mindrec_bench.core.dataset import HISTORY, Dataset
+from mindrec_bench.core.choices import HISTORY
+from mindrec_bench.core.dataset import Dataset
 from mindrec_bench.data.simulation.arts_sim import ArtsSim, Simulation, optimum
 from mindrec_bench.errors import UsageError
 from mindrec_bench.plugins import options
