@@ -46,6 +46,7 @@ NOT_RUN = {
     r"RUN --runs-dir": "RUN is any run of results/",
     r"--holdout": "needs data with times; tests/experiment/test_user_data.py has some",
     r"mrbench recommend": "names users and items of one dataset; tests/cli/test_recommend.py has some",
+    r"ml-100k": "needs RecBole's files; tests/test_journey.py runs these",
     r"score FILE|mrbench export RUN --out|u\.data|name ml-": "needs files; tests/data/importing has some",
 }
 """Patterns of examples that are not run, and why. The first that matches is named."""

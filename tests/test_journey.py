@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import json
 import shlex
 from collections.abc import Callable
@@ -145,3 +146,49 @@ def check_export(call: Call, folder: Path, run: dict[str, Any]) -> None:
     codes = json.loads((folder / "data" / "shop" / "shop.index.json").read_text())
     sids = ["-".join(code[3:-1] for code in codes[str(item_of(user, 7))]) for user in range(USERS)]
     assert truth["doc_id"] == sids
+
+
+def movielens_commands() -> list[list[str]]:
+    """The commands of the guide's section about MovieLens."""
+    section = GUIDE.read_text(encoding="utf-8").partition("## MovieLens")[2].partition("\n## ")[0]
+    return [shlex.split(line, comments=True) for line in section.splitlines() if line.startswith("mrbench ")]
+
+
+@pytest.fixture
+def movielens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
+    """As `call`, in a folder with MovieLens 100K as RecBole's package carries it."""
+    recbole = importlib.util.find_spec("recbole")
+    if recbole is None or recbole.origin is None:
+        pytest.skip("RecBole, which has MovieLens 100K, is not installed: it needs Python 3.11")
+    monkeypatch.chdir(tmp_path)
+    for name in ("ml-100k.inter", "ml-100k.item"):
+        (tmp_path / name).symlink_to(Path(recbole.origin).parent / "dataset_example" / "ml-100k" / name)
+
+    def run(*words: str) -> str:
+        result = CliRunner().invoke(cli, words[1:], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    return run
+
+
+def test_movielens_from_file_to_recommendations(movielens: Call) -> None:
+    import_it, run_it, recommend, *_ = movielens_commands()
+    imported = movielens(*import_it)
+    assert imported.startswith("943 users, 1,349 items, 99,287 interactions\n")
+    assert "categories = class:token_seq" in imported
+    run = json.loads(movielens(*run_it, "--eval-users", "100", "--json", "-q"))
+    assert run["metrics"]["valid"] == 1.0
+    printed = movielens(*(run["run"] if word == "RUN" else word for word in recommend))
+    assert printed in GUIDE.read_text(encoding="utf-8"), "as the guide shows it, with titles"
+
+
+@pytest.mark.slow
+def test_movielens_with_semantic_ids(movielens: Call) -> None:
+    import_it, _, _, tokenize, run_it, recommend = movielens_commands()
+    movielens(*import_it)
+    assert "1,349 items" in movielens(*tokenize, "-q")
+    run = json.loads(movielens(*run_it, "--json", "-q"))
+    assert run["metrics"]["hr@10"] > 0.05
+    printed = movielens(*(run["run"] if word == "RUN" else word for word in recommend))
+    assert len(printed.splitlines()) == 2 + 5

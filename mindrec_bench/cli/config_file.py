@@ -71,7 +71,14 @@ def _convert(key: str, value: Any, option: Any, path: Path) -> Any:
         return not value
     try:
         if option.multiple:
-            return tuple(option.type.convert(entry, option, None) for entry in (value if is_list else [value]))
-        return option.type.convert(value, option, None)
+            return tuple(_convert_one(option, entry) for entry in (value if is_list else [value]))
+        return _convert_one(option, value)
     except click.BadParameter as error:
         raise UsageError(f"'{key}' in {path} is {value!r}: {error.message}") from error
+
+
+def _convert_one(option: Any, value: Any) -> Any:
+    converted = option.type.convert(value, option, None)
+    if isinstance(value, float) and isinstance(converted, int):  # which click cuts
+        raise click.BadParameter("it must be a whole number")
+    return converted

@@ -5,8 +5,7 @@ from __future__ import annotations
 import builtins
 import json
 import keyword
-from collections import UserDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -40,7 +39,7 @@ class Users(click.ParamType):
             self.fail(f"'{value}' is neither a number nor '{ALL}' nor '{AUTO}'", param, ctx)
 
 
-class CommandModules(UserDict[str, click.Command]):
+class CommandModules(Mapping[str, click.Command]):
     """The commands of a package by their names. Each is imported when it is asked for, so that others start quickly.
 
     A command is the function of its name in the module of its name; where the name has a meaning in Python (`list`,
@@ -48,15 +47,20 @@ class CommandModules(UserDict[str, click.Command]):
     """
 
     def __init__(self, package: str, names: Iterable[str]) -> None:
-        super().__init__(dict.fromkeys(names))
-        self.package = package
+        self.package, self.names = package, tuple(names)
 
     def __getitem__(self, name: str) -> click.Command:
-        if name not in self.data:
+        if name not in self.names:
             raise KeyError(name)
         own_name = f"{name}_" if keyword.iskeyword(name) or hasattr(builtins, name) else name
         command: click.Command = getattr(import_module(f"{self.package}.{own_name}"), own_name)
         return command
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
 
 
 class Commands(click.Group):
@@ -85,7 +89,7 @@ runs_option = click.option(
 data_dir_option = click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
-    help="The folder with the data folders.  [default: $MRBENCH_DATA, else ./data, else the per-user cache]",
+    help="The only folder to look for data folders in.  [default: $MRBENCH_DATA, then ./data, then the per-user cache]",
 )
 device_option = click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to compute."

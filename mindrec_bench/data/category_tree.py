@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -27,6 +28,17 @@ def split_names(text: str) -> list[str]:
     """
     names = (part.strip() for part in _SEPARATOR.split(text))
     return list(dict.fromkeys(name for name in names if name))
+
+
+def shared_names(paths: Iterable[Sequence[str]]) -> dict[str, tuple[str, str]]:
+    """The names below several parents, of which the first counts -> that one and the second."""
+    parents: dict[str, str] = {}
+    shared: dict[str, tuple[str, str]] = {}
+    for names in paths:
+        for parent, name in pairwise(names):
+            if parents.setdefault(name, parent) != parent:
+                shared.setdefault(name, (parents[name], parent))
+    return shared
 
 
 def build_tree(paths: Iterable[Sequence[str]]) -> dict[str, NodeCodes]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
@@ -261,7 +262,8 @@ def _folder_of(name: str, source: DataSource, data_dir: Path | None) -> Path:
         raise UsageError(f"'{name}' has no folder of its own; give imported data, or the path of a folder")
     folder = locate.find_folder(source.folder, data_dir)
     if folder is None and isinstance(source, HubSource):
-        raise DataError(f"{source.folder} is not on this machine; `mrbench data fetch {name}` downloads it")
+        place = "" if data_dir is None else f" --data-dir {shlex.quote(str(data_dir))}"
+        raise DataError(f"{source.folder} is not on this machine; `mrbench data fetch {name}{place}` downloads it")
     return folder or source.find(data_dir)
 
 

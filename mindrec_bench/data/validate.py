@@ -20,7 +20,7 @@ from ..core.dataset import MIN_INTERACTIONS
 from ..errors import DataError
 from ..io.json_files import read_object, read_text
 from .catalogue_files import CATEGORY_CODE, INTEGER, SID_CODE, check_index, sort_ids
-from .category_tree import split_names
+from .category_tree import shared_names, split_names
 from .external_ids import read_external_ids
 from .issues import Issues
 from .locate import name_or_path
@@ -257,14 +257,9 @@ def _check_entries(
 
 def _check_parents(report: ValidationReport, paths: Iterable[list[str]]) -> None:
     """A name is one node of the tree; where it occurs below two parents, the first path counts."""
-    parents: dict[str, str] = {}
-    reported = set()
-    for names in paths:
-        for parent, name in pairwise(names):
-            if parents.setdefault(name, parent) != parent and name not in reported:
-                reported.add(name)
-                kind = "category names below several parents, of which the first one counts"
-                report.remarks.add(kind, f"'{name}' below '{parents[name]}' and '{parent}'")
+    for name, (first, second) in shared_names(paths).items():
+        kind = "category names below several parents, of which the first one counts"
+        report.remarks.add(kind, f"'{name}' below '{first}' and '{second}'")
 
 
 def _apply_external_ids(

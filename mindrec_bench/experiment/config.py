@@ -81,7 +81,10 @@ class ExecutionOptions:
     runs_dir: Annotated[Path, Setting("The folder where runs are stored.")] = Path("runs")
     data_dir: Annotated[
         Path | None,
-        Setting("The folder with the data folders.", default="$MRBENCH_DATA, else ./data, else the per-user cache"),
+        Setting(
+            "The only folder to look for data folders in.",
+            default="$MRBENCH_DATA, then ./data, then the per-user cache",
+        ),
     ] = None
     device: Annotated[Device, Setting("Where to compute; auto: cuda if there is a GPU, else cpu, never mps.")] = "auto"
     batch_size: Annotated[int, Ge(1), Le(USERS_PER_SHARD), Setting("Users decoded together, at most 512.")] = 128

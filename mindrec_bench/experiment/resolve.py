@@ -96,7 +96,7 @@ class ResolvedExperiment:
         if dataset.has_sids or ranks_items or self.backbone.model_codes:
             return
         place = [] if data_dir is None else ["--data-dir", str(data_dir)]
-        make_them = f"make them with `{shlex.join(['mrbench', 'data', 'tokenize', self.data_name, *place])}`"
+        make_them = f"make them with `{shlex.join(['mrbench', 'data', 'tokenize', self.config.data, *place])}`"
         if self.backbone.capability == "items":
             raise DataError(
                 f"data '{self.data_name}' has no semantic IDs, and decoder '{self.decoder_name}' searches them; "

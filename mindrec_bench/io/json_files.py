@@ -39,12 +39,12 @@ def read_object(path: Path) -> dict[str, Any]:
     """
     text = read_text(path)
     try:
-        content = json.loads(text, object_pairs_hook=_unique_keys)
+        content = json.loads(text, object_pairs_hook=unique_keys)
     except json.JSONDecodeError as error:
         raise DataError(
             f"{path} is not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}; repair it there"
         ) from error
-    except _RepeatedKeyError as error:
+    except RepeatedKeyError as error:
         raise DataError(f"the key '{error}' occurs twice in {path}; keep one of them") from None
     except (RecursionError, ValueError) as error:
         raise DataError(f"{path} can't be read as JSON: {error}; repair the file") from error
@@ -53,12 +53,17 @@ def read_object(path: Path) -> dict[str, Any]:
     return content
 
 
-class _RepeatedKeyError(Exception):
+class RepeatedKeyError(Exception):
     """A JSON object has the same key twice; the message is the key."""
 
 
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The `object_pairs_hook` of `json` for files of users: json itself keeps the last of several equal keys.
+
+    Raises:
+        RepeatedKeyError: a key occurs twice.
+    """
     content = dict(pairs)
     if len(content) < len(pairs):
-        raise _RepeatedKeyError(Counter(key for key, _ in pairs).most_common(1)[0][0])
+        raise RepeatedKeyError(Counter(key for key, _ in pairs).most_common(1)[0][0])
     return content

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import click
 
-from ..flags import data_dir_option
-
 
 @click.command()
 @click.argument("name")
 @click.option("--revision", help="A branch, tag or commit of the repository.  [default: its default branch]")
-@data_dir_option
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="Where the new folder goes.  [default: the per-user cache, unless $MRBENCH_DATA or ./data has the dataset]",
+)
 def fetch(name: str, revision: str | None, data_dir: Path | None) -> None:
     """Download one of the paper's datasets from its public hub repository, and record revision and hashes."""
     from ...data.sources import download_data

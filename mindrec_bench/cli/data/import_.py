@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ..flags import data_dir_option, json_option, print_result
+from ..flags import json_option, print_result
 
 PATH = click.Path(path_type=Path)
 
@@ -68,7 +68,7 @@ PATH = click.Path(path_type=Path)
 )
 @click.option("--category-sep", "category_separator", help="What separates categories.  [default: recognised]")
 @click.option("--replace", is_flag=True, help="Replace an imported data folder, including its semantic IDs.")
-@data_dir_option
+@click.option("--data-dir", type=PATH, help="Where the new folder goes.  [default: ./data]")
 @json_option
 def import_(columns: Sequence[str], data_dir: Path | None, as_json: bool, **flags: Any) -> None:
     """Turn a table of interactions, and one of items, into a dataset.

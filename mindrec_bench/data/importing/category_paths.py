@@ -12,10 +12,10 @@ import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ..category_tree import split_names
+from ..category_tree import shared_names, split_names
 
 Layout = Literal["path", "set", "none"]
 
@@ -77,6 +77,7 @@ class CategoryStrings:
         renamed: names whose commas were changed -> their new form.
         layout: what the names of an item are taken for.
         guessed: whether the layout was not said.
+        shared: names below several parents, of which the first counts in the tree -> that one and the second.
     """
 
     texts: dict[str, str]
@@ -85,6 +86,7 @@ class CategoryStrings:
     renamed: dict[str, str]
     layout: Layout = "path"
     guessed: bool = True
+    shared: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def format_paths(
@@ -117,7 +119,8 @@ def format_paths(
     root = "" if has_root else _new_root(formatted_paths.values())
     texts = {item: ",".join([root, *names] if root else names) for item, names in formatted_paths.items()}
     renamed = {name: new for name, new in formatted.items() if name != new}
-    return CategoryStrings(texts, root, (separator or "") if strings else "", renamed, layout, guessed)
+    shared = shared_names(split_names(text) for text in dict.fromkeys(texts.values()))
+    return CategoryStrings(texts, root, (separator or "") if strings else "", renamed, layout, guessed, shared)
 
 
 def _looks_like_sets(paths: Iterable[Sequence[str]]) -> bool:

@@ -60,6 +60,7 @@ def build_report(
             "category_separator": metadata.categories.separator,
             "root_added": metadata.categories.root,
             "renamed_categories": metadata.categories.renamed,
+            "shared_categories": metadata.categories.shared,
         }
     return report
 
@@ -137,6 +138,15 @@ def _format_items(items: dict[str, Any]) -> list[str]:
         count = len(items["renamed_categories"])
         names = "category name" if count == 1 else "category names"
         lines.append(f"  {count:,} {names} changed, because of commas that would separate ('{old}' to '{new}')")
+    if items["shared_categories"]:
+        name, (first, second) = next(iter(items["shared_categories"].items()))
+        count = len(items["shared_categories"])
+        names = "category name is" if count == 1 else "category names are"
+        lines.append(
+            f"  {count:,} {names} below several parents ('{name}' below '{first}' and '{second}'): a name is one node "
+            "of the tree, below the first, so items below the others lose their own branch; make such names differ "
+            f"('{second} {name}') to keep it"
+        )
     return lines
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from ...io.json_files import RepeatedKeyError, unique_keys
 from ..issues import Issues
 from . import row_blocks
 from .byte_stream import open_bytes
@@ -21,7 +22,7 @@ _BATCH_LINES = 1 << 16
 _HEADER_LINES = 100
 """Lines whose keys make up the header."""
 
-_DECODER = json.JSONDecoder(parse_float=JsonNumber)
+_DECODER = json.JSONDecoder(parse_float=JsonNumber, object_pairs_hook=unique_keys)
 """Keeps numbers as the file has them: a float64 would merge some."""
 
 
@@ -31,8 +32,11 @@ class JsonLinesReader(TableReader):
     def __init__(self, path: Path, text: TextFormat) -> None:
         self.path, self._text = path, text
         keys: dict[str, None] = {}
-        for _, entry in islice(self._entries(Issues()), _HEADER_LINES):
+        issues = Issues()
+        for _, entry in islice(self._entries(issues), _HEADER_LINES):
             keys.update(dict.fromkeys(entry))
+        if not keys:
+            issues.check(path)
         self.header = list(keys)
 
     def _entries(self, issues: Issues) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -44,6 +48,9 @@ class JsonLinesReader(TableReader):
                         continue
                     try:
                         entry = _DECODER.decode(line.decode("utf-8-sig").strip())
+                    except RepeatedKeyError as error:
+                        issues.add("lines that have a key twice", f"line {number}: '{error}'")
+                        continue
                     except (ValueError, RecursionError):
                         issues.add("lines that are not JSON in UTF-8", f"line {number}")
                         continue

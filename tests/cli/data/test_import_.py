@@ -52,6 +52,20 @@ def test_without_semantic_ids_the_next_command_is_named(call, shop):
         assert "rank-items" in err
 
 
+def test_hints_repeat_what_finds_the_data(call, sales):
+    _, out, _ = call(*IMPORT, "--data-dir", "dd/x")
+    assert out.splitlines()[-1] == "next: mrbench data tokenize shop --data-dir dd/x"
+    for words, found_by in ((["--data", "dd/x/shop"], "dd/x/shop"), (["--data", "shop", "--data-dir", "dd/x"], None)):
+        err = call("run", "-m", "markov", "-d", "bs", *words)[2]
+        assert f"`mrbench data tokenize {found_by or 'shop --data-dir dd/x'}`" in err
+
+
+def test_the_help_says_where_a_new_folder_goes(call):
+    text = " ".join(call("data", "import", "--help")[1].split())
+    assert "Where the new folder goes. [default: ./data]" in text
+    assert "MRBENCH_DATA" not in text
+
+
 def test_models_that_score_items_need_no_semantic_ids(call, shop):
     code, out, _ = call("run", "-m", "markov", "-d", "rank-items", "--data", "shop")
     assert code == 0

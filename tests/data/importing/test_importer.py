@@ -159,6 +159,10 @@ INVALID = {
         '{"user": 1, "item": 2, "timestamp": 3}\n[1]\n',
         r"lines that are not a JSON object",
     ),
+    "a key twice": (
+        '{"user": 1, "item": 2, "timestamp": 3, "item": 4}\n',
+        r"lines that have a key twice \(line 1: 'item'\)",
+    ),
     "mixed types": (
         '{"user": 1, "item": [2], "timestamp": 3}\n{"user": true, "item": 2, "timestamp": 3}\n',
         r"values of item .*\(line 1\); values of user .*\(line 2\)",
