@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+# Or every process that a test starts would compile everything again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run in parallel; torch reads it when it is imported
 os.environ.pop("HF_HUB_OFFLINE", None)  # huggingface_hub reads these two when it is imported
 os.environ.pop("HF_ENDPOINT", None)
@@ -19,6 +21,8 @@ from mindrec_bench.cli import main as cli
 from mindrec_bench.distributed.processes import VARIABLES
 from mindrec_bench.plugins import registry
 from mindrec_bench.store.run_spec import DataSpec, DecoderSpec, ModelSpec, RunSpec
+
+sys.dont_write_bytecode = False
 
 OUR_PACKAGES = ("mindrec_bench", "mindrec_baselines", "mindrec_decoders")
 

@@ -66,10 +66,10 @@ def result_bytes(root):
 @pytest.mark.parametrize(
     ("part", "count", "with_signal"),
     [
-        ("/shards/", 3, signal.SIGINT),
         ("/shards/", 3, signal.SIGKILL),
-        ("metrics.parquet", 1, signal.SIGKILL),
         ("summary.json", 1, signal.SIGINT),
+        pytest.param("/shards/", 3, signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param("metrics.parquet", 1, signal.SIGKILL, marks=pytest.mark.slow),
     ],
 )
 def test_stopped_while_decoding(call, tmp_path, part, count, with_signal):
@@ -89,17 +89,20 @@ def test_stopped_while_decoding(call, tmp_path, part, count, with_signal):
     assert result_bytes(tmp_path / "runs") == result_bytes(tmp_path / "uninterrupted")
 
 
-def test_stopped_while_training(call, tmp_path):
+@pytest.mark.parametrize(
+    ("with_signal", "expected"),
+    [(signal.SIGINT, 130), pytest.param(signal.SIGKILL, -signal.SIGKILL, marks=pytest.mark.slow)],
+)
+def test_stopped_while_training(call, tmp_path, with_signal, expected):
     words = ("run", "-m", "llada:epochs=2", "-d", "dbs-dedup", "--data", DATA, "--categories", "none", "--runs-dir")
     assert call(*words, "uninterrupted")[0] == 0
-    for with_signal, expected in ((signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)):
-        root = tmp_path / with_signal.name
-        code, err = stop((*words, root), "progress.json", 2, with_signal)
-        assert code == expected
-        assert "Traceback" not in err
-        assert len(list(root.rglob("progress.json"))) == 1, "a whole checkpoint, and one without its last file"
-        code, _, err = call(*words, str(root))
-        assert code == 0
-        assert "training continues at step" in err
-        assert result_bytes(root) == result_bytes(tmp_path / "uninterrupted")
-        assert {path.name for path in root.rglob("fit/*/*")} == {"model.json", "report.json", "weights.safetensors"}
+    root = tmp_path / with_signal.name
+    code, err = stop((*words, root), "progress.json", 2, with_signal)
+    assert code == expected
+    assert "Traceback" not in err
+    assert len(list(root.rglob("progress.json"))) == 1, "a whole checkpoint, and one without its last file"
+    code, _, err = call(*words, str(root))
+    assert code == 0
+    assert "training continues at step" in err
+    assert result_bytes(root) == result_bytes(tmp_path / "uninterrupted")
+    assert {path.name for path in root.rglob("fit/*/*")} == {"model.json", "report.json", "weights.safetensors"}

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from pyarrow import csv
 
 from mindrec_bench.data.sources import resolve_data
+from mindrec_bench.tokenizers.tokenize_items import TokenizationRequest, tokenize_items
+from mindrec_bench.tokenizers.tokenizer_config import make_tokenizer_config
 
 USERS = 30
 IMPORT = ("data", "import", "sales.csv", "--items", "things.jsonl", "--name", "shop")
@@ -187,7 +191,18 @@ def test_imports_under_one_name_at_once(call, sales, tmp_path):
         assert call("data", "validate", "shop")[0] == 0
 
 
-def test_tokenizations_of_one_dataset_at_once(call, shop, tmp_path):
+def test_two_tokenizations_of_one_dataset_at_once(call, shop):
+    request = TokenizationRequest(Path("data/shop"), make_tokenizer_config(None, None, levels=2, codes=4), quiet=True)
+    with ThreadPoolExecutor(2) as threads:
+        errors = [task.exception() for task in [threads.submit(tokenize_items, request) for _ in range(2)]]
+    (error,) = filter(None, errors)
+    assert "holds semantic IDs already; replace them with --force" in str(error)
+    assert call("data", "validate", "shop")[0] == 0
+    assert [path.name for path in Path("data").iterdir()] == ["shop"]
+
+
+@pytest.mark.slow
+def test_tokenizations_by_several_processes_at_once(call, shop, tmp_path):
     words = ("data", "tokenize", "shop", "--levels", "2", "--codes", "4", "--quiet")
     processes = [start(*words) for _ in range(3)]
     errors = [process.communicate(timeout=200)[1] for process in processes]
