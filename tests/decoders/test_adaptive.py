@@ -43,7 +43,7 @@ def reference_results(case: DecodingProblem, user: int, order: str, beam: int):
 
 
 @pytest.mark.parametrize("order", ["entropy", "confidence"])
-@settings(MANY, max_examples=150)
+@settings(MANY, max_examples=60)
 @given(case=cases(), beam=st.sampled_from([1, 2, 3, 10]))
 def test_against_the_reference(order, case, beam):
     try:

@@ -30,7 +30,7 @@ DECODERS = {
 RULES = pytest.mark.parametrize("rule", DECODERS)
 MANY = settings(
     derandomize=True,
-    max_examples=150,
+    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
