@@ -21,7 +21,7 @@ class RankItems:
     needs: ClassVar[Capability] = "items"
 
     def decode(self, context: ItemsContext, canvas: Canvas, *, beam: int) -> Ranking:
-        """See `Decoder.decode`. Only items that match `canvas.start` are ranked, by their probability among these."""
+        """See `Decoder.decode`. Ranks the items that match `canvas.start` and are not excluded, by p among these."""
         import torch
 
         from mindrec_bench.core.lifting import renormalise
@@ -33,6 +33,8 @@ class RankItems:
         for start_codes, item_codes in zip(canvas.start.T, canvas.items.T, strict=True):
             matches = (start_codes[:, None] == MASK) | (start_codes[:, None] == item_codes)
             scores = scores.where(matches, -torch.inf)
+        if canvas.excluded is not None:
+            scores = scores.masked_fill(canvas.excluded.among(len(canvas.items)), -torch.inf)
         scores = renormalise(scores)
         items = stable_topk(scores, beam)
         return make_ranking(canvas.items[items], scores.gather(1, items), beam, items)

@@ -14,7 +14,7 @@ import torch
 
 from mindrec_baselines.recbole_backend import compat
 from mindrec_bench.core.backbone import Task
-from mindrec_bench.core.lifting import ExcludeHistory
+from mindrec_bench.core.exclusion import seen_items
 from mindrec_bench.data.simulation.arts_sim import ArtsSim
 from mindrec_bench.errors import UsageError
 from mindrec_bench.experiment.config import ExecutionOptions, ExperimentConfig
@@ -50,6 +50,7 @@ TRAINED = [name for name in registry.names("model") if registry.load("model", na
 DATASET = ArtsSim(users=USERS, items=ITEMS).load(None, users=None)
 SPACE = DATASET.space(categories=True)
 SLOTS = tuple(range(SPACE.n_slots))
+SEEN = seen_items(DATASET.test().histories, SPACE.sid_index)
 
 
 def with_options(name: str, options: dict[str, str]) -> str:
@@ -164,7 +165,11 @@ def test_rank_items_is_the_exact_ranking(run, runs_dir, model, exclude_history):
     folder = FittedModelFolder(resolved.run_spec(DATASET), runs_dir).path
     fitted = resolved.backbone.load(Task(DATASET, SPACE, size=resolved.size(DATASET)), folder)
     histories = DATASET.test().histories
-    scores = (ExcludeHistory(fitted) if exclude_history else fitted).begin(histories, SLOTS).log_probs().double()
+    scores = fitted.begin(histories, SLOTS).log_probs().double()
+    if exclude_history:
+        user, place = (SEEN >= 0).nonzero()
+        scores[user, SEEN[user, place]] = -torch.inf
+        scores = scores.log_softmax(dim=1)
     assert torch.allclose(scores.exp().sum(dim=1), torch.ones(USERS, dtype=torch.float64), atol=1e-6)
     best = scores.sort(dim=1, descending=True).values[:, :BEAM].flatten().numpy()
     np.testing.assert_allclose(table["score"].to_numpy(), best, atol=1e-5)
@@ -173,7 +178,24 @@ def test_rank_items_is_the_exact_ranking(run, runs_dir, model, exclude_history):
     np.testing.assert_allclose(scores.numpy()[rows, items], best, atol=1e-5)
     assert (SPACE.item_codes[items] == codes).all()
     if exclude_history:
-        assert not (histories.items[rows] == items[:, None]).any()
+        assert not (SEEN[rows] == items[:, None]).any()
+
+
+@pytest.mark.parametrize("constrain", CONSTRAINTS)
+@pytest.mark.parametrize(
+    ("model", "decoder"), [pair for pair in ALLOWED if pair[0] not in ITEMS_MODELS - {"markov"}], ids=lambda name: name
+)
+def test_history_is_excluded_and_as_many_results_remain(run, model, decoder, constrain):
+    table = read_rankings(run(make_config(model, decoder, constrain=constrain, exclude_history=True)))
+    codes = check_lists(table, model_codes=model in WITH_MODEL_CODES)
+    rows, counts = np.unique(np.searchsorted(DATASET.users, table["user"].to_numpy()), return_counts=True)
+    seen_codes = np.where((SEEN >= 0)[..., None], SPACE.item_sids[SEEN], -1)
+    results = np.split(codes[:, SPACE.n_categories :], np.cumsum(counts)[:-1])
+    for row, sids in zip(rows, results, strict=True):
+        assert not (sids[:, None] == seen_codes[row]).all(axis=2)[(sids >= 0).all(axis=1)].any()
+    # A sequence that no item has is impossible for a lifted model, and a beam that can only become excluded ends.
+    if model not in {"markov"} | WITH_MODEL_CODES and constrain == "slots":
+        assert (counts == BEAM).all()
 
 
 REASONS = {

@@ -1,8 +1,8 @@
 """The beam search behind every decoder that fills slots (paper Algorithm 1; docs/semantics.md, Decoding).
 
 Category slots come first, from left to right; then the SID slots, in the steps of an expansion, each followed by a
-pruning rule. A step is one forward pass for all beams of all users: at most one per masked slot. Inside a step nothing
-is copied between host and device.
+pruning rule. A step is one forward pass for all beams of all users: at most one per masked slot. The last step proposes
+no sequence that the canvas excludes. Inside a step nothing is copied between host and device.
 """
 
 from __future__ import annotations
@@ -67,8 +67,11 @@ def beam_search(
         log_probs = log_probs.where(masked[..., None], -torch.inf)
         if constraint is not None:
             log_probs = log_probs.where(constraint.allowed(beams.codes), -torch.inf)
+        excluded = canvas.excluded if number == len(steps) - 1 else None
+        if excluded is not None:
+            log_probs = log_probs.where(excluded.allowed(beams.codes, slots), -torch.inf)
         preference = log_probs if propose == "top" else perturb(log_probs, slots, canvas, step=number, beam=beam)
-        candidates = step.candidates(beams, StageScores(slots, log_probs, preference, constraint), beam)
+        candidates = step.candidates(beams, StageScores(slots, log_probs, preference, constraint, excluded), beam)
         with timed_section("pruning"):
             beams = _survivors(candidates, rule(candidates, beam=beam, n_categories=canvas.n_categories), beam)
         # A candidate of score -inf may hold a code that its slot does not have; the model must be able to read it.

@@ -14,6 +14,7 @@ from typing import Protocol
 from torch import Tensor
 
 from mindrec_bench.core.constraint import StageConstraint
+from mindrec_bench.core.exclusion import ExcludedItems
 
 from .options import ExpansionName
 from .scores import stable_topk
@@ -41,12 +42,15 @@ class StageScores:
         log_probs: log p(code in slot), -inf in slots that a beam has revealed. Shape: (B, K, S, V), float64
         preference: what proposals are chosen by: `log_probs`, plus noise where they are sampled. Same shape.
         constraint: the catalogue constraint on these slots; codes that it forbids are -inf in `log_probs` already.
+        excluded: what the last step must not complete; None before it. A code that would complete it alone is -inf in
+            `log_probs` already.
     """
 
     slots: Tensor
     log_probs: Tensor
     preference: Tensor
     constraint: StageConstraint | None = None
+    excluded: ExcludedItems | None = None
 
 
 class RevealStep(Protocol):

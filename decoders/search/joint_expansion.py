@@ -47,15 +47,20 @@ class RevealJointly:
     def candidates(self, parents: Hypotheses, stage: StageScores, beam: int) -> Hypotheses:
         """See `RevealStep`; ties go to the lower slots, then to the lower codes, from the left."""
         best_of_subsets = []
-        for positions, codes, exists in self._choices(parents, stage, beam):
+        # A parent reaches a sequence once, so at most so many of its best choices are excluded.
+        count = beam if stage.excluded is None else beam + stage.excluded.items.shape[1]
+        for positions, codes, exists in self._choices(parents, stage, count):
             scores = parents.scores[:, :, None]
             codes = [code.expand(*parents.scores.shape, -1) for code in codes]
             for position, code in zip(positions, codes, strict=True):
                 scores = scores + stage.log_probs[:, :, position].gather(2, code)
             slot_codes = [(self.slots[position], code) for position, code in zip(positions, codes, strict=True)]
             scores = scores if exists is None else scores.where(exists, -torch.inf)
-            best_of_subsets.append(_best_children(parents, slot_codes, scores, beam))
+            best_of_subsets.append(_best_children(parents, slot_codes, scores, count))
         scores, children = (torch.cat(tensors, dim=2) for tensors in zip(*best_of_subsets, strict=True))
+        if stage.excluded is not None:
+            excluded = stage.excluded.contain(children.flatten(1, 2)).view_as(scores)
+            scores = scores.masked_fill(excluded, -torch.inf)
         top = stable_topk(scores, beam).sort(dim=2).values
         children = children.gather(2, top[..., None].expand(-1, -1, -1, children.shape[3]))
         return Hypotheses(children.flatten(1, 2), scores.gather(2, top).flatten(1))

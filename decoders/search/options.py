@@ -13,7 +13,7 @@ Propose = Literal["top", "sample"]
 ExpansionName = Literal["any-order", "left-to-right"]
 """Keys of `expansion.EXPANSIONS`."""
 
-PruningName = Literal["standard", "dedup", "dedup-sids", "penalty"]
+PruningName = Literal["standard", "sum", "dedup", "dedup-sids", "penalty"]
 """Keys of `pruning.PRUNING_RULES`."""
 
 PruneOption = Literal["bs", "dbs-dedup", "dbs-penalty"]

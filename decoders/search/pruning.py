@@ -45,6 +45,24 @@ def dedup(candidates: Hypotheses, *, beam: int, n_categories: int) -> Tensor:
     return _drop_repeats(candidates.codes, candidates.scores)
 
 
+def sum_repeats(candidates: Hypotheses, *, beam: int, n_categories: int) -> Tensor:
+    """The b best distinct sequences, by the sum of the probabilities with which the candidates reach each.
+
+    The `weighted` de-duplication of DiffGRM (arXiv 2510.21805). A sequence stands where its best candidate stands.
+    """
+    order = stable_topk(candidates.scores, candidates.scores.shape[1])
+    scores = candidates.scores.gather(1, order)
+    same = _equal_sequences(_take_rows(candidates.codes, order))
+    first, number = same.view(torch.uint8).argmax(dim=2), same.tril(-1).sum(dim=2)
+    # Parents are distinct, so one sequence has at most one candidate for each slot that may have been filled last. Each
+    # term has a place of its own, so sums have the same bits on every device; what does not exist goes to a last place.
+    n_slots, n_candidates = candidates.codes.shape[2], scores.shape[1]
+    place = (number * n_candidates + first).where(scores > -torch.inf, n_slots * n_candidates)
+    terms = scores.new_full((len(scores), n_slots * n_candidates + 1), -torch.inf).scatter(1, place, scores)
+    totals = terms[:, :-1].unflatten(1, (n_slots, n_candidates)).logsumexp(dim=1)
+    return scores.scatter(1, order, totals)
+
+
 def dedup_sids(candidates: Hypotheses, *, beam: int, n_categories: int) -> Tensor:
     """The b best with distinct SIDs: what the paper's released evaluation computes in place of the penalty."""
     return _drop_repeats(candidates.codes[:, :, n_categories:], candidates.scores)
@@ -84,6 +102,7 @@ def penalty(candidates: Hypotheses, *, beam: int, n_categories: int) -> Tensor:
 
 PRUNING_RULES: dict[PruningName, PruningRule] = {
     "standard": standard,
+    "sum": sum_repeats,
     "dedup": dedup,
     "dedup-sids": dedup_sids,
     "penalty": penalty,
@@ -102,12 +121,17 @@ def _log_penalty(n_shared: Tensor, n_revealed: Tensor) -> Tensor:
 def _drop_repeats(codes: Tensor, scores: Tensor) -> Tensor:
     """Scores with -inf for all but the best of each distinct sequence. Shapes: (B, M, S), (B, M) -> (B, M)"""
     order = stable_topk(scores, scores.shape[1])
-    first, *others = _take_rows(codes, order).unbind(2)
+    repeats = _equal_sequences(_take_rows(codes, order)).tril(-1).any(dim=2)
+    return scores.scatter(1, order, scores.gather(1, order).masked_fill(repeats, -torch.inf))
+
+
+def _equal_sequences(codes: Tensor) -> Tensor:
+    """Which pairs of candidates are one sequence. Shape: (B, M, S) -> (B, M, M), bool"""
+    first, *others = codes.unbind(2)
     same = _pairs_equal(first)
     for column in others:
         same &= _pairs_equal(column)
-    repeats = same.tril(-1).any(dim=2)
-    return scores.scatter(1, order, scores.gather(1, order).masked_fill(repeats, -torch.inf))
+    return same
 
 
 def _n_shared_codes(sids: Tensor) -> Tensor:

@@ -69,22 +69,6 @@ class DenoiserAsCausal:
 
 
 @dataclass(frozen=True, eq=False)
-class ExcludeHistory:
-    """An items model that gives the items of the history no probability; the rest sums to 1."""
-
-    model: Model
-
-    def begin(self, histories: Histories, slots: tuple[int, ...]) -> ItemsContext:
-        """See `Model.begin`."""
-        log_probs = self.model.begin(histories, slots).log_probs()
-        items = torch.from_numpy(histories.items).to(log_probs.device)
-        # Padding writes to one column too many, which is then dropped.
-        excluded = torch.zeros(len(items), log_probs.shape[1] + 1, dtype=torch.bool, device=log_probs.device)
-        excluded.scatter_(1, items.where(items >= 0, log_probs.shape[1]), True)
-        return _FixedItems(renormalise(log_probs.masked_fill(excluded[:, :-1], -torch.inf)))
-
-
-@dataclass(frozen=True, eq=False)
 class CachedItems:
     """An items context that computes its log-probabilities once."""
 
@@ -181,14 +165,6 @@ class _LiftedContext:
             codes = self._posting_lists.columns[slot].index_select(0, item)
             slot_sums.view(-1).index_add_(0, codes.add_(beam), probs)
         return sums, totals
-
-
-@dataclass(frozen=True, eq=False)
-class _FixedItems:
-    values: Tensor
-
-    def log_probs(self) -> Tensor:
-        return self.values
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # listings start more quickly without NumPy
 
     from .constraint import CatalogueConstraint
     from .dataset import Histories
+    from .exclusion import ExcludedItems
 
 Capability = Literal["denoiser", "causal", "items"]
 """What a context answers."""
@@ -59,6 +60,7 @@ class Canvas:
         users: user ids, to seed noise that does not depend on the batch. Shape: (B,), int64
         seed: the run's seed.
         constraint: what keeps a catalogue item reachable, or None where a slot may have any of its codes.
+        excluded: what is never a result, or None where anything may be.
     """
 
     start: Tensor
@@ -68,6 +70,7 @@ class Canvas:
     users: Tensor
     seed: int = 42
     constraint: CatalogueConstraint | None = None
+    excluded: ExcludedItems | None = None
 
 
 class ItemsContext(Protocol):

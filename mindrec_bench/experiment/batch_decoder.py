@@ -79,6 +79,8 @@ class BatchDecoder:
         batch_size: users decoded together.
         constrain: `catalogue` allows only codes that keep an item reachable.
         unique_codes: no two items have the same codes, so the rows of any decoder can name the item.
+        never_again: the index of the data's semantic IDs, by which results of the history are excluded; None: they are
+            not.
     """
 
     model: Model
@@ -92,6 +94,7 @@ class BatchDecoder:
     batch_size: int
     constrain: Constrain = "slots"
     unique_codes: bool = False
+    never_again: CatalogueIndex | None = None
 
     @property
     def slots(self) -> tuple[int, ...]:
@@ -169,18 +172,27 @@ class BatchDecoder:
     def _canvas(self, batch: Examples) -> Canvas:
         import torch
 
+        from ..core.exclusion import ExcludedItems, seen_items
+
         start = np.full((len(batch), len(self.slots)), MASK)
         if self.categories == "given":
             n_categories = self.space.n_categories
             start[:, :n_categories] = self.space.item_codes[batch.targets, :n_categories]
+        sizes = self.space.canvas_sizes(self.slots)
+        n_categories = self.space.n_categories if len(self.slots) == self.space.n_slots else 0
+        excluded = None
+        if self.never_again is not None:
+            seen = torch.as_tensor(seen_items(batch.histories, self.never_again), device=search_device(self.device))
+            excluded = ExcludedItems.on_canvas(seen, self._catalogue, sizes, n_categories)
         return Canvas(
             start=torch.as_tensor(start, device=search_device(self.device)),
-            sizes=self.space.canvas_sizes(self.slots),
-            n_categories=self.space.n_categories if len(self.slots) == self.space.n_slots else 0,
+            sizes=sizes,
+            n_categories=n_categories,
             items=self._catalogue,
             users=torch.as_tensor(batch.histories.users, device=search_device(self.device)),
             seed=self.seed,
             constraint=self._constraint,
+            excluded=excluded,
         )
 
     def _table(self, ranking: Ranking, users: Int) -> pa.Table:

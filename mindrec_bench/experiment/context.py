@@ -156,11 +156,9 @@ class RunContext:
             model: from `load_model`.
             beam: results per user.
         """
-        from ..core.lifting import ExcludeHistory, adapt
+        from ..core.lifting import adapt
 
         decoder, model_codes = self.resolved.decoder, self.model_codes(model)
-        if self.spec.exclude_history:
-            model = ExcludeHistory(model)
         space = self.space if model_codes is None else model_codes.space
         return BatchDecoder(
             model=adapt(model, self.backbone.capability, decoder.needs, space, self.device),
@@ -174,6 +172,7 @@ class RunContext:
             batch_size=self.options.batch_size,
             constrain=self.spec.constrain,
             unique_codes=model_codes is not None,
+            never_again=self.space.sid_index if self.spec.exclude_history else None,
         )
 
     def load_model(self, weights_id: str) -> Model:

@@ -189,11 +189,6 @@ def resolve_config(config: ExperimentConfig, data_dir: Path | None = None) -> Re
     decoder_name, decoder = registry.make("decoder", config.decoder)
     registry.check_pair(model_name, backbone.capability, decoder_name, decoder.needs)
     _check_size(config.size, model_name, backbone)
-    if config.exclude_history and backbone.capability != "items":
-        raise UsageError(
-            f"--exclude-history needs a model that scores items, and '{model_name}' gives probabilities of codes; "
-            "leave the flag out"
-        )
     if backbone.model_codes and config.categories not in (None, "none"):
         raise UsageError(
             f"model '{model_name}' names items in codes of its own, which have no category slots; run it with "

@@ -1,8 +1,8 @@
 """Search error: what a decoder misses of a model whose exact answer is known (docs/semantics.md, Decoding).
 
 An items model gives every code sequence of the canvas a probability: the sum over the items that have it and match the
-given codes. The k likeliest sequences are the exact top-k; what a decoder's first k results lack of them is no error of
-the model. A decoder that ranks items is compared with the likeliest items instead.
+given codes; what the canvas excludes has none. The k likeliest sequences are the exact top-k; what a decoder's first k
+results lack of them is no error of the model. A decoder that ranks items is compared with the likeliest items instead.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def search_error(weights: Tensor, canvas: Canvas, ranking: Ranking, index: Catal
 
     Args:
         weights: p(item | history), times any factor for each user. Shape: (B, N), float64, on the CPU
-        canvas: what was to be filled; its given codes restrict the items.
+        canvas: what was to be filled; its given codes and what it excludes restrict the items.
         ranking: the results. A sequence that a list repeats counts once.
         index: of the catalogue on the slots of the canvas.
 
@@ -39,6 +39,8 @@ def search_error(weights: Tensor, canvas: Canvas, ranking: Ranking, index: Catal
         they have. Shape of each: (B,), float64
     """
     beam = ranking.codes.shape[1]
+    if canvas.excluded is not None:
+        weights = weights.masked_fill(canvas.excluded.among(weights.shape[1]).cpu(), 0.0)
     if ranking.items is None:
         results = index.find_sequences(ranking.codes.cpu().numpy())
         item_sequences = torch.from_numpy(index.item_sequences)

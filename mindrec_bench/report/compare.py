@@ -112,7 +112,8 @@ def _describe_run(run: Run) -> str:
     spec, summary = run.spec, run.summary
     size = f" ({spec.model.size})" if spec.model.size else ""
     history = "" if spec.history == RunSettings.history else f", history of {spec.history}"
-    parts = f"categories {spec.categories}, seed {spec.seed}{history}"
+    excluded = ", history excluded" if spec.exclude_history else ""
+    parts = f"categories {spec.categories}, seed {spec.seed}{history}{excluded}"
     return f"{run.id}  {summary.model}{size} x {summary.decoder}, {parts}"
 
 

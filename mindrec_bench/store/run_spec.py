@@ -53,7 +53,7 @@ class RunSettings:
     beam: Annotated[int, Ge(1), Setting("Results per user.")] = 10
     eval_users: Annotated[int | None, Ge(1), Setting("Decode only the first N users, for a quick look.")] = None
     seed: Annotated[int, Ge(0), Le(MAX_SEED), Setting("Random seed, of training and of all else that is random.")] = 42
-    exclude_history: Annotated[bool, Setting("Never recommend items of the history (models that score items).")] = False
+    exclude_history: Annotated[bool, Setting("Never recommend items of the history that the model sees.")] = False
     max_minutes: Annotated[
         float | None,
         Gt(0),

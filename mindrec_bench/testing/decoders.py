@@ -10,6 +10,7 @@ import torch
 
 from ..core.code_space import MASK, CodeSpace, Int
 from ..core.dataset import Histories
+from ..core.exclusion import seen_items
 from ..core.lifting import adapt
 from ..core.protocols import Canvas, Capability, Decoder, Model, Ranking
 from ..plugins.registry import can_answer
@@ -28,6 +29,7 @@ class DecodingProblem:
         capability: capability of the model's contexts.
         start: given codes of each user, or None. Shape: (U, T)
         catalogue: only codes that keep an item reachable are allowed.
+        excluded: each user's items that are never results, as in `make_canvas`. Shape: (U, H)
     """
 
     name: str
@@ -36,11 +38,13 @@ class DecodingProblem:
     capability: Capability
     start: Int | None = None
     catalogue: bool = False
+    excluded: Int | None = None
 
     def canvas(self, users: Int, *, seed: int = 42) -> Canvas:
         """The canvas of these users."""
         start = None if self.start is None else self.start[users]
-        return make_canvas(self.space, users, start=start, seed=seed, catalogue=self.catalogue)
+        excluded = None if self.excluded is None else self.excluded[users]
+        return make_canvas(self.space, users, start=start, seed=seed, catalogue=self.catalogue, excluded=excluded)
 
     def decode(self, decoder: Decoder, users: Int, *, beam: int, seed: int = 42) -> Ranking:
         """Run a decoder for these users, with the model adapted to what the decoder needs."""
@@ -51,7 +55,7 @@ class DecodingProblem:
 
 
 def check_decoder(decoder: Decoder) -> None:
-    """Check the decoder contract: shapes, order, padding, given slots, constraint, determinism, batch invariance.
+    """Check the decoder contract: shapes, order, padding, given slots, constraint, exclusion, determinism, batches.
 
     Raises:
         AssertionError: says which rule is broken, and on which problem.
@@ -76,7 +80,7 @@ def check_decoder(decoder: Decoder) -> None:
 
 
 def check_ranking(ranking: Ranking, canvas: Canvas, *, beam: int, where: str = "ranking") -> None:
-    """Check a ranking: shapes, dtypes, order, padding, unchanged given slots, and the constraint.
+    """Check a ranking: shapes, dtypes, order, padding, unchanged given slots, the constraint and the exclusion.
 
     Raises:
         AssertionError: says which rule is broken, after `where`.
@@ -101,6 +105,8 @@ def check_ranking(ranking: Ranking, canvas: Canvas, *, beam: int, where: str = "
     if canvas.constraint is not None:
         is_item = (codes[:, :, None] == canvas.items).all(dim=3).any(dim=2)
         require(bool((is_item | ~valid).all()), f"{where}: a result is not a catalogue item")
+    if canvas.excluded is not None:
+        require(not bool(canvas.excluded.contain(codes).any()), f"{where}: an excluded item is a result")
     if ranking.items is not None:
         require(ranking.items.shape == (n_users, beam), f"{where}: items have shape {tuple(ranking.items.shape)}")
         matching = (canvas.items[ranking.items.clamp(min=0)] == codes).all(dim=2) & (ranking.items >= 0)
@@ -108,8 +114,9 @@ def check_ranking(ranking: Ranking, canvas: Canvas, *, beam: int, where: str = "
 
 
 def _problems(n_users: int) -> Iterator[DecodingProblem]:
-    """Problems that reach all paths of a decoder: categories, given slots, impossible codes, few items."""
+    """Problems that reach all paths of a decoder: categories, given slots, impossible codes, few items, exclusion."""
     tabular_problems: list[DecodingProblem] = []
+    excluding: list[DecodingProblem] = []
     for n_categories, sizes in ((0, (3, 4, 2, 3)), (2, (2, 3, 3, 2, 4))):
         space = random_space(sizes, 12, n_categories=n_categories, seed=1)
         probs = np.random.default_rng(2).exponential(size=(n_users, 12)) ** 2
@@ -117,9 +124,11 @@ def _problems(n_users: int) -> Iterator[DecodingProblem]:
         start = np.full((n_users, len(sizes)), MASK)
         start[:, :n_categories] = space.item_codes[:n_users, :n_categories]
         name = f"{n_categories} categories"
-        yield DecodingProblem(f"a catalogue, {name}", space, catalogue_model(probs), "items")
+        excluded = seen_items(Histories(np.argsort(probs)[:, ::-1][:, :4], np.arange(n_users)), space.sid_index)
+        lifted = DecodingProblem(f"a catalogue, {name}", space, catalogue_model(probs), "items")
         tabular_problems.append(DecodingProblem(f"random tables, {name}", space, tabular, "denoiser"))
-        yield tabular_problems[-1]
+        yield from (lifted, tabular_problems[-1])
+        excluding += [replace(problem, excluded=excluded) for problem in (lifted, tabular_problems[-1])]
         if n_categories:
             yield DecodingProblem(f"a catalogue, {name} given", space, catalogue_model(probs), "items", start)
             tabular_problems.append(DecodingProblem(f"random tables, {name} given", space, tabular, "denoiser", start))
@@ -128,6 +137,8 @@ def _problems(n_users: int) -> Iterator[DecodingProblem]:
     yield DecodingProblem("4 items of equal probability", random_space((2, 2), 4, seed=4), equal, "items")
     for problem in tabular_problems:
         yield replace(problem, name=f"{problem.name}, catalogue constraint", catalogue=True)
+    for problem in excluding:
+        yield replace(problem, name=f"{problem.name}, items excluded")
 
 
 def _select(ranking: Ranking, users: Int) -> Ranking:

@@ -13,6 +13,7 @@ from torch import Tensor
 from ..core.code_space import MASK, CodeSpace, Int
 from ..core.constraint import CatalogueConstraint
 from ..core.dataset import Histories
+from ..core.exclusion import ExcludedItems
 from ..core.protocols import Canvas, ItemsContext
 
 
@@ -113,7 +114,13 @@ def random_space(sizes: Sequence[int], n_items: int, *, n_categories: int = 0, s
 
 
 def make_canvas(
-    space: CodeSpace, users: Int, *, start: Int | None = None, seed: int = 42, catalogue: bool = False
+    space: CodeSpace,
+    users: Int,
+    *,
+    start: Int | None = None,
+    seed: int = 42,
+    catalogue: bool = False,
+    excluded: Int | None = None,
 ) -> Canvas:
     """A canvas of all slots of a space.
 
@@ -123,6 +130,8 @@ def make_canvas(
         start: given codes, `MASK` elsewhere; None: all slots are empty. Shape: (B, T)
         seed: seed of the run.
         catalogue: only codes that keep an item reachable are allowed.
+        excluded: items that are never results, -1 in the padding, of a SID all or none; None: there are none.
+            Shape: (B, H)
     """
     empty = torch.full((len(users), space.n_slots), MASK)
     items = torch.from_numpy(space.item_codes)
@@ -134,4 +143,7 @@ def make_canvas(
         users=torch.from_numpy(users),
         seed=seed,
         constraint=CatalogueConstraint(items, space.sizes) if catalogue else None,
+        excluded=None
+        if excluded is None
+        else ExcludedItems.on_canvas(torch.from_numpy(excluded), items, space.sizes, space.n_categories),
     )

@@ -11,7 +11,7 @@ import torch
 
 from mindrec_bench.core.code_space import MASK, CodeSpace
 from mindrec_bench.core.dataset import Histories
-from mindrec_bench.core.lifting import ExcludeHistory, adapt
+from mindrec_bench.core.lifting import adapt
 from mindrec_bench.testing import TabularDenoiser, catalogue_model, random_space
 
 SIZES = (2, 3, 4)
@@ -117,14 +117,3 @@ def test_an_adapter_is_added_only_where_it_is_needed(space, probs):
     assert adapt(model, "items", "items", space) is model
     assert adapt(model, "denoiser", "denoiser", space) is model
     assert adapt(model, "causal", "causal", space) is model
-
-
-def test_exclude_history():
-    model = ExcludeHistory(catalogue_model(np.array([[1.0, 2.0, 3.0, 4.0], [1.0, 1.0, 1.0, 1.0], [0, 0, 1.0, 0]])))
-    histories = Histories(np.array([[-1, 3], [0, 1], [-1, 2]]), np.arange(3))
-    log_probs = model.begin(histories, (0,)).log_probs()
-    assert log_probs.exp().tolist() == [
-        pytest.approx([1 / 6, 2 / 6, 3 / 6, 0]),
-        pytest.approx([0, 0, 0.5, 0.5]),
-        [0, 0, 0, 0],
-    ]

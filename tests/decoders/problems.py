@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mindrec_bench.core.code_space import MASK
 from mindrec_bench.core.dataset import Histories
+from mindrec_bench.core.exclusion import seen_items
 from mindrec_bench.core.lifting import adapt
 from mindrec_bench.core.protocols import Ranking
 from mindrec_bench.testing import DecodingProblem, TabularDenoiser, catalogue_model, random_space
@@ -42,6 +43,12 @@ def start_of(case: DecodingProblem, user: int) -> Codes:
     return (MASK,) * case.space.n_slots if case.start is None else tuple(case.start[user].tolist())
 
 
+def excluded_sids(case: DecodingProblem, user: int) -> set[Codes]:
+    """The SIDs that are never results."""
+    items = [] if case.excluded is None else case.excluded[user].tolist()
+    return {tuple(case.space.item_sids[item].tolist()) for item in items if item >= 0}
+
+
 def assert_row(ranking: Ranking, row: int, expected: list[Beam]) -> None:
     """A ranking's row has the expected results, and padding after them."""
     assert ranking.lengths[row] == len(expected)
@@ -54,7 +61,8 @@ def assert_row(ranking: Ranking, row: int, expected: list[Beam]) -> None:
 
 @st.composite
 def cases(draw: st.DrawFn, users: int = 2) -> DecodingProblem:
-    """Random tables or a lifted catalogue, with or without categories, given or not, constrained or not."""
+    """Random tables or a lifted catalogue, with or without categories, given or not, constrained or not, with or
+    without a history that is excluded."""
     n_categories = draw(st.sampled_from([0, 0, 2]))
     n_sids = draw(st.integers(1, 4))
     largest = 3 if n_categories else 4
@@ -66,10 +74,13 @@ def cases(draw: st.DrawFn, users: int = 2) -> DecodingProblem:
     if draw(st.booleans()):
         start = np.full((users, space.n_slots), MASK)
         start[:, :n_categories] = space.item_codes[:users, :n_categories]
-    catalogue = draw(st.booleans())
+    catalogue, excluded = draw(st.booleans()), None
+    if draw(st.booleans()):
+        items = np.random.default_rng(seed).integers(-1, 7, size=(users, 5))
+        excluded = seen_items(Histories(items, np.arange(users)), space.sid_index)
     if draw(st.sampled_from([True, True, False])):
         impossible = draw(st.sampled_from([0.0, 0.3]))
         model = TabularDenoiser.random(sizes, users=users, seed=seed, impossible=impossible)
-        return DecodingProblem("tables", space, model, "denoiser", start, catalogue)
+        return DecodingProblem("tables", space, model, "denoiser", start, catalogue, excluded)
     probs = np.random.default_rng(seed).exponential(size=(users, 7)) ** 2
-    return DecodingProblem("catalogue", space, catalogue_model(probs), "items", start, catalogue)
+    return DecodingProblem("catalogue", space, catalogue_model(probs), "items", start, catalogue, excluded)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Literal
 
 MASK = -1
@@ -15,7 +15,7 @@ Beam = tuple[Codes, float]
 LogProbs = Callable[[Codes, int], list[float]]
 """From (revealed codes, slot) to the log-probability of each of the slot's codes."""
 
-Rule = Literal["standard", "dedup", "dedup-sids", "penalty"]
+Rule = Literal["standard", "sum", "dedup", "dedup-sids", "penalty"]
 
 
 class NearTieError(Exception):
@@ -59,8 +59,9 @@ def search(
     propose: str = "top",
     seed: int = 42,
     user: int = 0,
+    excluded: Container[Codes] = (),
 ) -> list[Beam]:
-    """The results, best first."""
+    """The results, best first; none has the SID of `excluded`."""
     masked = [slot for slot, code in enumerate(start) if code == MASK]
     steps = [([slot], "standard") for slot in masked if slot < n_categories]
     sids = [slot for slot in masked if slot >= n_categories]
@@ -77,7 +78,11 @@ def search(
                     if normalise == "slot":
                         total = sum(math.exp(value) for value in values)
                         values = [value - math.log(total) if total > 0 else -INF for value in values]
-                    pairs += [(slot, code, value) for code, value in enumerate(values)]
+                    children = [(*codes[:slot], code, *codes[slot + 1 :]) for code in range(len(values))]
+                    pairs += [
+                        (slot, code, -INF if child[n_categories:] in excluded else value)
+                        for code, (child, value) in enumerate(zip(children, values, strict=True))
+                    ]
             if propose == "top":
                 chosen = in_order([score + value for _, _, value in pairs])[:beam]
             else:
@@ -104,6 +109,14 @@ def prune(candidates: list[Beam], beam: int, rule: Rule, n_categories: int) -> l
     ranked = in_order([score for _, score in candidates])
     if rule == "standard":
         return [candidates[i] for i in ranked[:beam]]
+    if rule == "sum":
+        terms: dict[Codes, list[float]] = {}
+        for i in ranked:
+            terms.setdefault(candidates[i][0], []).append(candidates[i][1])
+        sums = [(codes, math.log(math.fsum(map(math.exp, values)))) for codes, values in terms.items()]
+        best = {candidates[i][0]: i for i in reversed(ranked)}
+        sums.sort(key=lambda entry: best[entry[0]])
+        return [sums[i] for i in in_order([score for _, score in sums])[:beam]]
     if rule in ("dedup", "dedup-sids"):
         first = n_categories if rule == "dedup-sids" else 0
         distinct: list[Beam] = []

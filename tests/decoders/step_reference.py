@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from mindrec_bench.core.code_space import MASK
 from mindrec_bench.testing import DecodingProblem
 
-from .problems import log_probs_of, start_of
+from .problems import excluded_sids, log_probs_of, start_of
 from .reference import INF, Beam, Codes, LogProbs, Rule, in_order, prune
 
 Proposals = Callable[[Codes, float], list[Beam]]
@@ -28,8 +28,9 @@ def step_search(
 ) -> list[Beam]:
     """The results, best first: categories from left to right, then the steps of the masked SID slots.
 
-    Every beam proposes its `beam` best candidates.
+    Every beam proposes its `beam` best candidates, none of them a whole sequence with an excluded SID.
     """
+    excluded = excluded_sids(case, user)
     log_probs, start, n_categories = log_probs_of(case, user), start_of(case, user), case.space.n_categories
     masked = [slot for slot, code in enumerate(start) if code == MASK]
     steps = [(joint(log_probs, [slot], 1), "standard") for slot in masked if slot < n_categories]
@@ -43,6 +44,7 @@ def step_search(
             children = propose(codes, score)
             if case.catalogue:
                 children = [(child, value) for child, value in children if reachable(child, items)]
+            children = [(child, value) for child, value in children if child[n_categories:] not in excluded]
             candidates += [children[i] for i in sorted(in_order([value for _, value in children])[:beam])]
         beams = prune(candidates, beam, step_rule, n_categories)
     return beams

@@ -15,6 +15,7 @@ SPECS = [
     "rank-items",
     "bs",
     "bs:normalise=slot,propose=sample",
+    "bs:repeats=sum",
     "dbs-dedup",
     "dbs-dedup:propose=sample",
     "dbs-penalty",
@@ -32,6 +33,7 @@ def test_conforms(spec):
     ("spec", "message"),
     [
         ("bs:normalise=all", "allowed: vocabulary, slot"),
+        ("bs:repeats=max", "allowed: count, sum"),
         ("dbs-dedup:propose=best", "allowed: top, sample"),
         ("dbs-penalty:variant=print", "allowed: printed, released"),
         ("bs:variant=released", "no option 'variant'"),

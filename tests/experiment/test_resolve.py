@@ -52,7 +52,6 @@ def no_data(monkeypatch):
         ({"model": "llada", "decoder": "rank-items"}, "decoder 'rank-items' can't work with model 'llada'"),
         ({"size": "tiny"}, "model 'markov' has no sizes; leave --size out"),
         ({"model": "llada", "size": "smal"}, r"has no size 'smal' \(did you mean 'small'\?\); it has tiny, "),
-        ({"model": "llada", "exclude_history": True}, "--exclude-history needs a model that scores items, and 'llada'"),
     ],
 )
 def test_refused_before_data_is_read(no_data, change, message):

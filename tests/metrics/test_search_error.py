@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from mindrec_bench.core.catalogue import CatalogueIndex
 from mindrec_bench.core.code_space import MASK, CodeSpace
 from mindrec_bench.core.dataset import Histories
+from mindrec_bench.core.exclusion import seen_items
 from mindrec_bench.core.lifting import adapt, item_weights
 from mindrec_bench.core.protocols import Ranking
 from mindrec_bench.experiment.config import ExperimentConfig
@@ -55,11 +57,13 @@ def enumerated(probs: dict[tuple[int, ...], float], results: list[tuple[int, ...
     sizes=st.lists(st.integers(1, 4), min_size=2, max_size=5),
     n_items=st.integers(4, 12),
     n_given=st.integers(0, 2),
+    exclude=st.booleans(),
     beam=st.integers(1, 12),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_against_enumeration(sizes, n_items, n_given, beam, seed):
-    """Any lists: duplicates, no items, short ones; items that share codes; ties; given codes that few items match."""
+def test_against_enumeration(sizes, n_items, n_given, exclude, beam, seed):
+    """Any lists: duplicates, no items, short ones; items that share codes; ties; given codes that few items match; seen
+    items that are excluded."""
     rng = np.random.default_rng(seed)
     space = random_space(sizes, n_items, n_categories=n_given, seed=seed)
     items = [tuple(codes) for codes in space.item_codes.tolist()]
@@ -68,13 +72,16 @@ def test_against_enumeration(sizes, n_items, n_given, beam, seed):
     start[:, :n_given] = space.item_codes[rng.integers(n_items, size=3), :n_given]
     pool = np.concatenate([space.item_codes, rng.integers(sizes, size=(4, len(sizes))), np.full((1, len(sizes)), -1)])
     codes = pool[rng.integers(len(pool), size=(3, beam))]
-    canvas = make_canvas(space, np.arange(3), start=start)
+    seen = np.full((3, 1), -1)
+    if exclude and n_given < len(sizes):
+        seen = seen_items(Histories(rng.integers(-1, n_items, size=(3, 4)), np.arange(3)), space.sid_index)
+    canvas = make_canvas(space, np.arange(3), start=start, excluded=seen)
     errors = search_error(torch.from_numpy(weights), canvas, ranking_of(codes), index_of(space))
     assert list(errors) == [name for name in SEARCH_METRICS if int(name.partition("@")[2]) <= beam]
     for user in range(3):
         mass: dict[tuple[int, ...], float] = defaultdict(float)
-        for item, weight in zip(items, weights[user], strict=True):
-            if item[:n_given] == tuple(start[user, :n_given]):
+        for number, (item, weight) in enumerate(zip(items, weights[user], strict=True)):
+            if item[:n_given] == tuple(start[user, :n_given]) and number not in seen[user]:
                 mass[item] += weight
         total = sum(mass.values()) or 1.0
         probs = {item: weight / total for item, weight in mass.items()}
@@ -115,11 +122,14 @@ def test_a_network_has_no_exact_answer():
 
 @pytest.mark.parametrize("spec", ["adaptive", "dbs-dedup", "ar-beam", "block-m:m=2,prune=dbs-dedup", "rank-items"])
 @pytest.mark.parametrize("n_categories", [0, 1])
-def test_a_beam_as_wide_as_the_catalogue_misses_nothing(spec, n_categories):
+@pytest.mark.parametrize("exclude", [False, True])
+def test_a_beam_as_wide_as_the_catalogue_misses_nothing(spec, n_categories, exclude):
     space = random_space((2, 3, 2, 3), 20, n_categories=n_categories, seed=5)
     probs = np.random.default_rng(6).exponential(size=(4, 20))
     case = DecodingProblem("catalogue", space, catalogue_model(probs), "items")
     users = np.arange(4)
+    if exclude:
+        case = replace(case, excluded=seen_items(Histories(probs.argsort()[:, -6:], users), space.sid_index))
     ranking = case.decode(registry.make("decoder", spec)[1], users, beam=40)
     errors = search_error(torch.from_numpy(probs), case.canvas(users), ranking, index_of(space))
     for k in KS:

@@ -41,6 +41,8 @@ class Broken:
                 )
             case "no item":
                 return DbsDedup().decode(context, replace(canvas, constraint=None), beam=beam)
+            case "excluded":
+                return DbsDedup().decode(context, replace(canvas, excluded=None), beam=beam)
             case "batch":
                 return replace(ranking, scores=ranking.scores - len(canvas.users))
             case "order":
@@ -60,6 +62,7 @@ class Broken:
         ("outside", "outside its slot"),
         ("given slot", "a given slot was changed"),
         ("no item", "a result is not a catalogue item"),
+        ("excluded", "an excluded item is a result"),
         ("batch", "alone differs from that in a batch"),
         ("order", "the ranking depends on the order of the users"),
         ("random", "a second call gives another ranking"),

@@ -125,6 +125,9 @@ def _caption(table: Table, runs: Sequence[Run]) -> str:
     sentences.append(f"{', '.join(systems)}{', categories ' if categories else ''}{', '.join(categories)}.")
     ttr = " (TTR has none; dashed: what it can't exceed)" if "ttr" in spec.metrics else ""
     sentences.append(f"Bars: bootstrap 95% intervals over users{ttr}.")
+    if table.mixes_exclusion:
+        labels = ", ".join(row.label for row in table.rows if row.label in table.excluding)
+        sentences.append(f"History excluded: {labels}; not of the others.")
     if spec.timings:
         summaries = [run.summary for run in runs]
         devices = {(s.environment.device_name, s.timings.batch_size) for s in summaries if s.environment and s.timings}

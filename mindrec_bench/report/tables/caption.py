@@ -20,7 +20,8 @@ def caption(table: Table) -> str:
     if not table.users:
         return f"{title} No runs are stored yet: published values only."
     best = "Best in bold, second best underlined."
-    return " ".join([title, settings_sentence(table), best, *_test_sentences(table)])
+    mixed = ["† never recommends items of the history; the other rows may."] if table.mixes_exclusion else []
+    return " ".join([title, settings_sentence(table), best, *mixed, *_test_sentences(table)])
 
 
 def settings_sentence(table: Table) -> str:
@@ -34,6 +35,8 @@ def settings_sentence(table: Table) -> str:
     beam = f"beam{'s' if len(beams) > 1 else ''} {', '.join(map(str, beams))}"
     sizes = sorted({size for row in table.rows for size in row.sizes.values()})
     parts = [users, seeds, beam] + ([f"size {' and '.join(sizes)}"] if sizes else []) + _other_settings(spec)
+    if table.excluding and not table.mixes_exclusion:
+        parts.append("history excluded")
     return f"Measured on {'; '.join(parts)}."
 
 

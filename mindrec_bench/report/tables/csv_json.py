@@ -19,7 +19,8 @@ _COMPARISON_FIELDS = tuple(Comparison.__dataclass_fields__)[1:]
 
 CSV_COLUMNS = (
     "table", "row", "data", "metric", "value", "low", "high", "published", "difference_from_published", "users",
-    "seeds", "size", "runs", "reference", *(f"test_{name}" for name in _COMPARISON_FIELDS), "missing",
+    "seeds", "size", "history_excluded", "runs", "reference", *(f"test_{name}" for name in _COMPARISON_FIELDS),
+    "missing",
 )  # fmt: skip
 
 
@@ -42,6 +43,7 @@ def _csv_rows(table: Table) -> Iterator[dict[str, Any]]:
                 "table": spec.name, "row": row.label, "data": data, "metric": metric, "value": cell.value,
                 "low": low, "high": high, "published": cell.published, "difference_from_published": cell.difference,
                 "users": table.users.get(data), "seeds": " ".join(map(str, spec.seeds)), "size": row.sizes.get(data),
+                "history_excluded": row.label in table.excluding,
                 "runs": " ".join(row.runs.get(data, ())), "reference": table.references[data] if comparison else None,
                 **{f"test_{name}": comparison.get(name) for name in _COMPARISON_FIELDS},
                 "missing": row.reasons.get(data) or "; ".join(row.missing.get(data, ())),
@@ -63,7 +65,7 @@ def to_dict(table: Table) -> dict[str, Any]:
         "rows": [
             {
                 "label": row.label, "runs": row.runs, "sizes": row.sizes, "missing": row.missing,
-                "reasons": row.reasons,
+                "reasons": row.reasons, "history_excluded": row.label in table.excluding,
                 "cells": [
                     {
                         "data": data, "metric": metric, "value": cell.value, "interval": cell.interval,

@@ -16,7 +16,7 @@ from .table_lines import EMPTY_CELL, FormattedCell, TableLine, data_groups, tabl
 _SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    '"': "''", "±": r"$\pm$", "≠": r"$\neq$", "–": r"\textendash{}", "—": r"\textemdash{}",
+    '"': "''", "±": r"$\pm$", "≠": r"$\neq$", "†": r"$\dagger$", "–": r"\textendash{}", "—": r"\textemdash{}",
 }  # fmt: skip
 _ROW = DataRow("", " & ", r" \\")
 _TOP, _MIDDLE, _BOTTOM = (Line(rf"\{name}rule", "", "", "") for name in ("top", "mid", "bottom"))

@@ -114,6 +114,18 @@ class Table:
     under_trained: tuple[str, ...] = ()
 
     @property
+    def excluding(self) -> frozenset[str]:
+        """Labels of the rows whose runs never recommend items of the history."""
+        with_runs = {row.label for row in self.rows if row.runs}
+        rows = [row for row in self.spec.rows if row.label in with_runs]
+        return frozenset(row.label for row in rows if self.spec.setting("exclude_history", row))
+
+    @property
+    def mixes_exclusion(self) -> bool:
+        """Whether some rows with runs recommend items of the history and others don't: these are marked."""
+        return 0 < len(self.excluding) < sum(1 for row in self.rows if row.runs)
+
+    @property
     def has_runs(self) -> bool:
         """Whether any cell is filled by a run."""
         return any(row.runs for row in self.rows)

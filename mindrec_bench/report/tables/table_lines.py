@@ -12,6 +12,8 @@ from .table import Table, TableCell, TableRow
 
 EMPTY_CELL = "-"
 SIGNIFICANCE_MARK = "*"
+EXCLUSION_MARK = " †"
+"""After the label of a row that excludes the history, in a table in which others do not."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ def _values_line(table: Table, row: TableRow, with_intervals: bool) -> TableLine
             low, high = cell.interval
             text += f" [{format_value(low, metric)}, {format_value(high, metric)}]"
         cells.append(FormattedCell(text, cell.rank, cell.significant))
-    return TableLine("values", row.label, tuple(cells))
+    mark = EXCLUSION_MARK if table.mixes_exclusion and row.label in table.excluding else ""
+    return TableLine("values", row.label + mark, tuple(cells))
 
 
 def _published_line(table: Table, row: TableRow) -> TableLine:

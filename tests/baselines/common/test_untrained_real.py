@@ -13,7 +13,7 @@ from mindrec_baselines.markov import Markov
 from mindrec_baselines.pop import Pop
 from mindrec_bench.core.backbone import Task
 from mindrec_bench.core.dataset import Dataset
-from mindrec_bench.core.lifting import ExcludeHistory
+from mindrec_bench.core.exclusion import seen_items
 from mindrec_bench.data.sources import Arts, Games, Instruments
 
 SOURCES = {"Arts": Arts(), "Games": Games(), "Instruments": Instruments()}
@@ -31,8 +31,11 @@ def hit_rates(data: Dataset, backbone: UntrainedBackbone, *, exclude_history: bo
     ranks = []
     for start in range(0, len(test), 500):
         batch = slice(start, start + 500)
-        context = (ExcludeHistory(model) if exclude_history else model).begin(test.histories[batch], ())
-        scores, targets = context.log_probs().numpy().round(9), test.targets[batch, None]
+        scores, targets = model.begin(test.histories[batch], ()).log_probs().numpy().round(9), test.targets[batch, None]
+        if exclude_history:
+            seen = seen_items(test.histories[batch], task.space.sid_index)
+            user, place = (seen >= 0).nonzero()
+            scores[user, seen[user, place]] = -np.inf
         target_scores = np.take_along_axis(scores, targets, axis=1)
         ties = scores == target_scores
         better = (scores > target_scores) | (ties & (np.arange(data.n_items) < targets))

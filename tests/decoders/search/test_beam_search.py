@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,16 +14,18 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from mindrec_bench.core.code_space import MASK
 from mindrec_bench.core.dataset import Histories
+from mindrec_bench.core.exclusion import seen_items
 from mindrec_bench.testing import DecodingProblem, TabularDenoiser, catalogue_model, random_space
 from mindrec_decoders.bs import BeamSearch
 from mindrec_decoders.dbs_dedup import DbsDedup
 from mindrec_decoders.dbs_penalty import DbsPenalty
 
-from ..problems import assert_row, log_probs_of, start_of
+from ..problems import assert_row, excluded_sids, log_probs_of, start_of
 from ..reference import Beam, NearTieError, search
 
 DECODERS = {
     "standard": BeamSearch,
+    "sum": lambda **options: BeamSearch(repeats="sum", **options),
     "dedup": DbsDedup,
     "penalty": DbsPenalty,
     "dedup-sids": lambda **options: DbsPenalty(variant="released", **options),
@@ -37,7 +40,10 @@ MANY = settings(
 
 
 def reference_results(case: DecodingProblem, user: int, **options) -> list[Beam]:
-    return search(log_probs_of(case, user), start_of(case, user), case.space.n_categories, user=user, **options)
+    excluded = excluded_sids(case, user)
+    return search(
+        log_probs_of(case, user), start_of(case, user), case.space.n_categories, user=user, excluded=excluded, **options
+    )
 
 
 @st.composite
@@ -66,14 +72,18 @@ def with_given_categories(case: DecodingProblem, users: int) -> DecodingProblem:
     normalise=st.sampled_from(["vocabulary", "slot"]),
     propose=st.sampled_from(["top", "top", "sample"]),
     given_start=st.booleans(),
+    n_excluded=st.sampled_from([0, 0, 4]),
 )
-def test_random_tables(rule, shape, seed, beam, impossible, normalise, propose, given_start):
+def test_random_tables(rule, shape, seed, beam, impossible, normalise, propose, given_start, n_excluded):
     n_categories, sizes = shape
     users = 3
     model = TabularDenoiser.random(sizes, users=users, seed=seed, impossible=impossible)
     case = DecodingProblem("tables", random_space(sizes, 5, n_categories=n_categories, seed=seed), model, "denoiser")
     if given_start:
         case = with_given_categories(case, users)
+    if n_excluded:
+        items = np.random.default_rng(seed).integers(-1, 5, size=(users, n_excluded))
+        case = replace(case, excluded=seen_items(Histories(items, np.arange(users)), case.space.sid_index))
     options = {"normalise": normalise, "propose": propose}
     try:
         expected = [reference_results(case, user, beam=beam, rule=rule, seed=seed, **options) for user in range(users)]
@@ -118,7 +128,7 @@ def uniform_case(sizes: tuple[int, ...], n_categories: int, users: int = 5) -> D
     )
 
 
-QUARTER, PENALTY = math.log(0.25), math.log(1 - math.log(1.5))
+QUARTER, PENALTY, LOG_2 = math.log(0.25), math.log(1 - math.log(1.5)), math.log(2)
 
 
 @pytest.mark.parametrize(
@@ -126,6 +136,8 @@ QUARTER, PENALTY = math.log(0.25), math.log(1 - math.log(1.5))
     [
         # Step 1 keeps 0-, 1- and -0. Their children 00, 01, 10, 11, 00, 10 tie: lower parent first, then lower code.
         ("standard", [((0, 0), 2 * QUARTER), ((0, 1), 2 * QUARTER), ((1, 0), 2 * QUARTER)]),
+        # 00 from 0- and -0, 10 from 1- and -0: twice the probability of 01 and 11.
+        ("sum", [((0, 0), QUARTER - LOG_2), ((1, 0), QUARTER - LOG_2), ((0, 1), 2 * QUARTER)]),
         ("dedup", [((0, 0), 2 * QUARTER), ((0, 1), 2 * QUARTER), ((1, 0), 2 * QUARTER)]),
         ("dedup-sids", [((0, 0), 2 * QUARTER), ((0, 1), 2 * QUARTER), ((1, 0), 2 * QUARTER)]),
         # 00 has no penalty; 01, 10 share a slot with it; 11 would have their penalty; 00, 10 from -0 a higher one.

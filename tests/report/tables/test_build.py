@@ -12,8 +12,11 @@ from mindrec_bench.report.table_spec import TableSpec
 from mindrec_bench.report.table_spec_io import load_table_spec, parse_table_spec
 from mindrec_bench.report.tables.build import build_table
 from mindrec_bench.report.tables.caption import caption
+from mindrec_bench.report.tables.csv_json import to_dict
 from mindrec_bench.report.tables.footnotes import footnotes
+from mindrec_bench.report.tables.latex import to_latex
 from mindrec_bench.report.tables.run_data import load_systems
+from mindrec_bench.report.tables.table_lines import table_lines
 from mindrec_bench.stats.comparison import compare
 
 from ...summaries import with_summary
@@ -215,6 +218,26 @@ def test_findings_of_the_audit_are_footnotes_of_the_papers_tables() -> None:
     assert any("exceeds the bound 0.00505 (1,010 codes over 200,000 tokens)" in note for note in notes["table3"])
     assert any("HR@1 137:140 0.25 to 0.9" in note for note in notes["table4"])
     assert any("HR@3 169:171 0.5 to 0.96" in note for note in notes["table6"])
+
+
+def test_rows_that_exclude_the_history_are_never_mixed_silently(store_run: Store) -> None:
+    runs = [store_run("markov", "bs"), store_run("pop", "bs", exclude_history=True)]
+    head = 'title = "t"\ndata = ["arts"]\nmetrics = ["hr@1"]\n'
+    rows = ['[[rows]]\nlabel = "a"\nmodel = "markov"\ndecoder = "bs"\n', '[[rows]]\nlabel = "b"\nmodel = "pop"\n']
+    rows[1] += 'decoder = "bs"\nexclude_history = true\n'
+    mixed = build_table(parse_table_spec(head + "".join(rows), "mine", "mine.toml"), runs)
+    assert all(row.runs for row in mixed.rows)
+    assert [line.label for line in table_lines(mixed)] == ["a", "b †"]
+    assert "† never recommends items of the history; the other rows may." in caption(mixed)
+    assert [row["history_excluded"] for row in to_dict(mixed)["rows"]] == [False, True]
+    assert r"b $\dagger$ &" in to_latex(mixed)
+    alike = build_table(parse_table_spec(head + rows[1], "mine", "mine.toml"), runs)
+    assert [line.label for line in table_lines(alike)] == ["b"]
+    assert "beam 10; history excluded." in caption(alike)
+    without = build_table(parse_table_spec(head + rows[0], "mine", "mine.toml"), runs)
+    assert "history" not in caption(without)
+    # A row without runs has nothing to mix.
+    assert "†" not in caption(build_table(parse_table_spec(head + "".join(rows), "mine", "mine.toml"), runs[:1]))
 
 
 def test_the_caption_says_what_is_held_out_and_how_long_histories_are(store_run: Store) -> None:

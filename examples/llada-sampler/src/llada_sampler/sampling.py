@@ -24,7 +24,8 @@ def draw_samples(context: DenoiserContext, canvas: Canvas, *, n: int, temperatur
     """Draw sequences for every user.
 
     A step calls the model once and then reveals n slots one after the other: without a constraint these are its n most
-    confident draws; with one, each draw is made among the codes that still keep an item reachable.
+    confident draws; with one, each draw is made among the codes that still keep an item reachable. The last draw of a
+    sample completes no semantic ID that the canvas excludes.
 
     Returns:
         K samples per user with the sums of their log-probabilities, -inf where a sample got stuck.
@@ -41,6 +42,8 @@ def draw_samples(context: DenoiserContext, canvas: Canvas, *, n: int, temperatur
             step += 1
             for _ in range(min(n, len(block) - first)):
                 allowed = log_probs if constraint is None else log_probs.where(constraint.allowed(codes), -torch.inf)
+                if canvas.excluded is not None and block[-1] >= canvas.n_categories:
+                    allowed = allowed.where(canvas.excluded.allowed(codes, slots), -torch.inf)
                 position, code, log_prob = _most_confident(allowed, noise, masked=codes[:, :, slots] == MASK)
                 codes = codes.scatter(2, slots[position], code)
                 scores = scores + log_prob
