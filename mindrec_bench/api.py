@@ -134,7 +134,7 @@ def run(model: Any, decoder: Any, **settings: Any) -> Run:
             return Run.of(run_experiment(ExperimentConfig(**config), options).run)
 
 
-_OF_DECODING = ("decoder", "beam", "constrain", "eval_users", "exclude_history", "split", "batch_size")
+_OF_DECODING = ("decoder", "beam", "constrain", "eval_users", "exclude_history", "search_error", "split", "batch_size")
 """The fields that `fit` does not take."""
 
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:  # listings start more quickly without NumPy
     from torch import Tensor
@@ -138,5 +138,23 @@ class Decoder(Protocol):
         """Fill the canvas for every user of the batch and return the `beam` best results, best first.
 
         A user's results do not depend on the other users of the batch. Fewer than `beam` results are padded.
+        """
+        ...
+
+
+@runtime_checkable
+class ItemRanker(Decoder, Protocol):
+    """A decoder that ranks the items of the catalogue by a score of each: what other decoders may be measured by."""
+
+    def score(self, context: Any, canvas: Canvas, codes: Tensor) -> Tensor:
+        """The log score that `decode` ranks these items by.
+
+        Args:
+            context: as in `decode`.
+            canvas: as in `decode`.
+            codes: the codes of items of the catalogue, `MASK` in the padding. Shape: (B, K, T), int64
+
+        Returns:
+            -inf in the padding. Shape: (B, K), float64
         """
         ...

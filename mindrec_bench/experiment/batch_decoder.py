@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -41,6 +41,14 @@ class Meter:
     forward_passes: int = 0
     batch_seconds: list[float] = field(default_factory=list)
     search_error: dict[str, list[float]] = field(default_factory=dict)
+
+
+class ErrorMeter(Protocol):
+    """Measures search error."""
+
+    def measure(self, batch: Examples, ranking: Ranking) -> Columns:
+        """What the results of a batch miss, by user; see `metrics.search_error`."""
+        ...
 
 
 class MeteredContext:
@@ -79,6 +87,7 @@ class BatchDecoder:
         batch_size: users decoded together.
         constrain: `catalogue` allows only codes that keep an item reachable.
         unique_codes: no two items have the same codes, so the rows of any decoder can name the item.
+        error_meter: measures search error by another decoder; None: it is measured where the model scores items.
         never_again: the index of the data's semantic IDs, by which results of the history are excluded; None: they are
             not.
     """
@@ -94,6 +103,7 @@ class BatchDecoder:
     batch_size: int
     constrain: Constrain = "slots"
     unique_codes: bool = False
+    error_meter: ErrorMeter | None = None
     never_again: CatalogueIndex | None = None
 
     @property
@@ -141,7 +151,7 @@ class BatchDecoder:
             with timed_section("output"):
                 table = self._table(ranking, batch.histories.users)
             meter.batch_seconds.append(time.perf_counter() - start_time)
-            for name, values in self._search_error(context, canvas, ranking).items():
+            for name, values in self._search_error(batch, context, canvas, ranking).items():
                 meter.search_error.setdefault(name, []).extend(values.tolist())
             yield table, len(batch)
 
@@ -159,8 +169,11 @@ class BatchDecoder:
                 context = CachedItems(context)
             return context, canvas, self.decoder.decode(MeteredContext(context, meter), canvas, beam=self.beam)
 
-    def _search_error(self, context: Any, canvas: Canvas, ranking: Ranking) -> Columns:
+    def _search_error(self, batch: Examples, context: Any, canvas: Canvas, ranking: Ranking) -> Columns:
         import torch
+
+        if self.error_meter is not None:
+            return self.error_meter.measure(batch, ranking)
 
         from ..core.lifting import item_weights
         from ..metrics.search_error import search_error

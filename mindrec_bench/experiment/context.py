@@ -10,7 +10,7 @@ from typing import Any
 from ..core.backbone import Backbone, FitReport, Task
 from ..core.code_space import CodeSpace
 from ..core.dataset import Dataset, Examples
-from ..core.protocols import Model
+from ..core.protocols import Decoder, Model
 from ..distributed.devices import environment, pick_device
 from ..distributed.memory import explain_out_of_memory
 from ..distributed.processes import WorkerContext
@@ -25,6 +25,7 @@ from ..store.shards import Shard
 from .batch_decoder import BatchDecoder
 from .config import ExecutionOptions, ExperimentConfig
 from .resolve import ResolvedExperiment, resolve_config
+from .search_error_meter import SearchErrorMeter
 from .shard_decoder import ShardDecoder
 from .summary import decoding_costs, run_command, run_notes, score_shards, slot_counts
 
@@ -138,7 +139,9 @@ class RunContext:
         if worker.process.rank == 0:
             self.run_folder.start()  # only now: a model that refuses the data leaves no run
         shard_decoder = ShardDecoder(
-            batch_decoder=self.batch_decoder(model, beam=self.spec.beam),
+            batch_decoder=replace(
+                self.batch_decoder(model, beam=self.spec.beam), error_meter=self.search_error_meter(model)
+            ),
             examples=self.examples,
             folder=self.run_folder,
             weights_id=weights_id,
@@ -156,9 +159,19 @@ class RunContext:
             model: from `load_model`.
             beam: results per user.
         """
+        return self._batch_decoder(self.resolved.decoder, model, beam)
+
+    def search_error_meter(self, model: Model) -> SearchErrorMeter | None:
+        """What measures the search error of the run's decoder; None where nobody asked for it."""
+        reference = self.resolved.reference
+        if reference is None:
+            return None
+        return SearchErrorMeter(reference, self._batch_decoder(reference, model, self.spec.beam))
+
+    def _batch_decoder(self, decoder: Decoder, model: Model, beam: int) -> BatchDecoder:
         from ..core.lifting import adapt
 
-        decoder, model_codes = self.resolved.decoder, self.model_codes(model)
+        model_codes = self.model_codes(model)
         space = self.space if model_codes is None else model_codes.space
         return BatchDecoder(
             model=adapt(model, self.backbone.capability, decoder.needs, space, self.device),

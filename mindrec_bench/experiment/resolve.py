@@ -15,7 +15,7 @@ from ..core.backbone import Backbone, DataSource
 from ..core.choices import Categories
 from ..core.dataset import Dataset
 from ..core.holdout import Holdout
-from ..core.protocols import Decoder
+from ..core.protocols import Decoder, ItemRanker
 from ..data.sources import resolve_data
 from ..errors import DataError, UsageError, did_you_mean
 from ..plugins import options, registry
@@ -34,6 +34,8 @@ class ResolvedExperiment:
         data_name, source: the same of the data.
         device: what it runs on; only the meaning of `--size auto` depends on it.
         model_code, decoder_code: `registry.code_hash` of their classes.
+        reference_name, reference: the decoder by whose ranking search error is measured, as `decoder`; None where it is
+            not asked for.
     """
 
     config: ExperimentConfig
@@ -46,6 +48,8 @@ class ResolvedExperiment:
     device: str = "cpu"
     model_code: str = ""
     decoder_code: str = ""
+    reference_name: str = ""
+    reference: ItemRanker | None = None
 
     @property
     def model_label(self) -> str:
@@ -56,6 +60,11 @@ class ResolvedExperiment:
     def decoder_label(self) -> str:
         """The decoder with the options that differ from their defaults."""
         return options.label(self.decoder_name, self.decoder)
+
+    @property
+    def reference_label(self) -> str | None:
+        """The decoder by whose ranking search error is measured, with the options that differ from their defaults."""
+        return None if self.reference is None else options.label(self.reference_name, self.reference)
 
     @property
     def users(self) -> int | None:
@@ -149,6 +158,7 @@ class ResolvedExperiment:
         resolved = {
             "eval_users": effective_eval_users(config.eval_users, dataset.n_held_out(config.split)),
             "holdout": str(self.holdout),
+            "search_error": self.reference_label,
             "max_minutes": config.max_minutes if backbone.sizes else None,
         }
         return RunSpec(
@@ -189,6 +199,7 @@ def resolve_config(config: ExperimentConfig, data_dir: Path | None = None) -> Re
     decoder_name, decoder = registry.make("decoder", config.decoder)
     registry.check_pair(model_name, backbone.capability, decoder_name, decoder.needs)
     _check_size(config.size, model_name, backbone)
+    reference_name, reference = _reference(config.search_error, model_name, backbone)
     if backbone.model_codes and config.categories not in (None, "none"):
         raise UsageError(
             f"model '{model_name}' names items in codes of its own, which have no category slots; run it with "
@@ -205,7 +216,22 @@ def resolve_config(config: ExperimentConfig, data_dir: Path | None = None) -> Re
         source,
         model_code=registry.code_hash("model", model_name),
         decoder_code=registry.code_hash("decoder", decoder_name),
+        reference_name=reference_name,
+        reference=reference,
     )
+
+
+def _reference(text: str | None, model_name: str, backbone: Backbone) -> tuple[str, ItemRanker | None]:
+    """The decoder of `--search-error`, by name."""
+    if text is None:
+        return "", None
+    if backbone.capability == "items":
+        raise UsageError(f"'{model_name}' scores items, so search error is always measured; leave --search-error out")
+    name, decoder = registry.make("decoder", text)
+    registry.check_pair(model_name, backbone.capability, name, decoder.needs)
+    if not isinstance(decoder, ItemRanker):
+        raise UsageError(f"--search-error is {text}, which does not rank items; use rank-items")
+    return name, decoder
 
 
 def _with_checkpoint(checkpoint: str | None, name: str, backbone: Any) -> Any:

@@ -11,5 +11,5 @@ RANKING_METRICS = tuple(f"{name}@{k}" for name in ("hr", "ndcg") for k in KS)
 CORPUS_METRICS = ("entropy", "ttr", "ttr_bound", "distinct_codes", "valid", "duplicates", "coverage", "popularity")
 """The metrics of all lists together."""
 
-SEARCH_METRICS = tuple(f"{name}@{k}" for name in ("exact", "lost") for k in KS)
-"""The search error of a decoder, where the model's exact answer is known; a value for every user."""
+SEARCH_METRICS = tuple(f"{name}@{k}" for name in ("exact", "lost", "lost_share") for k in KS)
+"""The search error of a decoder, where the model's exact answer is known or was asked for; a value for every user."""

@@ -12,7 +12,7 @@ from ..store.run_summary import RunSummary, Timings
 from ..store.runs import Run
 from .text_table import format_columns
 
-LOST_NOTE = "probability lost: that of the model's exact top k minus that of the first k results, not a share of it"
+LOST_NOTE = "probability lost: that of the model's best k minus that of the first k results; share lost: of it"
 
 
 def run_text(run: Run) -> str:
@@ -52,6 +52,8 @@ def _heading(run: Run) -> str:
         parts.append("VALIDATION items")
     if spec.exclude_history:
         parts.append("history excluded")
+    if spec.search_error:
+        parts.append(f"search error by {spec.search_error}")
     return ", ".join(parts)
 
 
@@ -69,6 +71,8 @@ def _accuracy(run: Run) -> list[str]:
     if summary.search_error:
         add("exact top-k found", summary.search_error, "exact", ".1%")
         add("probability lost", summary.search_error, "lost", ".2%")
+        if "lost_share@1" in summary.search_error:  # older runs have none
+            add("share lost", summary.search_error, "lost_share", ".1%")
     lines = format_columns(rows, ("", *(f"@{k}" for k in KS)))
     return [*lines, LOST_NOTE] if summary.search_error else lines
 

@@ -52,7 +52,9 @@ TIMINGS = ("ms_per_user",)
 FINDINGS = ("ttr", "mcnemar", "same-row", "improvement")
 """The checks of `mrbench audit` whose findings a table may repeat as footnotes."""
 
-NOT_OF_RANKINGS = ("model", "decoder", "size", "categories", "constrain", "exclude_history", "history", "max_minutes")
+NOT_OF_RANKINGS = (
+    "model", "decoder", "size", "categories", "constrain", "exclude_history", "history", "max_minutes", "search_error",
+)  # fmt: skip
 """The settings of a run that rankings made elsewhere do not have."""
 
 NOT_REPORTED = "-"

@@ -54,6 +54,13 @@ class RunSettings:
     eval_users: Annotated[int | None, Ge(1), Setting("Decode only the first N users, for a quick look.")] = None
     seed: Annotated[int, Ge(0), Le(MAX_SEED), Setting("Random seed, of training and of all else that is random.")] = 42
     exclude_history: Annotated[bool, Setting("Never recommend items of the history that the model sees.")] = False
+    search_error: Annotated[
+        str | None,
+        Setting(
+            "Measure what the decoder misses of the ranking by this one of the same fitted model, such as "
+            "rank-items:shortlist=all; of models that score items it is always measured."
+        ),
+    ] = None
     max_minutes: Annotated[
         float | None,
         Gt(0),

@@ -23,7 +23,7 @@ from mindrec_bench.core.protocols import Ranking
 from mindrec_bench.experiment.config import ExperimentConfig
 from mindrec_bench.experiment.run import ExecutionOptions, run_experiment
 from mindrec_bench.metrics.names import KS, SEARCH_METRICS
-from mindrec_bench.metrics.search_error import TIE_TOLERANCE, search_error
+from mindrec_bench.metrics.search_error import TIE_TOLERANCE, search_error, search_error_against
 from mindrec_bench.plugins import registry
 from mindrec_bench.testing import DecodingProblem, TabularDenoiser, catalogue_model, make_canvas, random_space
 
@@ -89,6 +89,8 @@ def test_against_enumeration(sizes, n_items, n_given, exclude, beam, seed):
             exact, lost = enumerated(probs, [tuple(result) for result in codes[user].tolist()], k)
             assert errors[f"exact@{k}"][user] == exact
             assert errors[f"lost@{k}"][user] == pytest.approx(lost, abs=1e-12)
+            share = lost / (sum(sorted(probs.values())[-k:]) or 1.0)
+            assert errors[f"lost_share@{k}"][user] == pytest.approx(share, abs=1e-12)
 
 
 def test_probabilities_that_scores_cannot_tell_apart_are_equal():
@@ -111,6 +113,39 @@ def test_where_items_are_ranked_two_that_share_codes_are_two_results():
     assert by_codes["exact@1"] == [1.0]
     assert by_codes["exact@3"] == [0.0]
     assert by_codes["lost@3"] == pytest.approx([0.15])
+
+
+@MANY
+@given(
+    n_items=st.integers(2, 12),
+    beam=st.integers(1, 10),
+    seed=st.integers(0, 2**32 - 1),
+    shortlist=st.integers(1, 12),
+)
+def test_against_a_ranking_of_some_of_the_items(n_items, beam, seed, shortlist):
+    """The reference knows a shortlist; what the decoder finds beyond it counts for both. -1: padding, or no item."""
+    rng = np.random.default_rng(seed)
+    log_probs = np.log(rng.dirichlet(np.ones(n_items), size=3))
+    listed = np.stack([rng.permutation(n_items)[:shortlist] for _ in range(3)])
+    best = np.full((3, beam), -1)
+    for user in range(3):
+        ranked = sorted(listed[user], key=lambda item: -log_probs[user, item])[:beam]
+        best[user, : len(ranked)] = ranked
+    results = rng.integers(-1, n_items, size=(3, beam))
+    noise = rng.normal(scale=1e-6, size=(3, beam))  # another batch rounds otherwise
+    users = np.arange(3)[:, None]
+    score = [np.where(items < 0, -np.inf, log_probs[users, items]) for items in (best, results)]
+    errors = search_error_against(best, score[0], results, score[1] + noise)
+    for user in range(3):
+        known = {*best[user], *results[user]} - {-1}
+        probs = {(item,): math.exp(log_probs[user, item]) for item in known}
+        for k in (k for k in KS if k <= beam):
+            top = sorted(probs.values(), reverse=True)[:k]
+            found = {(item,) for item in results[user, :k].tolist()}
+            lost = sum(top) - sum(probs.get(item, 0.0) for item in found)
+            assert errors[f"exact@{k}"][user] == float(len(found & set(probs)) >= len(top) and lost < 1e-9)
+            assert errors[f"lost@{k}"][user] == pytest.approx(lost, abs=1e-5)
+            assert errors[f"lost_share@{k}"][user] == pytest.approx(lost / (sum(top) or 1.0), abs=1e-4)
 
 
 def test_a_network_has_no_exact_answer():
@@ -152,7 +187,7 @@ def run_small(tmp_path):
 @pytest.mark.parametrize("categories", ["none", "history", "generate", "given"])
 def test_exact_ranking_misses_nothing(run_small, model, categories):
     errors = run_small(model, "rank-items", categories=categories, exclude_history=model == "markov")["search_error"]
-    assert errors == {name: 1.0 if name.startswith("exact") else 0.0 for name in SEARCH_METRICS}
+    assert errors == {name: float(name.startswith("exact")) for name in SEARCH_METRICS}
 
 
 def test_the_oracle_shows_what_a_search_loses(run_small):

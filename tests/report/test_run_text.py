@@ -72,14 +72,18 @@ def test_the_best_reachable_values_are_below_each_line_and_aligned_with_it(run):
 
 
 def test_search_error_is_below_the_metrics_where_it_is_known(run):
-    search_error = {f"{name}@{k}": 0.12345 for name in ("exact", "lost") for k in (1, 3, 5)}
+    search_error = {f"{name}@{k}": 0.12345 for name in ("exact", "lost", "lost_share") for k in (1, 3, 5)}
     run = with_spec(with_summary(run, search_error=search_error), beam=5)
-    lines = run_text(run).splitlines()[2:7]
+    lines = run_text(run).splitlines()[2:8]
     assert lines[3].split("  ")[0] == "exact top-k found"
     assert lines[3].split()[-4:] == ["12.3%", "12.3%", "12.3%", "-"]
     assert lines[4].split("  ")[0] == "probability lost"
     assert lines[4].split()[-4:] == ["12.35%", "12.35%", "12.35%", "-"]
+    assert lines[5].split("  ")[0] == "share lost"
+    assert lines[5].split()[-4:] == ["12.3%", "12.3%", "12.3%", "-"]
     assert len({len(line) for line in lines}) == 1
+    older = {name: value for name, value in search_error.items() if "share" not in name}
+    assert "share lost  " not in run_text(with_summary(run, search_error=older))
 
 
 @pytest.mark.parametrize(
@@ -88,6 +92,7 @@ def test_search_error_is_below_the_metrics_where_it_is_known(run):
         (lambda run: with_spec(run, eval_users=100), "on arts-sim, the first 100 of 2,000 users, "),
         (lambda run: with_spec(run, model=ModelSpec("llada")), "llada:p_mask=0.5 x dbs-penalty"),
         (lambda run: with_spec(run, exclude_history=True), "seed 42, history excluded"),
+        (lambda run: with_spec(run, search_error="rank-items"), "seed 42, search error by rank-items"),
         (
             lambda run: with_summary(run, notes=("12 users were skipped", "x")),
             "note: 12 users were skipped\nnote: x",

@@ -121,6 +121,8 @@ def _same_setting(run: Run, data: str, name: str, value: Any) -> bool:
         return run.spec.holdout == str(Holdout.parse(value))
     if name == "categories":
         return value in (None, run.spec.categories)
+    if name == "search_error":
+        return run.spec.search_error == (None if value is None else options.label(*registry.make("decoder", value)))
     if name == "max_minutes":
         return value is None or run.summary.fit is None or run.spec.max_minutes == value
     return bool(getattr(run.spec, name) == value)
