@@ -12,7 +12,7 @@ from mindrec_bench.plugins.options import parse
 from mindrec_bench.report.table_spec_io import installed_tables, load_table_spec, parse_table_spec
 
 PAPER = [f"fig{i}" for i in (3, 4, 5)] + [f"table{i}" for i in range(1, 7)]
-OURS = ["adaptive", "adaptive-categories", "adaptive-prefix", "attention", "search-error"]
+OURS = ["adaptive", "adaptive-categories", "adaptive-prefix", "attention", "search-error", "search-error-trained"]
 
 GOOD = """
 title = "mine"

@@ -34,6 +34,7 @@ CHANGES = {
     "seed": 43,
     "eval_users": 100,
     "exclude_history": True,
+    "search_error": "rank-items",
     "max_minutes": 30.0,
     "split": "valid",
     "holdout": "time:0.9",
