@@ -146,7 +146,7 @@ class Decoder(Protocol):
 class ItemRanker(Decoder, Protocol):
     """A decoder that ranks the items of the catalogue by a score of each: what other decoders may be measured by."""
 
-    def score(self, context: Any, canvas: Canvas, codes: Tensor) -> Tensor:
+    def score_items(self, context: Any, canvas: Canvas, codes: Tensor) -> Tensor:
         """The log score that `decode` ranks these items by.
 
         Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -34,11 +35,14 @@ class Meter:
 
     Attributes:
         forward_passes: model calls.
+        states: what these calls asked for: one state of each beam of each user, padding included; of a model that
+            scores items, one of each user.
         batch_seconds: wall time of each batch.
         search_error: `metrics.search_error.search_error` of the users so far; empty where the exact ranking is unknown.
     """
 
     forward_passes: int = 0
+    states: int = 0
     batch_seconds: list[float] = field(default_factory=list)
     search_error: dict[str, list[float]] = field(default_factory=dict)
 
@@ -52,7 +56,7 @@ class ErrorMeter(Protocol):
 
 
 class MeteredContext:
-    """A context of any capability that counts its calls."""
+    """A context of any capability that counts its calls and the states that they ask for."""
 
     def __init__(self, context: Any, meter: Meter) -> None:
         self._context = context
@@ -62,11 +66,15 @@ class MeteredContext:
         """The log-probabilities of the wrapped context (denoiser and items)."""
         self._meter.forward_passes += 1
         with timed_section("model"):
-            return self._context.log_probs(*arguments)
+            log_probs: Tensor = self._context.log_probs(*arguments)
+        states = arguments[0].shape if arguments else log_probs.shape[:1]
+        self._meter.states += math.prod(states[:2])
+        return log_probs
 
     def next_log_probs(self, prefix: Tensor) -> Tensor:
         """The log-probabilities of the wrapped context (causal)."""
         self._meter.forward_passes += 1
+        self._meter.states += math.prod(prefix.shape[:2])
         with timed_section("model"):
             return self._context.next_log_probs(prefix)
 

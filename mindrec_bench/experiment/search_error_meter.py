@@ -41,7 +41,7 @@ class SearchErrorMeter:
             items = self._items(ranking.codes.cpu().numpy())
             rows = torch.as_tensor(items, device=canvas.items.device)
             codes = canvas.items[rows.clamp(min=0)].where((rows >= 0)[..., None], MASK)
-            scores = self.reference.score(context, canvas, codes).cpu().numpy()
+            scores = self.reference.score_items(context, canvas, codes).cpu().numpy()
             best_sids = self._sids(self._items(best.codes.cpu().numpy()))
             return search_error_against(best_sids, best.scores.cpu().numpy(), self._sids(items), scores)
 

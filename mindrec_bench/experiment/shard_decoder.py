@@ -70,6 +70,7 @@ class ShardDecoder:
             batch_seconds=tuple(meter.batch_seconds),
             search_error=meter.search_error,
             forward_passes=meter.forward_passes,
+            states=meter.states,
             peak_bytes=peak_bytes(self.batch_decoder.device),
             halvings=self.halvings,
             processes=self.processes,

@@ -114,6 +114,7 @@ def decoding_costs(shards: Sequence[Shard]) -> dict[str, Any]:
         batch_p95=float(np.quantile(seconds, 0.95)),
         forward_passes=sum(shard.meta.forward_passes for shard in shards),
         peak_bytes=max(shard.meta.peak_bytes for shard in shards),
+        states=sum(shard.meta.states for shard in shards) if all(shard.meta.states for shard in shards) else None,
     )
     return {"seconds": total, "timings": timings}
 

@@ -93,18 +93,19 @@ def _costs(run: Run) -> list[str]:
     summary, notes = run.summary, [f"note: {note}" for note in run.summary.notes]
     if summary.timings is None or summary.environment is None:
         return ["rankings made elsewhere: time and memory are not known", *notes]
-    lines = [_decoding(summary.timings, summary.environment.device)]
+    lines = [_decoding(run, summary.timings, summary.environment.device)]
     if summary.fit:
         lines.append(_training(summary.fit, run.spec.train_devices))
     return lines + notes
 
 
-def _decoding(timings: Timings, device: str) -> str:
+def _decoding(run: Run, timings: Timings, device: str) -> str:
     rate, passes = timings.users_per_second, timings.forward_passes
+    states = f", {timings.states / run.spec.evaluated_users:,.0f} states a user" if timings.states else ""
     each = f" by each of {timings.processes} processes" if timings.processes > 1 else ""
     return (
         f"decoding: {f'{rate:,.0f}' if rate >= 10 else f'{rate:.2g}'} users/s on {device}{each}, "
-        f"{passes:,} forward pass{'es' if passes > 1 else ''}, batch of {_batch_size(timings)}: "
+        f"{passes:,} forward pass{'es' if passes > 1 else ''}{states}, batch of {_batch_size(timings)}: "
         f"p50 {timings.batch_p50:.3f} s, p95 {timings.batch_p95:.3f} s, "
         f"peak {timings.peak_bytes / 2**20:,.0f} MiB"
     )

@@ -49,6 +49,10 @@ METRICS_BY_KIND: dict[str, tuple[str, ...]] = {
 TIMINGS = ("ms_per_user",)
 """The costs of a run that a figure may show: wall time of decoding, in milliseconds per user."""
 
+COSTS = ("states", "users_per_second")
+"""The costs of a run against which a figure may draw its metrics: states asked of the model a user, and users decoded a
+second."""
+
 FINDINGS = ("ttr", "mcnemar", "same-row", "improvement")
 """The checks of `mrbench audit` whose findings a table may repeat as footnotes."""
 
@@ -74,7 +78,8 @@ class RowSpec:
         settings: of its runs, as on the command line: `model`, `decoder`, and what differs from the table's. For
             rankings made elsewhere `model` is the name they were scored under, and `decoder` is `external`.
         users: a whole number or "all"; tables of kind `statistics` only.
-        x: position on the x axis; figures only.
+        x: position on the x axis; figures without `costs` only.
+        line: which line the row is a point of; figures with `costs` only.
         published: data -> values as printed, one for each metric of the table.
         absent: data ("" for all) -> why there is no run, shown in place of the command that would make one. A row with
             a reason for all data may name a model or decoder that is not registered.
@@ -85,6 +90,7 @@ class RowSpec:
     settings: Settings = field(default_factory=dict)
     users: int | str | None = None
     x: float | None = None
+    line: str = ""
     published: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     absent: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
@@ -125,6 +131,7 @@ class TableSpec:
         findings: of `FINDINGS`, added as footnotes; `mcnemar` and `improvement` are about the first reference.
         x_label: name of the x axis; figures only.
         timings: of `TIMINGS`, drawn in panels of their own; figures only.
+        costs: of `COSTS`: each metric is drawn against each of them, with the lines that rows name; figures only.
     """
 
     name: str
@@ -141,6 +148,7 @@ class TableSpec:
     findings: tuple[str, ...] = ()
     x_label: str = ""
     timings: tuple[str, ...] = ()
+    costs: tuple[str, ...] = ()
 
     def setting(self, name: str, row: RowSpec | None = None) -> Any:
         """A setting of the runs of a row (None: of those that set none of their own), as `ExperimentConfig` has it."""

@@ -13,7 +13,7 @@ from ..io.json_files import read_text
 from ..io.schema import is_number, parse_toml, require_choice, validate_keys
 from ..plugins import options, registry
 from ..store.run_spec import EXTERNAL
-from .table_spec import FINDINGS, METRICS_BY_KIND, NOT_REPORTED, SETTINGS, TIMINGS, RowSpec, TableSpec
+from .table_spec import COSTS, FINDINGS, METRICS_BY_KIND, NOT_REPORTED, SETTINGS, TIMINGS, RowSpec, TableSpec
 
 TABLES_PACKAGE = "mindrec_tables"
 """The package that the table files are installed as."""
@@ -95,7 +95,11 @@ def _check_head(spec: TableSpec, source: str) -> None:
         require_choice(metric, METRICS_BY_KIND[spec.kind], "metric", source)
     for timing in spec.timings:
         require_choice(timing, TIMINGS, "timing", source)
-    if spec.kind == "figure":
+    for cost in spec.costs:
+        require_choice(cost, COSTS, "cost", source)
+    if spec.kind == "figure" and spec.costs:
+        _check_lines(spec, source)
+    elif spec.kind == "figure":
         _check_x_positions(spec, source)
     labels = [row.label for row in spec.rows]
     for label in labels:
@@ -109,6 +113,17 @@ def _check_head(spec: TableSpec, source: str) -> None:
         require_choice(label, labels, "reference", source)
     if not spec.data or not spec.metrics or not spec.seeds:
         raise UsageError(f"{source} needs at least one entry each in data, metrics and seeds")
+
+
+def _check_lines(spec: TableSpec, source: str) -> None:
+    """Each row of a figure with costs says which line it belongs to; its position is what its run cost."""
+    for row in spec.rows:
+        if not row.line:
+            raise UsageError(f"row '{row.label}' of {source} has no key 'line', the line that it is a point of")
+        if row.x is not None:
+            raise UsageError(f"row '{row.label}' of {source} has a key 'x', but its costs place it; leave 'x' out")
+    if spec.timings:
+        raise UsageError(f"{source} has both costs and timings; keep one of them")
 
 
 def _check_x_positions(spec: TableSpec, source: str) -> None:

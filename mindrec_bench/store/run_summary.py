@@ -60,6 +60,8 @@ class Timings:
         batch_p50, batch_p95: quantiles of a batch's seconds.
         forward_passes: model calls of all processes together.
         peak_bytes: the most memory that a process used.
+        states: partial sequences that these calls asked for, one for each beam of each user, padding included (of a
+            model that scores items, one for each user); None in older runs.
     """
 
     users_per_second: float
@@ -70,6 +72,7 @@ class Timings:
     batch_p95: float
     forward_passes: int
     peak_bytes: int
+    states: int | None = None
 
 
 @dataclass(frozen=True)

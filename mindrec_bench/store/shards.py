@@ -38,6 +38,7 @@ class ShardMeta:
         users: how many users it covers, those without results included.
         batch_seconds: wall time of each batch.
         forward_passes: model calls of all its batches.
+        states: what these calls asked for; 0 where it was not counted.
         peak_bytes: the most memory in use while it was computed.
         weights_id: `FittedModelFolder.weights_id` of the model; shards of two trainings never mix. '' where nothing is
             trained.
@@ -53,6 +54,7 @@ class ShardMeta:
     users: int
     batch_seconds: tuple[float, ...] = ()
     forward_passes: int = 0
+    states: int = 0
     peak_bytes: int = 0
     weights_id: str = ""
     search_error: Mapping[str, Sequence[float]] = field(default_factory=dict)

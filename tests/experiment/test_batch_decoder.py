@@ -145,11 +145,14 @@ def test_every_call_is_counted():
         def next_log_probs(self, prefix):
             return prefix + 1
 
-        def log_probs(self):
-            return "all items"
+        def log_probs(self, revealed=None, slots=()):
+            return torch.zeros(4, 90) if revealed is None else revealed - 1
 
     meter = Meter()
     context = MeteredContext(Context(), meter)
-    assert context.next_log_probs(1) == 2
-    assert context.log_probs() == "all items"
-    assert meter.forward_passes == 2
+    assert torch.equal(context.next_log_probs(torch.zeros(4, 3, 2)), torch.ones(4, 3, 2))
+    assert (meter.forward_passes, meter.states) == (1, 4 * 3), "one state of each beam"
+    assert torch.equal(context.log_probs(torch.zeros(4, 5, 7), (1, 2)), -torch.ones(4, 5, 7))
+    assert (meter.forward_passes, meter.states) == (2, 4 * 3 + 4 * 5)
+    assert context.log_probs().shape == (4, 90)
+    assert (meter.forward_passes, meter.states) == (3, 4 * 3 + 4 * 5 + 4), "all items of each user at once"

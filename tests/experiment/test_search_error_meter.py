@@ -70,13 +70,13 @@ class RankAll:
     needs: ClassVar[str] = "denoiser"
     n_items: int = ITEMS
 
-    def score(self, context, canvas, codes):
+    def score_items(self, context, canvas, codes):
         table = context.log_probs(canvas.start[:, None], range(codes.shape[2]))[:, 0]
         return table.gather(2, codes.clamp(min=0).mT).sum(dim=1).where((codes >= 0).all(dim=2), -math.inf)
 
     def decode(self, context, canvas, *, beam):
         items = canvas.items[: self.n_items].expand(len(canvas.start), -1, -1)
-        scores = self.score(context, canvas, items)
+        scores = self.score_items(context, canvas, items)
         if canvas.excluded is not None:
             scores = scores.masked_fill(canvas.excluded.among(len(canvas.items))[:, : self.n_items], -math.inf)
         top = stable_topk(scores, beam)

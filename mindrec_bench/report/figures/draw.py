@@ -1,4 +1,4 @@
-"""Draw a figure with matplotlib: one panel per unit, never two units on one axis.
+"""Draw a figure with matplotlib: one panel per unit (or metric and cost), never two units on one axis.
 
 Lines differ in colour (the palette of Okabe and Ito, which colour-blind readers can tell apart), in marker and in dash,
 so that they can be told apart in grey too. No font, date or id depends on the machine: the same figure gives the same
@@ -15,7 +15,7 @@ import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 from matplotlib.transforms import ScaledTranslation
 
 from ..metric_format import metric_name
@@ -66,6 +66,7 @@ _UNITS = {
     "popularity": "mean popularity (interactions)",
     "ms_per_user": "decoding time (ms per user)",
 }
+_COSTS = {"states": "states asked of the model, a user", "users_per_second": "users decoded a second"}
 _ACCURACY = "accuracy (mean over users)"
 _GREY = "#767676"
 _LITERAL: dict[str, Any] = {"parse_math": False}
@@ -92,8 +93,8 @@ def make_drawing(figure: Figure) -> Drawing:
     drawing = Drawing(figsize=(width, height), layout="constrained")
     grid = drawing.subplots(len(panels), n_columns, squeeze=False)
     for axes, (data, by_unit) in zip(grid, panels.items(), strict=True):
-        for ax, (unit, lines) in zip(axes, by_unit.items(), strict=True):
-            _draw_panel(ax, unit, lines, figure.spec.x_label or "x")
+        for ax, ((unit, _), lines) in zip(axes, by_unit.items(), strict=True):
+            _draw_panel(ax, unit, lines, _COSTS.get(lines[0].cost) or figure.spec.x_label or "x")
             ax.set_ylabel(f"{data}\n{unit}" if len(panels) > 1 else unit, **_LITERAL)
     drawing.get_layout_engine().set(rect=(0, below / height, 1, 1 - (below + above) / height), wspace=0.06)  # type: ignore
     paper = f" ({figure.spec.paper} of the paper)" if figure.spec.paper else ""
@@ -104,27 +105,31 @@ def make_drawing(figure: Figure) -> Drawing:
     return drawing
 
 
-def _panels(lines: Sequence[Series]) -> dict[str, list[Series]]:
-    """Unit -> the lines that share its axis."""
-    panels: dict[str, list[Series]] = {}
+def _panels(lines: Sequence[Series]) -> dict[tuple[str, str], list[Series]]:
+    """(unit of y, cost on x) -> the lines that share these axes; with a cost each metric has panels of its own."""
+    panels: dict[tuple[str, str], list[Series]] = {}
     for line in lines:
-        panels.setdefault(_ACCURACY if "@" in line.metric else _UNITS[line.metric], []).append(line)
+        unit = _ACCURACY if "@" in line.metric else _UNITS[line.metric]
+        panels.setdefault((metric_name(line.metric) if line.cost else unit, line.cost), []).append(line)
     return panels
 
 
 def _draw_panel(ax: Axes, unit: str, lines: Sequence[Series], x_label: str) -> None:
-    xs = [point.x for point in lines[0].points]
-    _set_x_axis(ax, xs, x_label, padding=0.06 + 0.015 * len(lines))
+    lines = [line for line in lines if line.points]
+    is_cost = any(line.cost for line in lines)
+    positions = [point.x for line in lines for point in line.points]
+    _set_x_axis(ax, sorted(set(positions)), x_label, padding=0.06 + 0.015 * len(lines), ticks_at_points=not is_cost)
     for index, (line, (colour, marker, dash)) in enumerate(zip(lines, LINE_STYLES, strict=False)):
+        xs = [point.x for point in line.points]
         value, low, high, bound = (
             np.array([np.nan if number is None else number for number in numbers])
             for numbers in zip(*((p.value, p.low, p.high, p.bound) for p in line.points), strict=True)
         )
         bars = None if np.isnan(low).all() else np.stack([value - low, high - value]).clip(min=0)
-        shift = (index - (len(lines) - 1) / 2) * 4 / 72  # the points of one x are drawn side by side
+        shift = 0 if is_cost else (index - (len(lines) - 1) / 2) * 4 / 72  # points of one x are drawn side by side
         ax.errorbar(
-            xs, value, yerr=bars, label=metric_name(line.metric), color=colour, marker=marker, linestyle=dash,
-            markersize=4.5, linewidth=1.3, elinewidth=0.9, capsize=2.2,
+            xs, value, yerr=bars, label=line.line or metric_name(line.metric), color=colour, marker=marker,
+            linestyle=dash, markersize=4.5, linewidth=1.3, elinewidth=0.9, capsize=2.2,
             transform=ax.transData + ScaledTranslation(shift, 0, ax.figure.dpi_scale_trans),  # type: ignore[union-attr]
         )  # fmt: skip
         has_bound = ~np.isnan(bound)
@@ -134,14 +139,18 @@ def _draw_panel(ax: Axes, unit: str, lines: Sequence[Series], x_label: str) -> N
     _set_y_axis(ax, unit, lines)
     if len(ax.get_legend_handles_labels()[0]) > 1:
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2, columnspacing=1.2, fontsize=8)
-    for point in lines[0].points:
+    for point in lines[0].points if lines else ():
         if not point.runs:
             at_bottom = ax.get_xaxis_transform()
             ax.text(point.x, 0.03, "no run", rotation=90, ha="center", color=_GREY, fontsize=7.5, transform=at_bottom)
 
 
-def _set_x_axis(ax: Axes, xs: Sequence[float], label: str, padding: float) -> None:
-    """Ticks at the points only, and `padding`, a share of the axis, on either side of them."""
+def _set_x_axis(ax: Axes, xs: Sequence[float], label: str, padding: float, *, ticks_at_points: bool = True) -> None:
+    """`padding`, a share of the axis, on either side of the points; ticks there only, or where matplotlib puts them."""
+    if not xs:
+        ax.set_xticks([])
+        ax.set_xlabel(label, **_LITERAL)
+        return
     logarithmic = min(xs) > 0 and max(xs) / min(xs) >= 10
     if logarithmic:
         ax.set_xscale("log")
@@ -150,8 +159,12 @@ def _set_x_axis(ax: Axes, xs: Sequence[float], label: str, padding: float) -> No
     else:
         margin = padding * (max(xs) - min(xs) or 1.0)
         ax.set_xlim(min(xs) - margin, max(xs) + margin)
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.set_xticks(xs, [f"{x:g}" for x in xs])
+    if ticks_at_points:
+        ax.xaxis.set_minor_locator(NullLocator())
+        ax.set_xticks(xs, [f"{x:g}" for x in xs])
+    else:
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel(f"{label}, log scale" if logarithmic else label, **_LITERAL)
 
 

@@ -40,11 +40,21 @@ class Point:
 
 @dataclass(frozen=True)
 class Series:
-    """One line: the points of a metric or a timing on one dataset, by rising x."""
+    """One line: the points of a metric or a timing on one dataset, by rising x.
+
+    Attributes:
+        data: the dataset.
+        metric: the metric or the timing.
+        points: by rising x; with `cost` only those that have a run that knows its cost.
+        cost: what x is, of `table_spec.COSTS`; '' where the rows say what it is.
+        line: name of the line, where x is a cost.
+    """
 
     data: str
     metric: str
     points: tuple[Point, ...]
+    cost: str = ""
+    line: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,7 +94,10 @@ def build_figure(spec: TableSpec, runs: Iterable[Run], *, resamples: int = RESAM
     spec = replace(spec, rows=rows)
     untested = replace(spec, reference=())
     table = build_table(untested, by_id.values(), with_intervals=True, resamples=resamples, seed=seed)
-    series = [_metric_series(table, column) for column in range(len(table.columns))]
+    if spec.costs:
+        series = [line for column in range(len(table.columns)) for line in _cost_series(table, column, by_id)]
+    else:
+        series = [_metric_series(table, column) for column in range(len(table.columns))]
     series += [_timing_series(table, data, timing, by_id) for data in spec.data for timing in spec.timings]
     series.sort(key=lambda line: spec.data.index(line.data))
     shown = [by_id[run] for row in table.rows for ids in row.runs.values() for run in ids]
@@ -103,6 +116,36 @@ def _metric_series(table: Table, column: int) -> Series:
             Point(row.label, float(row_spec.x or 0.0), cell.value, low, high, max_ttr, row.runs.get(data, ()))
         )
     return Series(data, metric, tuple(points))
+
+
+def _cost_series(table: Table, column: int, by_id: Mapping[str, Run]) -> list[Series]:
+    """The lines of a metric against each cost, averaged over seeds."""
+    data, metric = table.columns[column]
+    of_rows = {row.label: row.line for row in table.spec.rows}
+    points = _metric_series(table, column).points
+    series = []
+    for cost in table.spec.costs:
+        placed = []
+        for point in points:
+            known = [_cost(by_id[run], cost) for run in point.runs]
+            values = [value for value in known if value is not None]
+            if values and len(values) == len(known) and point.value is not None:
+                placed.append(replace(point, x=sum(values) / len(values)))
+        placed.sort(key=lambda point: point.x)
+        for line in dict.fromkeys(of_rows.values()):
+            of_line = tuple(point for point in placed if of_rows[point.label] == line)
+            series.append(Series(data, metric, of_line, cost, line))
+    return series
+
+
+def _cost(run: Run, cost: str) -> float | None:
+    """What decoding cost; None where it is not known."""
+    timings = run.summary.timings
+    if timings is None:
+        return None
+    if cost == "users_per_second":
+        return timings.users_per_second
+    return None if timings.states is None else timings.states / run.spec.evaluated_users
 
 
 def _timing_series(table: Table, data: str, timing: str, by_id: Mapping[str, Run]) -> Series:
@@ -128,7 +171,7 @@ def _caption(table: Table, runs: Sequence[Run]) -> str:
     if table.mixes_exclusion:
         labels = ", ".join(row.label for row in table.rows if row.label in table.excluding)
         sentences.append(f"History excluded: {labels}; not of the others.")
-    if spec.timings:
+    if spec.timings or "users_per_second" in spec.costs:
         summaries = [run.summary for run in runs]
         devices = {(s.environment.device_name, s.timings.batch_size) for s in summaries if s.environment and s.timings}
         listed = "; ".join(f"{name}, {size} users a batch" for name, size in sorted(devices))

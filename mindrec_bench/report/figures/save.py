@@ -12,6 +12,10 @@ from ...io.atomic import atomic_write
 from .draw import FORMATS, draw
 from .figure import Figure
 
+CSV_COLUMNS = (
+    "figure", "data", "metric", "point", "x", "value", "low", "high", "bound", "seeds", "runs", "cost", "line",
+)  # fmt: skip
+
 
 def save_figure(figure: Figure, folder: Path) -> tuple[Path, ...]:
     """Write `<name>.png`, `.svg`, `.pdf` and `.csv`; the same figure gives the same bytes.
@@ -37,12 +41,11 @@ def to_csv(figure: Figure) -> str:
     """The data of a figure: one line per point, values with all their digits."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["figure", "data", "metric", "point", "x", "value", "low", "high", "bound", "seeds", "runs"])
+    writer.writerow(CSV_COLUMNS)
     seeds = " ".join(map(str, figure.spec.seeds))
     for line in figure.series:
         for p in line.points:
             numbers = ["" if number is None else repr(number) for number in (p.value, p.low, p.high, p.bound)]
-            writer.writerow(
-                [figure.spec.name, line.data, line.metric, p.label, f"{p.x:g}", *numbers, seeds, " ".join(p.runs)]
-            )
+            shown = figure.spec.name, line.data, line.metric, p.label, f"{p.x:g}", *numbers, seeds, " ".join(p.runs)
+            writer.writerow([*shown, line.cost, line.line])
     return out.getvalue()

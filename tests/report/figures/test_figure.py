@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -120,3 +121,76 @@ def test_missing_points_of_the_papers_figures_have_commands() -> None:
 def test_a_table_is_refused() -> None:
     with pytest.raises(UsageError, match="'table2' is a table and not a figure; print it with mrbench table table2"):
         build_figure(load_table_spec("table2"), [])
+
+
+COST_HEAD = """
+title = "Costs"
+kind = "figure"
+data = ["arts"]
+metrics = ["ndcg@10", "hr@1"]
+costs = ["states", "users_per_second"]
+categories = "none"
+"""
+
+
+def cost_row(decay: float, line: str) -> str:
+    return f'[[rows]]\nlabel = "{decay}"\nline = "{line}"\nmodel = "markov:decay={decay}"\ndecoder = "bs"\n'
+
+
+def with_states(run: Any, states: int | None) -> Any:
+    return with_summary(run, timings=replace(run.summary.timings, states=states))
+
+
+def test_metrics_against_what_runs_cost(store_run: Store) -> None:
+    text = COST_HEAD + cost_row(0.5, "wide") + cost_row(0.2, "wide") + cost_row(0.8, "other") + cost_row(0.9, "other")
+    stored = [(0.5, 60 * 31, 50.0), (0.2, 60 * 7, 200.0), (0.8, 60 * 9, 100.0)]
+    runs = [
+        with_states(store_run(f"markov:decay={decay}", "bs", hit=decay, speed=speed), states)
+        for decay, states, speed in stored
+    ]
+    figure = build_figure(parse_table_spec(text, "t", "t.toml"), runs, resamples=50)
+    by_key = {(line.metric, line.cost, line.line): line.points for line in figure.series}
+    assert list(by_key) == [
+        (metric, cost, line)
+        for metric in ("ndcg@10", "hr@1")
+        for cost in ("states", "users_per_second")
+        for line in ("wide", "other")
+    ]
+    assert [(p.label, p.x) for p in by_key["hr@1", "states", "wide"]] == [("0.2", 7), ("0.5", 31)]
+    assert [(p.label, p.x) for p in by_key["hr@1", "users_per_second", "wide"]] == [("0.5", 50), ("0.2", 200)]
+    assert [p.label for p in by_key["hr@1", "states", "other"]] == ["0.8"], "what has no run has no place"
+    assert "No run yet: 0.9 on arts." in figure.caption
+    for line in figure.series:
+        for point in line.points:
+            run = next(run for run in runs if run.id in point.runs)
+            assert point.value == pytest.approx(run.summary.metrics[line.metric])
+            assert point.low is not None
+            assert point.low <= point.value <= point.high
+    axes = make_drawing(figure).axes
+    assert [ax.get_ylabel() for ax in axes] == ["NDCG@10", "NDCG@10", "HR@1", "HR@1"]
+    assert [ax.get_xlabel().partition(",")[0] for ax in axes] == [
+        "states asked of the model",
+        "users decoded a second",
+    ] * 2
+    assert [text.get_text() for text in axes[0].get_legend().get_texts()] == ["wide", "other"]
+
+
+def test_a_run_that_did_not_count_its_states_has_no_place_among_them(store_run: Store) -> None:
+    runs = [with_states(store_run("markov:decay=0.5", "bs"), None)]
+    figure = build_figure(parse_table_spec(COST_HEAD + cost_row(0.5, "a"), "t", "t.toml"), runs, resamples=50)
+    assert [len(line.points) for line in figure.series] == [0, 1, 0, 1]
+    make_drawing(figure)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (COST_HEAD + cost_row(0.5, ""), "row '0.5' of t.toml has no key 'line'"),
+        (COST_HEAD + cost_row(0.5, "a") + "x = 1\n", "has a key 'x', but its costs place it"),
+        (COST_HEAD + 'timings = ["ms_per_user"]\n' + cost_row(0.5, "a"), "both costs and timings"),
+        (COST_HEAD.replace('"states"', '"steps"') + cost_row(0.5, "a"), "unknown cost 'steps'"),
+    ],
+)
+def test_rows_of_costs_are_checked(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        parse_table_spec(text, "t", "t.toml")
