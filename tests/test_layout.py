@@ -40,7 +40,7 @@ LINES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("common",),
         ("training",),
         ("checkpoints", "code_lm"),
-        ("t5",),
+        ("t5", "item_transformer"),
         ("llm", "textual_ids", "recbole_backend"),
         NAMES,
     ),

@@ -27,12 +27,14 @@ USERS, ITEMS, BEAM = 30, 60, 5
 DATA = f"arts-sim:users={USERS},items={ITEMS}"
 CONSTRAINTS = ("slots", "catalogue")
 
-MODEL_OPTIONS = dict.fromkeys(("llada", "llama3", "qwen2.5", "recbole", "sasrec", "tiger"), "epochs=1,batch=64")
+MODEL_OPTIONS = dict.fromkeys(
+    ("esasrec", "llada", "llama3", "qwen2.5", "recbole", "sasrec", "tiger"), "epochs=1,batch=64"
+)
 MODEL_OPTIONS["idgenrec"] = "epochs=1,batch=64,rounds=1,keyword_epochs=2"
 DECODER_OPTIONS = {"n-per-step": "n=2", "block-m": "m=2"}
 
 RECBOLE_MODELS = {"recbole", "sasrec"}
-ITEMS_MODELS = {"itemknn", "markov", "oracle", "pop"} | RECBOLE_MODELS
+ITEMS_MODELS = {"esasrec", "itemknn", "markov", "oracle", "pop"} | RECBOLE_MODELS
 DENOISERS = {"llada"}
 CAUSAL_MODELS = {"idgenrec", "llama3", "qwen2.5", "tiger"}
 WITH_MODEL_CODES = {"idgenrec"}
@@ -119,15 +121,15 @@ def check_lists(table, model_codes: bool = False) -> np.ndarray:
 
 
 def test_all_pairs_are_covered():
-    assert len(ITEMS_MODELS | DENOISERS | CAUSAL_MODELS) == 11
+    assert len(ITEMS_MODELS | DENOISERS | CAUSAL_MODELS) == 12
     assert len(DIFFUSION_DECODERS | {"ar-beam", "rank-items"}) == 8
     assert set(registry.names("model")) == ITEMS_MODELS | DENOISERS | CAUSAL_MODELS
     assert set(registry.names("decoder")) == DIFFUSION_DECODERS | {"ar-beam", "rank-items"}
     allowed = set(product(ITEMS_MODELS, DIFFUSION_DECODERS | {"ar-beam", "rank-items"}))
     allowed |= set(product(DENOISERS, DIFFUSION_DECODERS | {"ar-beam"})) | set(product(CAUSAL_MODELS, {"ar-beam"}))
     assert set(ALLOWED) == allowed
-    assert (len(PAIRS), len(ALLOWED), len(REFUSED)) == (88, 59, 29)
-    assert set(TRAINED) == DENOISERS | CAUSAL_MODELS | RECBOLE_MODELS
+    assert (len(PAIRS), len(ALLOWED), len(REFUSED)) == (96, 67, 29)
+    assert set(TRAINED) == DENOISERS | CAUSAL_MODELS | RECBOLE_MODELS | {"esasrec"}
     assert SPACE.n_categories > 0, "the searches fill category slots too"
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mindrec_bench.core.backbone import FitReport, Task
 from mindrec_bench.core.code_space import Int
-from mindrec_bench.core.dataset import Histories
+from mindrec_bench.core.dataset import Examples, Histories
 from mindrec_bench.core.protocols import Model
 
 from .config import TrainingConfig
@@ -54,12 +54,14 @@ class FromScratch(SizeTrainer):
         new_network: makes the network, its weights drawn from the task's seed.
         collator: makes the batches for training (stream 0) and for validation (stream 1).
         inference_model: makes the model of a fitted network.
+        examples: for training and for validation; None for those of the data.
     """
 
     config: TrainingConfig
     new_network: Callable[[Task], Any]
     collator: Callable[[Task, int], Collator]
     inference_model: Callable[[Any], Model]
+    examples: Callable[[Task], tuple[Examples, Examples]] | None = None
 
     def fit(self, task: Task, folder: Path) -> FitReport:
         """Train with `trainer.fit`.
@@ -71,7 +73,10 @@ class FromScratch(SizeTrainer):
         from . import trainer
 
         train, valid = (self.collator(task, stream) for stream in (0, 1))
-        return trainer.fit(self.new_network(task), self.config, task, folder, train=train, valid=valid)
+        examples = self.examples(task) if self.examples else None
+        return trainer.fit(
+            self.new_network(task), self.config, task, folder, train=train, valid=valid, examples=examples
+        )
 
     def load(self, task: Task, folder: Path) -> Model:
         """The model with the best weights.

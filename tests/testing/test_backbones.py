@@ -26,6 +26,7 @@ from mindrec_bench.plugins.options import option
 from mindrec_bench.testing import check_backbone
 
 SHORT_TRAINING = {
+    "esasrec": "epochs=1,batch=16",
     "idgenrec": "epochs=1,rounds=1,keyword_epochs=1",
     "llada": "epochs=2,batch=8",
     "llama3": "epochs=2,batch=64",

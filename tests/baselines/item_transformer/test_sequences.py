@@ -1,0 +1,49 @@
+"""Sequences for training: every item is predicted once, from the items before it."""
+
+from __future__ import annotations
+
+import dataclasses
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from mindrec_baselines.item_transformer.sequences import PackedItems, next_item_batch, training_sequences
+from mindrec_bench.core.dataset import Examples, Histories
+
+
+@pytest.mark.parametrize("validation_items", [False, True])
+@pytest.mark.parametrize("history", [1, 3, 50])
+def test_every_item_is_predicted_once_from_those_before_it(chain, history: int, validation_items: bool) -> None:
+    data = dataclasses.replace(chain(users=20), history=history)
+    sequences = training_sequences(data, validation_items=validation_items)
+    batch = next_item_batch(sequences, every_position=True)
+    users = np.repeat(sequences.histories.users, (sequences.histories.items >= 0).sum(axis=1))
+    found = sorted(zip(users.tolist(), batch["items"].tolist(), batch["labels"].tolist(), strict=True))
+    expected = []
+    for user in range(20):
+        sequence = data.items[data.offsets[user] : data.offsets[user + 1] - (1 if validation_items else 2)].tolist()
+        expected += [(user, first, second) for first, second in pairwise(sequence)]
+    assert found == sorted(expected)
+    assert (np.diff(sequences.histories.users) >= 0).all()
+    if history == 50:
+        longest = [data.offsets[user + 1] - data.offsets[user] - 2 + validation_items for user in range(20)]
+        assert len(sequences) == sum(length > 1 for length in longest), "one sequence for each user"
+
+
+def test_packing() -> None:
+    items = np.array([[-1, 5, 6], [-1, -1, -1], [7, 8, 9]])
+    packed = PackedItems.pack(items)
+    assert packed.items.tolist() == [5, 6, -1, 7, 8, 9]
+    assert packed.places.tolist() == [0, 1, 3, 6, 7, 8], "rows of three places, padding behind"
+    assert packed.ends.tolist() == [1, 2, 5]
+    assert packed.tensors()["grid"].shape == (3, 3, 0)
+
+
+def test_the_last_position_alone() -> None:
+    examples = Examples(Histories(np.array([[-1, 5, 6], [7, 8, 9]]), np.arange(2)), np.array([1, 2]))
+    every, last = (next_item_batch(examples, every_position=flag) for flag in (True, False))
+    assert every["labels"].tolist() == [6, 1, 8, 9, 2]
+    assert every["predicted"].tolist() == [0, 1, 2, 3, 4]
+    assert last["labels"].tolist() == [1, 2]
+    assert last["predicted"].tolist() == [1, 4]
