@@ -34,7 +34,7 @@ MODEL_OPTIONS["idgenrec"] = "epochs=1,batch=64,rounds=1,keyword_epochs=2"
 DECODER_OPTIONS = {"n-per-step": "n=2", "block-m": "m=2"}
 
 RECBOLE_MODELS = {"recbole", "sasrec"}
-ITEMS_MODELS = {"esasrec", "itemknn", "markov", "oracle", "pop"} | RECBOLE_MODELS
+ITEMS_MODELS = {"esasrec", "itemknn", "last-items", "markov", "oracle", "pop"} | RECBOLE_MODELS
 DENOISERS = {"llada"}
 CAUSAL_MODELS = {"idgenrec", "llama3", "qwen2.5", "tiger"}
 WITH_MODEL_CODES = {"idgenrec"}
@@ -121,14 +121,14 @@ def check_lists(table, model_codes: bool = False) -> np.ndarray:
 
 
 def test_all_pairs_are_covered():
-    assert len(ITEMS_MODELS | DENOISERS | CAUSAL_MODELS) == 12
+    assert len(ITEMS_MODELS | DENOISERS | CAUSAL_MODELS) == 13
     assert len(DIFFUSION_DECODERS | {"ar-beam", "rank-items"}) == 8
     assert set(registry.names("model")) == ITEMS_MODELS | DENOISERS | CAUSAL_MODELS
     assert set(registry.names("decoder")) == DIFFUSION_DECODERS | {"ar-beam", "rank-items"}
     allowed = set(product(ITEMS_MODELS, DIFFUSION_DECODERS | {"ar-beam", "rank-items"}))
     allowed |= set(product(DENOISERS, DIFFUSION_DECODERS | {"ar-beam"})) | set(product(CAUSAL_MODELS, {"ar-beam"}))
     assert set(ALLOWED) == allowed
-    assert (len(PAIRS), len(ALLOWED), len(REFUSED)) == (96, 67, 29)
+    assert (len(PAIRS), len(ALLOWED), len(REFUSED)) == (104, 75, 29)
     assert set(TRAINED) == DENOISERS | CAUSAL_MODELS | RECBOLE_MODELS | {"esasrec"}
     assert SPACE.n_categories > 0, "the searches fill category slots too"
 
