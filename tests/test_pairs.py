@@ -35,7 +35,7 @@ DECODER_OPTIONS = {"n-per-step": "n=2", "block-m": "m=2"}
 
 RECBOLE_MODELS = {"recbole", "sasrec"}
 ITEMS_MODELS = {"esasrec", "itemknn", "last-items", "markov", "oracle", "pop"} | RECBOLE_MODELS
-DENOISERS = {"llada"}
+DENOISERS = {"llada", "rpg"}
 CAUSAL_MODELS = {"idgenrec", "llama3", "qwen2.5", "tiger"}
 WITH_MODEL_CODES = {"idgenrec"}
 DIFFUSION_DECODERS = {"adaptive", "block-m", "bs", "dbs-dedup", "dbs-penalty", "n-per-step"}
@@ -121,14 +121,14 @@ def check_lists(table, model_codes: bool = False) -> np.ndarray:
 
 
 def test_all_pairs_are_covered():
-    assert len(ITEMS_MODELS | DENOISERS | CAUSAL_MODELS) == 13
+    assert len(ITEMS_MODELS | DENOISERS | CAUSAL_MODELS) == 14
     assert len(DIFFUSION_DECODERS | {"ar-beam", "rank-items"}) == 8
     assert set(registry.names("model")) == ITEMS_MODELS | DENOISERS | CAUSAL_MODELS
     assert set(registry.names("decoder")) == DIFFUSION_DECODERS | {"ar-beam", "rank-items"}
     allowed = set(product(ITEMS_MODELS, DIFFUSION_DECODERS | {"ar-beam", "rank-items"}))
     allowed |= set(product(DENOISERS, DIFFUSION_DECODERS | {"ar-beam"})) | set(product(CAUSAL_MODELS, {"ar-beam"}))
     assert set(ALLOWED) == allowed
-    assert (len(PAIRS), len(ALLOWED), len(REFUSED)) == (104, 75, 29)
+    assert (len(PAIRS), len(ALLOWED), len(REFUSED)) == (112, 82, 30)
     assert set(TRAINED) == DENOISERS | CAUSAL_MODELS | RECBOLE_MODELS | {"esasrec"}
     assert SPACE.n_categories > 0, "the searches fill category slots too"
 

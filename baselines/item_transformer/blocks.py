@@ -26,6 +26,7 @@ class CausalBlocks(nn.Module):
 
     def __init__(self, size: TransformerSize, max_length: int, *, dropout: float, gates: bool) -> None:
         super().__init__()
+        self.hidden = size.hidden
         self.positions = nn.Parameter(torch.randn(max_length, size.hidden) * size.hidden**-0.5)
         self.dropout = nn.Dropout(dropout)
         self.blocks = nn.ModuleList(_Block(size.hidden, size.heads, dropout, gates) for _ in range(size.layers))

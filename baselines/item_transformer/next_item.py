@@ -41,14 +41,13 @@ class NextItemNetwork(nn.Module):
     Args:
         n_items: N.
         blocks: the transformer.
-        hidden: its width.
     """
 
-    def __init__(self, n_items: int, blocks: CausalBlocks, hidden: int) -> None:
+    def __init__(self, n_items: int, blocks: CausalBlocks) -> None:
         super().__init__()
-        self.n_items, self.blocks = n_items, blocks
-        self.embedding = nn.Embedding(n_items, hidden)
-        nn.init.normal_(self.embedding.weight, std=hidden**-0.5)
+        self.blocks = blocks
+        self.embedding = nn.Embedding(n_items, blocks.hidden)
+        nn.init.normal_(self.embedding.weight, std=blocks.hidden**-0.5)
 
     def states(self, grid: Tensor, items: Tensor, places: Tensor) -> Tensor:
         """Hidden states at all items; for the arguments see `sequences.PackedItems`. Shape: (m, hidden)"""

@@ -32,6 +32,7 @@ SHORT_TRAINING = {
     "llama3": "epochs=2,batch=64",
     "qwen2.5": "epochs=1,batch=256",
     "recbole": "epochs=1",
+    "rpg": "epochs=1,batch=16",
     "sasrec": "epochs=1",
     "tiger": "epochs=1,batch=256",
 }
