@@ -84,6 +84,8 @@ class RowSpec:
         absent: data ("" for all) -> why there is no run, shown in place of the command that would make one. A row with
             a reason for all data may name a model or decoder that is not registered.
         note: a footnote of the row.
+        cite: the name of a row of `published_rows`, whose values are `published`; a row that names no model shows only
+            these.
     """
 
     label: str
@@ -94,6 +96,7 @@ class RowSpec:
     published: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     absent: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
+    cite: str = ""
 
     @property
     def model(self) -> str:

@@ -13,6 +13,7 @@ from ..io.json_files import read_text
 from ..io.schema import is_number, parse_toml, require_choice, validate_keys
 from ..plugins import options, registry
 from ..store.run_spec import EXTERNAL
+from . import published_rows
 from .table_spec import COSTS, FINDINGS, METRICS_BY_KIND, NOT_REPORTED, SETTINGS, TIMINGS, RowSpec, TableSpec
 
 TABLES_PACKAGE = "mindrec_tables"
@@ -69,6 +70,7 @@ def parse_table_spec(text: str, name: str, source: str) -> TableSpec:
     rows = tuple(
         _parse_row(row, spec.kind, f"row {number} of {source}") for number, row in enumerate(raw_rows, start=1)
     )
+    rows = tuple(_with_citation(row, spec, f"row '{row.label}' of {source}") for row in rows)
     spec = replace(spec, rows=rows)
     _check_head(spec, source)
     for row in spec.rows:
@@ -81,6 +83,20 @@ def _parse_row(raw: dict[str, Any], kind: str, where: str) -> RowSpec:
     raw = {**raw, "absent": {"": absent} if isinstance(absent, str) else absent}
     settings = {} if kind == "statistics" else _take_settings(raw, where)
     return RowSpec(settings=settings, **validate_keys(raw, RowSpec, where, hidden=("settings",), others=SETTINGS))
+
+
+def _with_citation(row: RowSpec, spec: TableSpec, where: str) -> RowSpec:
+    """A row that cites a published one, with its values and its source."""
+    if not row.cite:
+        return row
+    if row.published:
+        raise UsageError(f"{where} has published values and cites '{row.cite}'; leave one of the two out")
+    values = published_rows.published_values(TABLES_PACKAGE)
+    found = published_rows.cite(values, row.cite, data=spec.data, metrics=spec.metrics, where=where)
+    row = replace(row, published=found.published, note="; ".join(filter(None, (found.note, row.note))))
+    if row.model:
+        return row
+    return replace(row, settings={"model": row.cite, "decoder": EXTERNAL}, absent={"": "published by others"})
 
 
 def _take_settings(raw: dict[str, Any], where: str) -> dict[str, Any]:

@@ -17,6 +17,8 @@ OURS = [
     "adaptive-categories",
     "adaptive-prefix",
     "attention",
+    "benchmark-2014",
+    "benchmark-2018",
     "decoder-costs",
     "search-error",
     "search-error-trained",
@@ -186,6 +188,43 @@ def test_a_row_with_published_values_only_may_name_an_unregistered_model() -> No
     text = GOOD.replace('model = "pop"', 'model = "another"\nabsent = "their code is not public"')
     spec = parse_table_spec(text, "mine", "mine.toml")
     assert spec.rows[1].reason("arts") == "their code is not public"
+
+
+CITING = """
+title = "mine"
+data = ["beauty", "arts"]
+metrics = ["hr@10", "hr@1", "ndcg@10"]
+[[rows]]
+label = "ours and theirs"
+model = "markov"
+decoder = "rank-items"
+cite = "TIGER"
+[[rows]]
+label = "theirs"
+cite = "RPG"
+"""
+
+
+def test_a_row_cites_a_published_one() -> None:
+    ours, theirs = parse_table_spec(CITING, "mine", "mine.toml").rows
+    assert ours.published == {"beauty": ("0.0648", "-", "0.0384")}
+    assert (ours.model, ours.absent) == ("markov", {})
+    assert "arXiv 2305.05065, Table 1 (checked)" in ours.note
+    assert theirs.published == {"beauty": ("0.0809", "-", "0.0464")}
+    assert theirs.reason("beauty") == "published by others"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"RPG"', '"RPQ"', "row 'theirs' of mine.toml cites 'RPQ', which is no published row .did you mean 'RPG'"),
+        ('"beauty", "arts"', '"arts"', "cites 'TIGER', which has no value on arts in hr@10, hr@1, ndcg@10"),
+        ('cite = "RPG"', 'cite = "RPG"\npublished.beauty = ["0.1", "-", "-"]', "published values and cites 'RPG'"),
+    ],
+)
+def test_wrong_citations_are_refused(old: str, new: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        parse_table_spec(CITING.replace(old, new), "mine", "mine.toml")
 
 
 def test_a_reason_for_one_data_set_only() -> None:

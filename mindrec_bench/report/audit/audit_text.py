@@ -12,6 +12,8 @@ from .checks import Finding
 CHECK_TITLES = {
     "statistics": "Dataset statistics against the public files",
     "counts": "HR x users is a whole number of users and does not fall with k",
+    "growth": "HR@k and NDCG@k do not fall with k",
+    "ndcg-of-hr": "NDCG@k lies between HR@k / log2(k + 1) and HR@k",
     "ndcg": "NDCG@k is possible given the hits between the cut-offs",
     "ttr": "TTR is within the codes that there are",
     "entropy": "Entropy is within the logarithm of the codes that there are",
@@ -21,7 +23,7 @@ CHECK_TITLES = {
 }
 """What each kind of finding is about, in the order shown."""
 
-PROBLEMS_ONLY = ("counts", "ndcg", "entropy", "statistics")
+PROBLEMS_ONLY = ("counts", "growth", "ndcg-of-hr", "ndcg", "entropy", "statistics")
 """Checks whose passes are counted but not listed."""
 
 

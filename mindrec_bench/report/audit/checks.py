@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from ...metrics.names import KS
 from ...stats.paired_tests import ALPHA, PValueRange, mcnemar_range
 from ...store.runs import Run
 
@@ -46,7 +45,7 @@ class ReportedMetrics:
     Attributes:
         subject: how findings name the system.
         metrics: name -> value; a string is a printed value, rounded to its last digit, and a number is exact.
-        users: number of evaluated users.
+        users: number of evaluated users; 0 where it is not known.
         beam: results per user, for TTR.
         codes: distinct SID codes of the catalogue; None leaves TTR and entropy unchecked.
         slots: codes per item.
@@ -74,23 +73,33 @@ class ReportedMetrics:
 
     def hits(self, metric: str) -> int | None:
         """The number of users that an HR stands for; None where no whole number fits, or more than one."""
-        if self.error(metric) * self.users >= 0.5:
+        if not self.users or self.error(metric) * self.users >= 0.5:
             return None
         nearest = round(self.value(metric) * self.users)
         return nearest if abs(nearest / self.users - self.value(metric)) <= self.error(metric) else None
 
+    def cutoffs(self, name: str) -> list[int]:
+        """The k for which `hr` or `ndcg` is reported, in rising order."""
+        return sorted(int(metric.partition("@")[2]) for metric in self.metrics if metric.startswith(f"{name}@"))
+
 
 def check_system(reported: ReportedMetrics) -> list[Finding]:
     """All findings about the metrics of one system."""
-    return [*_check_hit_counts(reported), *_check_ndcg(reported), *_check_diversity(reported)]
+    return [
+        *_check_hit_counts(reported),
+        *_check_growth(reported),
+        *_check_ndcg_of_hr(reported),
+        *_check_ndcg(reported),
+        *_check_diversity(reported),
+    ]
 
 
 def _check_hit_counts(reported: ReportedMetrics) -> list[Finding]:
     """HR is a share of users: HR x users must be a whole number, and must not fall with k."""
     findings, previous_hits = [], 0
-    for metric in (f"hr@{k}" for k in KS if f"hr@{k}" in reported.metrics):
+    for metric in (f"hr@{k}" for k in reported.cutoffs("hr")):
         text, users = reported.metrics[metric], reported.users
-        if reported.error(metric) * users >= 0.5:
+        if not users or reported.error(metric) * users >= 0.5:
             continue  # printed with too few digits to tell
         hits = reported.hits(metric)
         product = reported.value(metric) * users
@@ -107,10 +116,47 @@ def _check_hit_counts(reported: ReportedMetrics) -> list[Finding]:
     return findings
 
 
+def _check_growth(reported: ReportedMetrics) -> list[Finding]:
+    """HR@k and NDCG@k can't fall with k; where HR counts whole users, `counts` says so for HR."""
+    findings = []
+    for name in ("hr", "ndcg"):
+        for near, far in pairwise(f"{name}@{k}" for k in reported.cutoffs(name)):
+            if name == "hr" and reported.hits(far) is not None:
+                continue
+            fall = reported.value(near) - reported.value(far)
+            problem = fall > reported.error(near) + reported.error(far)
+            verdict = "is below" if problem else "is not below"
+            reason = ", but a longer list keeps every hit" if problem else ""
+            sentence = (
+                f"{far.upper()} {reported.metrics[far]} {verdict} {near.upper()} {reported.metrics[near]}{reason}."
+            )
+            findings.append(Finding("growth", reported.subject, sentence, {"metric": far, "fall": fall}, problem))
+    return findings
+
+
+def _check_ndcg_of_hr(reported: ReportedMetrics) -> list[Finding]:
+    """With one relevant item a hit adds 1 / log2(rank + 1): NDCG@k lies between HR@k / log2(k + 1) and HR@k."""
+    findings = []
+    for k in reported.cutoffs("ndcg"):
+        if f"hr@{k}" not in reported.metrics:
+            continue
+        ndcg, hr = reported.value(f"ndcg@{k}"), reported.value(f"hr@{k}")
+        error, low = reported.error(f"ndcg@{k}") + reported.error(f"hr@{k}"), hr / math.log2(k + 1)
+        problem = not low - error <= ndcg <= hr + error
+        verdict = "is not possible" if problem else "is possible"
+        sentence = (
+            f"NDCG@{k} {reported.metrics[f'ndcg@{k}']} {verdict} beside HR@{k} {reported.metrics[f'hr@{k}']}: one "
+            f"relevant item gives {low:.5f} (all hits at rank {k}) to {hr:.5f} (all at rank 1)."
+        )
+        values = {"metric": f"ndcg@{k}", "low": low, "high": hr}
+        findings.append(Finding("ndcg-of-hr", reported.subject, sentence, values, problem))
+    return findings
+
+
 def _check_ndcg(reported: ReportedMetrics) -> list[Finding]:
     """NDCG@k, given NDCG at the previous cut-off and the hits between: each adds 1 / log2(rank + 1)."""
     findings = []
-    cutoffs = [k for k in KS if f"hr@{k}" in reported.metrics and (k == 1 or f"ndcg@{k}" in reported.metrics)]
+    cutoffs = [k for k in reported.cutoffs("hr") if k == 1 or f"ndcg@{k}" in reported.metrics]
     for j, k in pairwise(cutoffs):
         near, far = f"ndcg@{j}" if f"ndcg@{j}" in reported.metrics else "hr@1", f"ndcg@{k}"
         near_hits, far_hits = reported.hits(f"hr@{j}"), reported.hits(f"hr@{k}")
@@ -179,7 +225,7 @@ def check_pair(
     """
     findings = []
     a, b = systems
-    for metric in (f"hr@{k}" for k in KS if f"hr@{k}" in a.metrics and f"hr@{k}" in b.metrics):
+    for metric in (f"hr@{k}" for k in a.cutoffs("hr") if f"hr@{k}" in b.metrics):
         hits_a, hits_b = a.hits(metric), b.hits(metric)
         if hits_a is None or hits_b is None:
             continue

@@ -130,7 +130,8 @@ def test_a_stored_run_passes_the_same_checks() -> None:
     summary = make_summary(spec, metrics=metrics, slots=SlotCounts(0, 4, 50, (10, 10, 10, 20)))
     run = Run(Path("runs"), spec, summary, {})
     assert [(f.id, f.problem) for f in check_run(run)] == [
-        ("counts", False), ("counts", False), ("ndcg", False), ("ttr", False), ("entropy", False),
+        ("counts", False), ("counts", False), ("ndcg-of-hr", False), ("ndcg", False), ("ttr", False),
+        ("entropy", False),
     ]  # fmt: skip
     run = with_summary(run, metrics={**metrics, "ttr": 51 / 4000, "distinct_codes": 51})
     assert [f.id for f in check_run(run) if f.problem] == ["ttr"]
