@@ -35,9 +35,9 @@ def weighted_loss(logits: Tensor, labels: Tensor, weights: Tensor, examples: int
     """Sum of weights x cross-entropy, divided by the number of examples.
 
     Args:
-        logits: over the whole vocabulary, at the masked slots only. Shape: (m, vocabulary)
+        logits: over the whole vocabulary, at the masked slots and perhaps others. Shape: (m, vocabulary)
         labels: token ids of the true codes at these slots. Shape: (m,)
-        weights: from `mask_targets`. Shape: (m,)
+        weights: from `mask_targets`; 0 for a slot that is not masked. Shape: (m,)
         examples: in the batch.
     """
     losses = torch.nn.functional.cross_entropy(logits.float(), labels, reduction="none")

@@ -89,9 +89,13 @@ class MaskedCodeLM(CodeTransformer):
         """
         slots = torch.arange(labels.shape[1], device=labels.device)
         states = self.slot_states(self.embed_items(items), items >= 0, self.embed_slots(revealed, slots), slots)
-        masked = revealed < 0
-        logits = self.logits(states[masked])
-        return {"loss": weighted_loss(logits, (labels + self.offsets)[masked], weights[masked], len(labels))}
+        per_slot = states, labels + self.offsets, weights
+        if states.device.type == "cpu":
+            masked = revealed < 0
+            states, token_ids, weights = (tensor[masked] for tensor in per_slot)
+        else:  # a GPU would have to tell how many are masked; the others weigh 0
+            states, token_ids, weights = (tensor.flatten(0, 1) for tensor in per_slot)
+        return {"loss": weighted_loss(self.logits(states), token_ids, weights, len(labels))}
 
 
 def isolate_history(mask: Tensor, n_items: int) -> Tensor:

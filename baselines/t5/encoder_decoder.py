@@ -72,7 +72,13 @@ class T5EncoderDecoder(nn.Module):
         return self.encode_embeddings(self.embedding(token_ids), attention_mask)
 
     def encode_embeddings(self, embeddings: Tensor, attention_mask: Tensor) -> Tensor:
-        """Encoder states from the tokens' embeddings. Shape: (b, n, hidden), (b, n) -> (b, n, hidden)"""
+        """Encoder states from the tokens' embeddings. Shape: (b, n, hidden), (b, n) -> (b, n, hidden)
+
+        On a CPU, histories of similar length are encoded together; a GPU would have to wait for the lengths.
+        """
+        if embeddings.device.type != "cpu":
+            whole: Tensor = self.t5.encoder(inputs_embeds=embeddings, attention_mask=attention_mask).last_hidden_state
+            return whole
         order = attention_mask.sum(dim=1).argsort(stable=True)
         states = [self._encode_bucket(embeddings[rows], attention_mask[rows]) for rows in order.split(BUCKET_SIZE)]
         return torch.cat(states)[order.argsort()]

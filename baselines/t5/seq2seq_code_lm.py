@@ -62,6 +62,9 @@ class Seq2SeqCodeLM(T5EncoderDecoder):
 
     def begin(self, histories: Histories, slots: tuple[int, ...]) -> T5Context:
         """Encode the histories once and keep the decoder's keys and values. `slots`: the slots of the canvas."""
-        device = self.offsets.device
-        token_ids, attention_mask = self.history_tokens(torch.from_numpy(histories.items).to(device))
+        device, items = self.offsets.device, histories.items
+        if device.type != "cpu":  # a CPU leaves out padding as it encodes
+            longest = max(1, int((items >= 0).sum(axis=1).max(initial=0)))
+            items = items[:, -longest:]
+        token_ids, attention_mask = self.history_tokens(torch.from_numpy(items).to(device))
         return self.open_context(token_ids, attention_mask, slot_token_ids(self.space, slots).to(device))

@@ -35,7 +35,7 @@ BEST_FILE, STATE_FILE = "best.safetensors", "progress.json"
 
 
 class TrainingProgress(TrainerCallback):
-    """Watches a training: progress bar, early stopping, time limit, and its own files in each checkpoint.
+    """Watches a training, of the Trainer or of `TrainingLoop`: progress bar, early stopping, time limit, checkpoints.
 
     `progress.json` is the last file of a checkpoint, so a checkpoint that has it is whole.
 
@@ -86,15 +86,19 @@ class TrainingProgress(TrainerCallback):
             fractions.append(step / shortened)
         return min(1.0, max(fractions))
 
-    def resume(self) -> Path | None:
-        """Restore the last whole checkpoint, if this version wrote it, and return its folder; else None."""
+    def resume(self, *, needs: str) -> Path | None:
+        """Restore the last whole checkpoint and return its folder; None where there is none that can be continued.
+
+        Args:
+            needs: a file that the checkpoints have which this version writes.
+        """
         whole = sorted(
             self.folder.glob(f"checkpoint-*/{STATE_FILE}"), key=lambda path: int(path.parent.name.split("-")[1])
         )
         if not whole:
             return None
         state = json.loads(whole[-1].read_text())
-        if state.keys() != self._state().keys():
+        if state.keys() != self._state().keys() or not whole[-1].with_name(needs).exists():
             logger.warning(f"{whole[-1].parent} was written by another version; training starts again")
             return None
         self.step, self.epoch, self.valid_losses = state["step"], state["epoch"], state["losses"]

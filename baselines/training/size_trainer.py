@@ -74,8 +74,9 @@ class FromScratch(SizeTrainer):
 
         train, valid = (self.collator(task, stream) for stream in (0, 1))
         examples = self.examples(task) if self.examples else None
+        network = self.new_network(task)
         return trainer.fit(
-            self.new_network(task), self.config, task, folder, train=train, valid=valid, examples=examples
+            network, self.config, task, folder, train=train, valid=valid, examples=examples, fixed_shapes=True
         )
 
     def load(self, task: Task, folder: Path) -> Model:

@@ -1,8 +1,9 @@
-"""Training of every network baseline with `transformers.Trainer`: order, schedule, early stopping, checkpoints, resume.
+"""Training of every network baseline: order, schedule, early stopping, checkpoints, resume.
 
 A network is a `torch.nn.Module` whose `forward(**batch)` returns `{"loss": scalar}`, and a `Collator` makes its
-batches, with an entry "labels". Order and noise are pure functions of the seed, the epoch and the example, so a
-training that is killed continues from its last checkpoint to the same weights.
+batches, with an entry "labels". A training that is killed continues from its last checkpoint to the same weights. One
+process trains a network from scratch with `TrainingLoop`; published networks, and several processes, train with
+`transformers.Trainer`, which the loop equals bit for bit on a CPU.
 
 Several processes (torch.distributed) train on the same examples in the same order and share each batch evenly; the last
 batch of an epoch is filled up from the epoch's start. Dropout and the order of sums differ between processes, so a
@@ -13,66 +14,25 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.utils.data import Dataset, Sampler
+from torch import nn
 from transformers import PrinterCallback, Trainer, TrainingArguments
+from transformers.trainer import TRAINER_STATE_NAME
 
 from mindrec_bench.core.backbone import FitReport, Task
-from mindrec_bench.core.code_space import Int
 from mindrec_bench.core.dataset import Examples
 from mindrec_bench.errors import DataError, UsageError
 
 from . import processes, weights
+from .batches import Collator, EpochSampler, ExampleDataset
 from .config import TrainingConfig
+from .loop import RANDOM_FILE, TrainingLoop
 from .progress import TrainingProgress
 
 logger = logging.getLogger(__name__)
-
-Batch = dict[str, Tensor]
-Collator = Callable[[Examples, Int], Batch]
-"""(examples, their keys for noise) -> the arguments of the network's `forward`."""
-
-
-class ExampleDataset(Dataset):  # type: ignore[type-arg]
-    """Examples by key = repeat * E + index; a whole batch is made at once."""
-
-    def __init__(self, examples: Examples, collator: Collator, repeats: int = 1) -> None:
-        self.examples, self.collator, self.repeats = examples, collator, repeats
-
-    def __len__(self) -> int:
-        return len(self.examples) * self.repeats
-
-    def __getitems__(self, keys: list[int]) -> Batch:
-        key_array = np.asarray(keys)
-        rows = key_array % len(self.examples)
-        examples = Examples(self.examples.histories[rows], self.examples.targets[rows])
-        return self.collator(examples, key_array)
-
-
-class EpochSampler(Sampler[int]):
-    """Keys of one epoch: epoch * E + index, shuffled by (seed, epoch) alone."""
-
-    def __init__(self, examples: int, seed: int, shuffle: bool) -> None:
-        self.examples, self.seed, self.shuffle, self.epoch = examples, seed, shuffle, 0
-
-    def __len__(self) -> int:
-        return self.examples
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by the Trainer's loader before each epoch."""
-        self.epoch = epoch
-
-    def __iter__(self) -> Iterator[int]:
-        order = np.arange(self.examples)
-        if self.shuffle:
-            order = np.random.default_rng([self.seed, self.epoch]).permutation(self.examples)
-        return iter((self.epoch * self.examples + order).tolist())
 
 
 def _already_collated(batch: Any) -> Any:
@@ -99,6 +59,7 @@ def fit(
     valid: Collator,
     save_weights: weights.SaveWeights = weights.save_weights,
     examples: tuple[Examples, Examples] | None = None,
+    fixed_shapes: bool = False,
 ) -> FitReport:
     """Train `network` and leave its best weights in `folder`; continue where an interrupted call stopped.
 
@@ -111,6 +72,8 @@ def fit(
         valid: makes validation batches, with other noise.
         save_weights: writes the best weights to the folder.
         examples: for training and for validation; None for those of the data.
+        fixed_shapes: batches of as many examples have equal shapes, and `forward` computes the loss without reading a
+            value back from a GPU: one process trains with `TrainingLoop`.
 
     Raises:
         DataError: there are no training examples.
@@ -126,7 +89,8 @@ def fit(
         folder.mkdir(parents=True, exist_ok=True)
         train_set = ExampleDataset(train_examples, train)
         valid_set = ExampleDataset(valid_examples, valid, config.eval_repeats)
-        progress = _train(network, config, task, folder / "checkpoints", train_set, valid_set)
+        use_loop = fixed_shapes and not processes.is_distributed()
+        progress = _train(network, config, task, folder / "checkpoints", train_set, valid_set, use_loop=use_loop)
         parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
         report = progress.report(parameters, "bf16" if use_bf16(task.device, config.cpu_bf16) else "float32")
         processes.barrier()  # all have read the checkpoint they continued from
@@ -143,6 +107,8 @@ def _train(
     checkpoints: Path,
     train_set: ExampleDataset,
     valid_set: ExampleDataset,
+    *,
+    use_loop: bool,
 ) -> TrainingProgress:
     arguments = training_arguments(config, task, checkpoints)
     network.to(arguments.device)
@@ -156,10 +122,33 @@ def _train(
         minutes=task.max_minutes,
         quiet=task.quiet,
     )
-    optimizer = torch.optim.AdamW(_parameter_groups(network, config.weight_decay), lr=config.lr, fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: lr_factor(step, progress.fraction_done(step), config.warmup, config.decay)
-    )
+    checkpoint = progress.resume(needs=RANDOM_FILE if use_loop else TRAINER_STATE_NAME)
+    if checkpoint is not None:
+        logger.info(f"training continues at step {progress.step} of {max_steps}")
+    if progress.finished:
+        return progress
+
+    def factor(step: int) -> float:
+        return lr_factor(step, progress.fraction_done(step), config.warmup, config.decay)
+
+    captured = use_loop and arguments.device.type == "cuda"
+    lr = torch.tensor(config.lr, device=arguments.device) if captured else config.lr
+    groups = _parameter_groups(network, config.weight_decay)
+    optimizer = torch.optim.AdamW(groups, lr=lr, fused=True, capturable=captured)
+    sampler = EpochSampler(len(train_set), task.seed, config.shuffle)
+    if use_loop:
+        TrainingLoop(
+            network=network,
+            optimizer=optimizer,
+            progress=progress,
+            train_set=train_set,
+            valid_set=valid_set,
+            sampler=sampler,
+            batch=config.batch,
+            lr=lambda step: config.lr * factor(step),
+            arguments=arguments,
+        ).run(checkpoint)
+        return progress
     trainer = _Trainer(
         network,
         arguments,
@@ -167,19 +156,16 @@ def _train(
         train_dataset=train_set,
         eval_dataset=valid_set,
         callbacks=[progress],
-        optimizers=(optimizer, schedule),
+        optimizers=(optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, factor)),
     )
-    trainer.sampler = EpochSampler(len(train_set), task.seed, config.shuffle)
+    trainer.sampler = sampler
     if processes.rank() > 0:
         torch.manual_seed(task.seed + processes.rank())  # a different dropout mask in each process
     trainer.remove_callback(PrinterCallback)
-    checkpoint = progress.resume()
     if checkpoint is not None:
         # The loader that skips finished batches also calls `set_epoch`, but not on this sampler with several processes.
-        trainer.sampler.set_epoch(progress.step // steps_per_epoch)
-        logger.info(f"training continues at step {progress.step} of {max_steps}")
-    if not progress.finished:
-        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+        sampler.set_epoch(progress.step // steps_per_epoch)
+    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     return progress
 
 

@@ -24,7 +24,7 @@ def test_time_before_an_interruption_counts(chain, tmp_path: Path) -> None:
     )
     (tmp_path / "checkpoint-9").mkdir()
     (tmp_path / "checkpoint-9" / "progress.json").write_text("{}")
-    assert progress.resume() == checkpoint
+    assert progress.resume(needs="progress.json") == checkpoint
     assert progress.seconds == pytest.approx(45, abs=1)
     assert progress.fraction_done(3) == pytest.approx(0.75, abs=0.02), "a larger fraction of the time than of the steps"
 
@@ -33,7 +33,7 @@ def test_a_checkpoint_of_another_version_is_ignored_with_a_notice(tmp_path: Path
     progress = new_progress(tmp_path, max_steps=10)
     (tmp_path / "checkpoint-3").mkdir()
     (tmp_path / "checkpoint-3" / "progress.json").write_text('{"step": 3, "seconds": 45.0}')
-    assert progress.resume() is None
+    assert progress.resume(needs="progress.json") is None
     assert progress.step == 0
     assert notices == [f"{tmp_path / 'checkpoint-3'} was written by another version; training starts again"]
 

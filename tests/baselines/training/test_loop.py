@@ -1,0 +1,85 @@
+"""The training loop against the Trainer: losses, weights, and files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from mindrec_baselines.llada import Llada
+from mindrec_baselines.llama3 import Llama3
+from mindrec_baselines.tiger import Tiger
+from mindrec_baselines.training import loop, progress, trainer
+
+from ..causal import task
+
+OPTIONS = {"epochs": 3, "batch": 50, "dropout": 0.3, "patience": 1}
+
+
+def fit(backbone, chain_task, folder: Path, *, fixed_shapes: bool):
+    """The report and the weights of a training by the loop, or by the Trainer."""
+    train, valid = (backbone.collator(chain_task, stream) for stream in (0, 1))
+    network, config = backbone.new_network(chain_task), backbone.training_config("tiny")
+    report = trainer.fit(network, config, chain_task, folder, train=train, valid=valid, fixed_shapes=fixed_shapes)
+    return report, (folder / "weights.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("backbone", "bf16"),
+    [(Llada(**OPTIONS), False), (Llada(**OPTIONS), True), (Llama3(**OPTIONS), False), (Tiger(**OPTIONS), True)],
+    ids=["llada", "llada-bf16", "llama3", "tiger-bf16"],
+)
+def test_the_loop_trains_to_the_bits_of_the_trainer(chain, tmp_path: Path, monkeypatch, backbone, bf16) -> None:
+    """With dropout, a smaller last batch, early stopping, and in bf16."""
+    monkeypatch.setattr(trainer, "use_bf16", lambda device, on_cpu: bf16)
+    chain_task = task(chain(users=40), seed=3)
+    ours, theirs = (fit(backbone, chain_task, tmp_path / str(ours), fixed_shapes=ours) for ours in (True, False))
+    assert ours[0].valid_loss == theirs[0].valid_loss
+    assert ours[1] == theirs[1]
+    assert (ours[0].steps, ours[0].epochs) == (theirs[0].steps, theirs[0].epochs)
+
+
+def test_a_checkpoint_of_the_trainer_is_not_continued_by_the_loop(chain, tmp_path, monkeypatch, notices) -> None:
+    """Nor the other way round: an older version trained all networks with the Trainer."""
+    chain_task, folder = task(chain(users=40)), tmp_path / "fit"
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer.weights, "save_model", lambda *arguments: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            fit(Llada(epochs=1, batch=50), chain_task, folder, fixed_shapes=False)
+    assert sorted(path.name for path in folder.iterdir()) == ["checkpoints"]
+    report, _ = fit(Llada(epochs=1, batch=50), chain_task, folder, fixed_shapes=True)
+    assert any("written by another version; training starts again" in notice for notice in notices)
+    assert report.steps == -(-len(chain_task.data.train_examples()) // 50)
+
+
+def test_a_checkpoint_has_these_files(chain, tmp_path: Path, monkeypatch) -> None:
+    written = []
+    on_save = progress.TrainingProgress.on_save
+
+    def watched(self, args, state, control, **kwargs):
+        on_save(self, args, state, control, **kwargs)
+        written.append(sorted(path.name for path in (self.folder / f"checkpoint-{state.global_step}").iterdir()))
+
+    monkeypatch.setattr(progress.TrainingProgress, "on_save", watched)
+    Llada(epochs=2, batch=64).fit(task(chain(users=40)), tmp_path)
+    files = [progress.BEST_FILE, loop.WEIGHTS_FILE, loop.OPTIMIZER_FILE, progress.STATE_FILE, loop.RANDOM_FILE]
+    assert written == [sorted(files)] * 2
+
+
+def test_slots_that_are_not_masked_do_not_change_the_loss(chain) -> None:
+    """As a GPU computes it: the logits of all slots, those that are not masked with a weight of 0."""
+    chain_task = task(chain(users=20))
+    network = Llada(dropout=0.0).new_network(chain_task)
+    examples = chain_task.data.train_examples()
+    batch = trainer.ExampleDataset(examples, Llada().collator(chain_task, 0)).__getitems__(list(range(40)))
+    assert (batch["revealed"] >= 0).any()
+    slots = torch.arange(batch["labels"].shape[1])
+    items = batch["items"]
+    with torch.no_grad():
+        canvas = network.embed_slots(batch["revealed"], slots)
+        states = network.slot_states(network.embed_items(items), items >= 0, canvas, slots)
+        logits, labels = network.logits(states).flatten(0, 1), (batch["labels"] + network.offsets).flatten()
+        losses = torch.nn.functional.cross_entropy(logits, labels, reduction="none")
+        every_slot = (losses * batch["weights"].flatten()).sum() / 40
+        assert float(every_slot) == pytest.approx(float(network(**batch)["loss"]), rel=1e-5)
