@@ -15,6 +15,7 @@ from mindrec_bench.core.code_space import MASK
 
 from .expansion import Hypotheses
 from .options import PruningName
+from .penalty_walk import pairs_equal, walk
 from .scores import quantise_scores, stable_topk
 
 
@@ -71,30 +72,15 @@ def dedup_sids(candidates: Hypotheses, *, beam: int, n_categories: int) -> Tenso
 def penalty(candidates: Hypotheses, *, beam: int, n_categories: int) -> Tensor:
     """Algorithm 1: a candidate is penalised for its similarity to those kept so far, and keeps its penalised score.
 
-    The walk over the ranks is sequential by definition: the penalty of rank r depends on which earlier ranks are kept.
-    The first b ranks are always kept at first, so they are done at once; each later rank costs a few operations on all
-    users together. The penalised score of a rank at every possible similarity is computed beforehand.
+    The penalised score of a rank at every possible similarity is computed beforehand; then `walk` visits the ranks.
     """
     n_candidates = candidates.scores.shape[1]
     order = stable_topk(candidates.scores, n_candidates)
     sids = _take_rows(candidates.codes[:, :, n_categories:], order)
-    n_shared = _n_shared_codes(sids)
     possible_shared = torch.arange(sids.shape[2] + 1, device=order.device)
     n_revealed = (sids != MASK).sum(dim=2)
     penalised = candidates.scores.gather(1, order)[..., None] + _log_penalty(possible_shared, n_revealed[..., None])
-    sort_keys = quantise_scores(penalised, n_candidates)
-
-    n_first = min(beam, n_candidates)
-    kept = torch.arange(n_first, device=order.device).repeat(len(order), 1)
-    kept_shared = n_shared[:, :n_first, :n_first].tril(-1).amax(dim=2).long()
-    kept_key = sort_keys[:, :n_first].gather(2, kept_shared[..., None])[..., 0]
-    for rank in range(n_first, n_candidates):
-        shared = n_shared[:, rank].gather(1, kept).amax(dim=1, keepdim=True).long()
-        key = sort_keys[:, rank].gather(1, shared)
-        worst = (kept_key * n_candidates - order.gather(1, kept)).argmin(dim=1, keepdim=True)
-        replaces = key > kept_key.gather(1, worst)
-        for kept_values, value in ((kept_key, key), (kept_shared, shared), (kept, torch.full_like(worst, rank))):
-            kept_values.scatter_(1, worst, torch.where(replaces, value, kept_values.gather(1, worst)))
+    kept, kept_shared = walk(sids, quantise_scores(penalised, n_candidates), order, min(beam, n_candidates))
     kept_scores = penalised.gather(1, kept[..., None].expand(-1, -1, penalised.shape[2]))
     kept_scores = kept_scores.gather(2, kept_shared[..., None])[..., 0]
     return torch.full_like(candidates.scores, -torch.inf).scatter(1, order.gather(1, kept), kept_scores)
@@ -128,29 +114,10 @@ def _drop_repeats(codes: Tensor, scores: Tensor) -> Tensor:
 def _equal_sequences(codes: Tensor) -> Tensor:
     """Which pairs of candidates are one sequence. Shape: (B, M, S) -> (B, M, M), bool"""
     first, *others = codes.unbind(2)
-    same = _pairs_equal(first)
+    same = pairs_equal(first)
     for column in others:
-        same &= _pairs_equal(column)
+        same &= pairs_equal(column)
     return same
-
-
-def _n_shared_codes(sids: Tensor) -> Tensor:
-    """In how many slots two candidates have revealed the same code. Shape: (B, M, S) -> (B, M, M), uint8"""
-    first, *others = sids.unbind(2)
-    n_shared = _both_revealed(first)
-    for column in others:
-        n_shared += _both_revealed(column)
-    return n_shared
-
-
-def _both_revealed(column: Tensor) -> Tensor:
-    """1 where two candidates have revealed the same code. Shape: (B, M) -> (B, M, M), uint8"""
-    return _pairs_equal(column).logical_and_((column != MASK)[:, :, None]).view(torch.uint8)
-
-
-def _pairs_equal(column: Tensor) -> Tensor:
-    """Shape: (B, M) -> (B, M, M), bool"""
-    return column[:, :, None] == column[:, None, :]
 
 
 def _take_rows(codes: Tensor, rows: Tensor) -> Tensor:
