@@ -81,6 +81,14 @@ class BenchmarkCase:
     batch_decoder: BatchDecoder
     examples: Examples
 
+    @property
+    def precision(self) -> str:
+        """The dtype of the network's matrices, by its name in torch; `float32` where there is no network."""
+        network = getattr(self.loaded_model, "network", self.loaded_model)
+        parameters = network.parameters() if hasattr(network, "parameters") else ()
+        names = (str(parameter.dtype).removeprefix("torch.") for parameter in parameters if parameter.ndim > 1)
+        return next((name for name in names if "float" in name), "float32")
+
 
 def make_cases(grid: BenchmarkGrid, options: BenchmarkOptions) -> list[BenchmarkCase]:
     """All cases whose model and decoder work together; other pairs are left out, each with a notice.

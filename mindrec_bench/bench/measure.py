@@ -1,8 +1,8 @@
-"""Times cases in turn, so that other load of the machine affects all of them alike, and counts their operations."""
+"""Times cases one after the other, each as soon as the one before has its result, and counts their operations."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -58,39 +58,47 @@ class BenchmarkResult:
         return float(np.quantile(self.seconds, q))
 
 
+PLAIN_SECONDS = 60.0
+"""The plain decoder is not timed again in a case when it has taken as long: on a GPU it takes 30 seconds a batch."""
+
+
 def measure_cases(
     cases: Sequence[BenchmarkCase],
     repeats: int,
     plain: PlainDecoder | None = None,
     progress: Callable[[], object] = lambda: None,
-) -> list[BenchmarkResult]:
-    """Time every case `repeats` times, in turn.
+) -> Iterator[BenchmarkResult]:
+    """Time every case `repeats` times.
 
     Args:
         cases: what to time.
-        repeats: after a first round, which counts operations, warms up and is not timed.
-        plain: the plain decoder, timed beside the cases that it implements.
-        progress: called after each case of each round.
+        repeats: after a first batch, which counts operations, warms up and is not timed.
+        plain: the plain decoder, timed in turn with the cases that it implements, for `PLAIN_SECONDS` at most.
+        progress: called after each batch.
+
+    Yields:
+        The result of each case when it is there.
     """
-    counts = []
     for case in cases:
-        counts.append(_count_batch(case))
+        count = _count_batch(case)
         progress()
-    times: list[list[tuple[float, dict[str, float]]]] = [[] for _ in cases]
-    ratios: list[list[float]] = [[] for _ in cases]
-    for _ in range(repeats):
-        for case, case_times, case_ratios in zip(cases, times, ratios, strict=True):
-            case_times.append(_time_batch(case))
-            if plain is not None and plain.supports(case):
-                case_ratios.append(plain.seconds(case) / case_times[-1][0])
+        times: list[tuple[float, dict[str, float]]] = []
+        ratios: list[float] = []
+        plain_seconds = 0.0
+        for _ in range(repeats):
+            times.append(_time_batch(case))
+            if plain is not None and plain.supports(case) and plain_seconds < PLAIN_SECONDS:
+                seconds = plain.seconds(case)
+                plain_seconds += seconds
+                ratios.append(seconds / times[-1][0])
             progress()
-    results = []
-    for case, count, case_times, case_ratios in zip(cases, counts, times, ratios, strict=True):
-        seconds = tuple(total for total, _ in case_times)
-        shares = _median_shares([sections for _, sections in case_times])
-        plain_ratio = median(case_ratios) if case_ratios else None
-        results.append(BenchmarkResult(case, seconds, shares, *count, plain_ratio=plain_ratio))
-    return results
+        yield BenchmarkResult(
+            case,
+            tuple(total for total, _ in times),
+            _median_shares([sections for _, sections in times]),
+            *count,
+            plain_ratio=median(ratios) if ratios else None,
+        )
 
 
 def _decode_batch(case: BenchmarkCase) -> Meter:

@@ -17,12 +17,13 @@ _N_TEXT_COLUMNS = 3
 
 
 def to_json_row(result: BenchmarkResult, matrix_product_rate: float) -> dict[str, Any]:
-    """One case, in SI units; `matrix_product_rate`: see `counting.matrix_product_rate`."""
+    """One case, in SI units; `matrix_product_rate`: see `counting.matrix_product_rate`, in the case's precision."""
     case = result.case
     return {
         "model": case.model,
         "decoder": case.decoder,
         "size": case.size,
+        "precision": case.precision,
         "beam": case.beam,
         "batch": case.batch_size,
         "history": case.history_length,
@@ -38,6 +39,14 @@ def to_json_row(result: BenchmarkResult, matrix_product_rate: float) -> dict[str
         "of_matrix_product_rate": result.flops_per_second / matrix_product_rate,
         "plain_ratio": result.plain_ratio,
     }
+
+
+def to_line(row: dict[str, Any]) -> str:
+    """One case in a line, from `to_json_row`."""
+    return (
+        f"{row['model']} with {row['decoder']}, beam {row['beam']}, batch {row['batch']}, history {row['history']}: "
+        f"{row['users_per_second']:,.1f} users/s, pruning {row['shares']['pruning']:.0%}"
+    )
 
 
 def to_text(rows: Sequence[dict[str, Any]], heading: str) -> str:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ..experiment.config import ExecutionOptions, ExperimentConfig
+from ..io.atomic import write_json
 from .config_options import config_options
 from .flags import json_option
 from .messages import hide_messages
+
+logger = logging.getLogger(__name__)
 
 
 @click.command()
@@ -37,6 +41,7 @@ from .messages import hide_messages
     type=click.Path(path_type=Path, exists=True),
     help="An unoptimised implementation to compare with: FILE.py.",
 )
+@click.option("--out", type=click.Path(path_type=Path), help="Store the JSON here after each case: FILE.json.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw where the time goes: FILE.png, .svg or .pdf.")
 @config_options(ExecutionOptions, only=("device", "data_dir", "quiet"), defaults={"quiet": False})
 @json_option
@@ -47,8 +52,8 @@ def bench(**flags: Any) -> None:
     mrbench bench --model llada,llama3 --decoder dbs-penalty,ar-beam --beam 1,10 --history 2,10 --size small
     mrbench bench --size small --plain benchmarks/plain_beam_search.py  # in a checkout: against the plain way
 
-    Nothing is trained or stored: networks have fresh weights, and histories are random items. All cases take turns, and
-    times are medians over the repeats, of wall time.
+    Nothing is trained: networks have fresh weights, and histories are random items. Cases are timed one after the
+    other, and each is said, and stored with --out, as it comes. Times are medians over the repeats, of wall time.
     """
     from tqdm import tqdm
 
@@ -57,7 +62,7 @@ def bench(**flags: Any) -> None:
     from ..bench.measure import measure_cases
     from ..bench.plain_decoder import PlainDecoder
     from ..bench.plot import check_format, write_plot
-    from ..bench.result_table import to_json_row, to_text
+    from ..bench.result_table import to_json_row, to_line, to_text
     from ..distributed.devices import environment, pick_device
 
     if flags["plot"] is not None:
@@ -73,22 +78,27 @@ def bench(**flags: Any) -> None:
     device = pick_device(flags["device"])
     options = BenchmarkOptions(device=device, **{name: flags[name] for name in names})
     cases, repeats = make_cases(grid, options), flags["repeats"]
-    rate = matrix_product_rate(device)
-    with tqdm(total=len(cases) * (repeats + 1), unit=" batches", desc="bench", disable=flags["quiet"]) as bar:
-        rows = [to_json_row(result, rate) for result in measure_cases(cases, repeats, plain, bar.update)]
-    machine = environment(device)
+    rates = {name: matrix_product_rate(device, name) for name in sorted({case.precision for case in cases})}
+    machine, rows = environment(device), list[dict[str, Any]]()
     value = {
         "environment": machine,
-        "matrix_product_flops_per_second": rate,
+        "matrix_product_flops_per_second": rates,
         "repeats": repeats,
         "weights": "fresh",
         "histories": "random items",
         **{name: flags[name] for name in names[:-1]},
         "cases": rows,
     }
+    with tqdm(total=len(cases) * (repeats + 1), unit=" batches", desc="bench", disable=flags["quiet"]) as bar:
+        for result in measure_cases(cases, repeats, plain, bar.update):
+            rows.append(to_json_row(result, rates[result.case.precision]))
+            logger.info(to_line(rows[-1]))
+            if flags["out"] is not None:
+                write_json(flags["out"], value)
+    products = ", ".join(f"{rate / 1e9:.0f} GFLOP/s in {name}" for name, rate in rates.items())
     head = (
         f"{machine['device_name']}, {machine['threads']} threads, torch {machine['versions']['torch']}; matrix product "
-        f"{rate / 1e9:.0f} GFLOP/s; fresh weights, random histories; medians of {repeats} repeats"
+        f"{products}; fresh weights, random histories; medians of {repeats} repeats"
     )
     if flags["plot"] is not None:
         write_plot(rows, head, flags["plot"])

@@ -13,7 +13,7 @@ from mindrec_bench.experiment.batch_decoder import Meter
 def results():
     options = BenchmarkOptions("arts-sim:users=30,items=60", "tiny", None, "catalogue", 42, "cpu", None)
     cases = make_cases(BenchmarkGrid(("llada", "markov"), ("dbs-penalty", "ar-beam"), (3,), (4,), (2, 10)), options)
-    return measure_cases(cases, repeats=2)
+    return list(measure_cases(cases, repeats=2))
 
 
 def test_results_are_in_the_order_of_the_cases(results):

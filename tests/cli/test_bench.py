@@ -7,6 +7,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from mindrec_bench.bench import measure
 from mindrec_bench.cli.main import cli
 from mindrec_bench.errors import UsageError
 
@@ -22,7 +23,8 @@ def bench(*words):
 def test_json_has_a_line_a_case():
     value = json.loads(bench("--model", "llada", "--beam", "1,2", "--history", "3", "--json"))
     assert value["weights"] == "fresh"
-    assert value["matrix_product_flops_per_second"] > 0
+    assert {*value["matrix_product_flops_per_second"]} == {"float32"}
+    assert value["matrix_product_flops_per_second"]["float32"] > 0
     assert [case["beam"] for case in value["cases"]] == [1, 2]
     for case in value["cases"]:
         assert (case["model"], case["decoder"], case["size"], case["batch"]) == ("llada", "dbs-penalty", "tiny", 2)
@@ -54,3 +56,20 @@ def test_a_plot(tmp_path, ending, start):
 def test_an_unknown_format_is_refused_at_once(tmp_path):
     with pytest.raises(UsageError, match=r"it must end in \.png, \.svg, \.pdf"):
         bench("--plot", str(tmp_path / "bench.gif"))
+
+
+def test_cases_are_said_and_stored_as_they_come(tmp_path, monkeypatch):
+    """A run that is stopped leaves what it has measured."""
+    path, measure_case = tmp_path / "bench.json", measure._time_batch
+    calls = []
+
+    def stopped(case):
+        calls.append(case.decoder)
+        if len(calls) > 1:
+            raise KeyboardInterrupt
+        return measure_case(case)
+
+    monkeypatch.setattr(measure, "_time_batch", stopped)
+    words = [*WORDS, "--model", "markov", "--decoder", "bs,dbs-dedup", "--out", str(path)]
+    CliRunner().invoke(cli, words)
+    assert [case["decoder"] for case in json.loads(path.read_text())["cases"]] == ["bs"]
