@@ -12,7 +12,7 @@ import click
 
 from ..experiment.config import flag_name
 from ..io.schema import Setting, own_fields_first, setting_of
-from .flags import Users
+from .flags import NumberOrAuto, Users
 
 Command = Callable[..., Any]
 
@@ -74,6 +74,8 @@ def _click_type(hint: Any, setting: Setting) -> Any:
     if get_origin(hint) is Annotated:
         hint = get_args(hint)[0]
     kinds = [kind for kind in get_args(hint) if kind is not NoneType] or [hint]
+    if len(kinds) > 1 and kinds[-1] == Literal["auto"]:
+        return NumberOrAuto()
     if get_origin(hint) is Literal or get_origin(kinds[0]) is Literal:
         return click.Choice(list(get_args(kinds[0]) or get_args(hint)))
     return click.Path(path_type=Path) if kinds[0] is Path else kinds[0]

@@ -39,6 +39,21 @@ class Users(click.ParamType):
             self.fail(f"'{value}' is neither a number nor '{ALL}' nor '{AUTO}'", param, ctx)
 
 
+class NumberOrAuto(click.ParamType):
+    """A number, or `auto`."""
+
+    name = "N|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        """See `click.ParamType`."""
+        if value == AUTO:
+            return AUTO
+        try:
+            return int(value)
+        except ValueError:
+            self.fail(f"'{value}' is neither a number nor '{AUTO}'", param, ctx)
+
+
 class CommandModules(Mapping[str, click.Command]):
     """The commands of a package by their names. Each is imported when it is asked for, so that others start quickly.
 

@@ -23,6 +23,13 @@ def is_out_of_memory(error: BaseException) -> bool:
     return should_reduce_batch_size(RuntimeError(text)) or any(message in text.lower() for message in MESSAGES)
 
 
+def free_memory() -> None:
+    """Give back what nothing refers to any more, that of GPUs included; trainers leave cycles of references."""
+    from accelerate.utils import release_memory
+
+    release_memory()
+
+
 @contextmanager
 def explain_out_of_memory(backbone: Backbone, name: str, size: str, device: str) -> Iterator[None]:
     """Turn an out-of-memory error of training into one that says what to change.

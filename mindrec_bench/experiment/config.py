@@ -28,6 +28,12 @@ Users = Annotated[int, Ge(1)] | Literal["auto"] | None
 USERS_PER_SHARD = 512
 """The default of `ExecutionOptions.shard_users`."""
 
+DEFAULT_BATCH = 128
+"""Users decoded together where nothing better is known: on a CPU, where larger batches gain nothing."""
+
+LARGEST_BATCH = 8192
+"""The largest `ExecutionOptions.batch_size`; a shard has as many users at least, and is held in memory."""
+
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
 
@@ -75,7 +81,8 @@ class ExecutionOptions:
     Attributes:
         wait: wait while another process computes the same run.
         quiet: show no progress bar; the command line shows no messages either.
-        shard_users: users in one shard, which is what a killed run may lose; batches do not cross shards.
+        shard_users: users in one shard, which is what a killed run may lose; as many as in a batch at least, since
+            batches do not cross shards.
     """
 
     runs_dir: Annotated[Path, Setting("The folder where runs are stored.")] = Path("runs")
@@ -87,7 +94,10 @@ class ExecutionOptions:
         ),
     ] = None
     device: Annotated[Device, Setting("Where to compute; auto: cuda if there is a GPU, else cpu, never mps.")] = "auto"
-    batch_size: Annotated[int, Ge(1), Le(USERS_PER_SHARD), Setting("Users decoded together, at most 512.")] = 128
+    batch_size: Annotated[
+        Annotated[int, Ge(1), Le(LARGEST_BATCH)] | Literal["auto"],
+        Setting("Users decoded together; auto: on CUDA the largest number that gains and fits, else 128."),
+    ] = AUTO
     devices: Annotated[
         int | None,
         Ge(1),

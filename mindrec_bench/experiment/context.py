@@ -12,7 +12,7 @@ from ..core.code_space import CodeSpace
 from ..core.dataset import Dataset, Examples
 from ..core.protocols import Decoder, Model
 from ..distributed.devices import environment, pick_device
-from ..distributed.memory import explain_out_of_memory
+from ..distributed.memory import explain_out_of_memory, free_memory
 from ..distributed.processes import WorkerContext
 from ..errors import MrbenchError
 from ..metrics.model_codes import ModelCodes
@@ -23,7 +23,8 @@ from ..store.run_summary import Environment, RunSummary, now
 from ..store.runs import Run
 from ..store.shards import Shard
 from .batch_decoder import BatchDecoder
-from .config import ExecutionOptions, ExperimentConfig
+from .batch_size import find_batch_size
+from .config import AUTO, DEFAULT_BATCH, ExecutionOptions, ExperimentConfig
 from .resolve import ResolvedExperiment, resolve_config
 from .search_error_meter import SearchErrorMeter
 from .shard_decoder import ShardDecoder
@@ -119,35 +120,52 @@ class RunContext:
     @property
     def worker_functions(self) -> Mapping[str, Callable[..., Any]]:
         """What several processes may do together (`distributed.processes`), by name."""
-        return {"train": self.train, "decode_shards": self.decode_shards}
+        return {"train": self.train, "find_batch_size": self.find_batch_size, "decode_shards": self.decode_shards}
 
     def train(self, worker: WorkerContext) -> FitReport:
         """Worker function: fit the backbone."""
         model = self.spec.model
         with explain_out_of_memory(self.backbone, model.name, model.size, self.device), worker.torch_distributed():
-            return self.backbone.fit(self.task, self.model_folder.path)
+            report = self.backbone.fit(self.task, self.model_folder.path)
+        free_memory()  # else what training allocated is held while the model decodes
+        return report
 
-    def decode_shards(self, worker: WorkerContext, missing: list[list[int]], weights_id: str) -> None:
+    def find_batch_size(self, worker: WorkerContext, weights_id: str) -> int:
+        """Worker function: the batch size that `batch_size.find_batch_size` finds for this run on this GPU."""
+        model = self.load_model(weights_id)
+        try:
+            return find_batch_size(self.batch_decoder(model, beam=self.spec.beam), self.examples)
+        finally:
+            del model
+            free_memory()
+
+    def decode_shards(
+        self, worker: WorkerContext, missing: list[list[int]], weights_id: str, batch_size: int, shard_users: int
+    ) -> None:
         """Worker function: decode and store this process's share of the missing shards.
 
         Args:
             worker: of this process.
             missing: of each shard the index, the first row of the examples, and the row after the last.
             weights_id: `FittedModelFolder.weights_id` of the model.
+            batch_size: users decoded together.
+            shard_users: users in one shard.
         """
         model = self.load_model(weights_id)
         if worker.process.rank == 0:
             self.run_folder.start()  # only now: a model that refuses the data leaves no run
         shard_decoder = ShardDecoder(
             batch_decoder=replace(
-                self.batch_decoder(model, beam=self.spec.beam), error_meter=self.search_error_meter(model)
+                self.batch_decoder(model, beam=self.spec.beam),
+                batch_size=batch_size,
+                error_meter=self.search_error_meter(model),
             ),
             examples=self.examples,
             folder=self.run_folder,
             weights_id=weights_id,
             progress=worker.progress,
             processes=worker.process.size,
-            shard_users=self.options.shard_users,
+            shard_users=shard_users,
         )
         for index, start, stop in missing[worker.process.rank :: worker.process.size]:
             shard_decoder.write(index, slice(start, stop))
@@ -182,7 +200,7 @@ class RunContext:
             beam=beam,
             seed=self.spec.seed,
             device=self.device,
-            batch_size=self.options.batch_size,
+            batch_size=self.options.batch_size if self.options.batch_size != AUTO else DEFAULT_BATCH,
             constrain=self.spec.constrain,
             unique_codes=model_codes is not None,
             never_again=self.space.sid_index if self.spec.exclude_history else None,
@@ -204,13 +222,10 @@ class RunContext:
         code = self.resolved.backbone.model_codes
         return ModelCodes(model.code_space, code) if code else None  # type: ignore[attr-defined]  # see `Model`
 
-    def load_shards(self, weights_id: str) -> list[Shard]:
-        """The shards that are decoded already, by rising index."""
+    def load_shards(self, weights_id: str, batch_size: int, shard_users: int) -> list[Shard]:
+        """The shards that are decoded already, by rising index; arguments as of `decode_shards`."""
         return self.run_folder.load_shards(
-            device=self.device,
-            batch_size=self.options.batch_size,
-            weights_id=weights_id,
-            shard_users=self.options.shard_users,
+            device=self.device, batch_size=batch_size, weights_id=weights_id, shard_users=shard_users
         )
 
     def finish(self, shards: list[Shard], report: FitReport | None) -> Run:

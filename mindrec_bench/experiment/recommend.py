@@ -146,8 +146,8 @@ class Recommender:
         user_ids = int(all_users.max()) + 1 + np.arange(len(histories))
         if known:
             user_ids = all_users[[self.names.find_user(name) for name in names]]
-        for start in range(0, len(histories), context.options.batch_size):
-            rows = slice(start, start + context.options.batch_size)
+        for start in range(0, len(histories), decoder.batch_size):
+            rows = slice(start, start + decoder.batch_size)
             batch = self._examples(histories[rows], user_ids[rows])
             tables = [table for table, _ in decoder.decode_batches(batch, Meter())]
             yield from self._read(pa.concat_tables(tables), batch.histories, names[rows], k)

@@ -27,7 +27,7 @@ from ..io.schema import validate_keys
 from ..plugins import registry
 from ..store.runs import Run
 from ..store.shards import Shard
-from .config import ExecutionOptions, ExperimentConfig, flag_name, make_config
+from .config import AUTO, DEFAULT_BATCH, ExecutionOptions, ExperimentConfig, flag_name, make_config
 from .context import RunContext
 
 logger = logging.getLogger(__name__)
@@ -291,8 +291,10 @@ class Coordinator:
         """Decode the shards that are missing or come from other weights; returns all shards."""
         from tqdm import tqdm
 
-        context, shard_users = self.context, self.context.options.shard_users
-        shards, users = context.load_shards(weights_id), len(context.examples)
+        context, users = self.context, len(self.context.examples)
+        batch_size = self._batch_size(weights_id)
+        shard_users = max(batch_size, context.options.shard_users)
+        shards = context.load_shards(weights_id, batch_size, shard_users)
         done = {shard.index for shard in shards}
         missing = [
             [index, index * shard_users, min((index + 1) * shard_users, users)]
@@ -302,5 +304,20 @@ class Coordinator:
         with tqdm(total=users, unit=" users", desc="decoding", disable=context.options.quiet) as bar:
             bar.update(sum(shard.meta.users for shard in shards))
             if missing:
-                self.group.run("decode_shards", self.group.size, (missing, weights_id), progress=bar.update)
-        return context.load_shards(weights_id)
+                arguments = (missing, weights_id, batch_size, shard_users)
+                self.group.run("decode_shards", self.group.size, arguments, progress=bar.update)
+        return context.load_shards(weights_id, batch_size, shard_users)
+
+    def _batch_size(self, weights_id: str) -> int:
+        """Users decoded together: as asked, as before an interruption, or as found by trying."""
+        context, asked = self.context, self.context.options.batch_size
+        if asked != AUTO:
+            return asked
+        if context.device != "cuda":
+            return DEFAULT_BATCH
+        stored = context.run_folder.stored_batch_size(device=context.device, weights_id=weights_id)
+        if stored is not None:
+            return stored
+        found: int = self.group.run("find_batch_size", 1, (weights_id,))
+        logger.info(f"decoding {found} users at a time, the most that gains on this GPU (--batch-size sets it)")
+        return found

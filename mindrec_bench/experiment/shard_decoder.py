@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from ..core.dataset import Examples
 from ..distributed.devices import peak_bytes
-from ..distributed.memory import is_out_of_memory
+from ..distributed.memory import free_memory, is_out_of_memory
 from ..errors import MrbenchError
 from ..store.run_folder import RunFolder
 from ..store.shards import Shard, ShardMeta
@@ -55,11 +55,9 @@ class ShardDecoder:
         Raises:
             MrbenchError: there is no memory for a batch of one user, or the shard can't be written.
         """
-        from accelerate.utils import release_memory
-
         examples = Examples(self.examples.histories[rows], self.examples.targets[rows])
         while (decoded := self._try(examples)) is None:
-            release_memory()  # not in `_try`, where the traceback keeps tensors alive
+            free_memory()  # not in `_try`, where the traceback keeps tensors alive
             self._halve(len(examples))
         table, meter = decoded
         meta = ShardMeta(

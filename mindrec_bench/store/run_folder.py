@@ -98,6 +98,12 @@ class RunFolder:
         folder = self.path / SHARDS
         return load_shards(folder, device=device, batch_size=batch_size, weights_id=weights_id, shard_users=shard_users)
 
+    def stored_batch_size(self, *, device: str, weights_id: str) -> int | None:
+        """The batch size with which an interrupted run went on; see `shards.stored_batch_size`."""
+        from .shards import stored_batch_size
+
+        return stored_batch_size(self.path / SHARDS, device=device, weights_id=weights_id)
+
     def write_shard(self, index: int, table: pa.Table, meta: ShardMeta) -> Shard:
         """Write the rankings of some of the users, whole or not at all.
 

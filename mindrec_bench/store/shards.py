@@ -153,6 +153,24 @@ def load_shards(
     return [kept[index] for index in sorted(kept)]
 
 
+def stored_batch_size(folder: Path, *, device: str, weights_id: str) -> int | None:
+    """The batch size of the shards in a folder that new ones of any batch size could be mixed with; None without any.
+
+    Args:
+        folder: may be missing.
+        device: kind of device of this process.
+        weights_id: of the model.
+
+    Raises:
+        MrbenchError: the folder can't be read.
+    """
+    with explain_write_errors(folder):
+        shards = [_read_shard(path) for path in sorted(folder.iterdir())] if folder.is_dir() else []
+    metas = [shard.meta for shard in shards if shard]
+    sizes = [meta.batch_size for meta in metas if (meta.device, meta.weights_id) == (device, weights_id)]
+    return sizes[0] if sizes else None
+
+
 def _origin_text(device: str, batch_size: int, weights_id: str, shard_users: int) -> str:
     shards = f" in shards of {shard_users}" if shard_users != ShardMeta.shard_users else ""
     return f"{device} in batches of {batch_size}{shards}" + (f" with weights {weights_id}" if weights_id else "")
