@@ -72,6 +72,7 @@ WITHOUT_A_MODULE = {
     "tests/cli/test_errors.py": "is about the errors of all commands",
     "tests/cli/test_output.py": "is about the output of all commands",
     "tests/cli/test_stopped.py": "is about commands that are stopped",
+    "tests/test_gpu.py": "is about all that a GPU computes",
 }
 """Test files that mirror no module -> why."""
 

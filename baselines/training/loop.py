@@ -8,6 +8,7 @@ and the host reads nothing back but a loss now and then.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +76,9 @@ class TrainingLoop:
         Raises:
             MrbenchError: training diverged.
         """
-        with own_stream(self.device):
+        with own_stream(self.device), warnings.catch_warnings():
+            # The first step of each shape is not captured.
+            warnings.filterwarnings("ignore", message="This instance was constructed with capturable=True")
             torch.manual_seed(self.arguments.seed)
             self.state.global_step, self.state.epoch = self.progress.step, self.progress.epoch
             epoch, step = divmod(self.progress.step, self.steps_per_epoch)

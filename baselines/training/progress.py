@@ -29,7 +29,7 @@ SAVE_SECONDS = 300.0
 """Seconds between checkpoints inside a long epoch; one is written after each epoch in any case."""
 
 FORECAST_STEPS = 20
-"""After this many steps the user is told how long training will take."""
+"""After this many steps the user is told how long training will take, at the speed of the second half of them."""
 
 BEST_FILE, STATE_FILE = "best.safetensors", "progress.json"
 
@@ -133,7 +133,7 @@ class TrainingProgress(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Start the clock and the progress bar."""
-        self._started = time.monotonic()
+        self._started = self._forecast_started = time.monotonic()
         self._first_step = self.step
         self._bar = tqdm(
             total=self.max_steps, initial=self.step, desc="training", unit="step", file=sys.stderr, disable=self.quiet
@@ -144,6 +144,8 @@ class TrainingProgress(TrainerCallback):
         self.step, self.epoch = state.global_step, float(state.epoch or 0)
         self._step_ended = processes.broadcast(self.seconds)
         self._bar.update()
+        if self.step == self._first_step + FORECAST_STEPS // 2:
+            self._forecast_started = time.monotonic()
         if self.step == self._first_step + FORECAST_STEPS:
             logger.info(self.forecast())
         if self.fraction_done(self.step) >= 1:
@@ -152,8 +154,8 @@ class TrainingProgress(TrainerCallback):
             control.should_save = True
 
     def forecast(self) -> str:
-        """How long training will take at the speed of the steps so far."""
-        seconds_per_step = (time.monotonic() - self._started) / (self.step - self._first_step)
+        """How long training will take; the first steps are slower, since they load libraries and compile kernels."""
+        seconds_per_step = (time.monotonic() - self._forecast_started) / (FORECAST_STEPS - FORECAST_STEPS // 2)
         seconds = seconds_per_step * (self.max_steps - self.step)
         minutes = min(seconds, self.time_limit - self.seconds) / 60
         return f"about {minutes:.1f} minutes of training left at this speed, less if validation stops improving earlier"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mindrec_bench.bench.cases import BenchmarkGrid, BenchmarkOptions, make_cases
 from mindrec_bench.bench import measure
+from mindrec_bench.bench.cases import BenchmarkGrid, BenchmarkOptions, make_cases
 from mindrec_bench.bench.measure import measure_cases
 from mindrec_bench.bench.plain_decoder import PlainDecoder
 from mindrec_bench.errors import UsageError
