@@ -76,6 +76,17 @@ class PretrainedBackbone(CodeBackbone):
         obstacle = memory.auto_size_obstacle(hub_id)
         return ("small", obstacle) if obstacle else (size, f"the weights of {hub_id} are here and fit")
 
+    def training_bytes(self, size: str) -> int | None:
+        """See `Backbone.training_bytes`: an estimate for published weights that are on this machine."""
+        if size != CHECKPOINT and size not in self.hub:
+            return None
+        from ..checkpoints import files, memory
+
+        checkpoint = self.checkpoint or self.hub[size]
+        if files.find_checkpoint(checkpoint) is None:
+            return None
+        return memory.training_bytes(files.open_checkpoint(checkpoint).shapes)
+
     def trainer(self, size: str) -> SizeTrainer:
         """LoRA fine-tuning at the published sizes, training from scratch at the others.
 

@@ -123,6 +123,13 @@ class Backbone(ABC):
         """
         return {}
 
+    def training_bytes(self, size: str) -> int | None:
+        """About how much memory of a GPU training takes, for `--dry-run` and `doctor`; None where it is no question.
+
+        Called on the result of `with_size_defaults`.
+        """
+        return None
+
     @classmethod
     def missing_requirements(cls) -> str:
         """Why this model can't run on this machine, for `mrbench doctor`; '' where it can run."""

@@ -154,7 +154,9 @@ def _auto_size(cls: type[Backbone], device: str) -> str:
     except TypeError:  # an option has no default
         return f"ready; sizes {', '.join(cls.sizes)}"
     size, reason = backbone.auto_size(simulation=False, device=device)
-    return f"ready; --size auto on real data is {size} (auto: {reason})"
+    needed = backbone.with_size_defaults(size).training_bytes(size)
+    memory = "" if needed is None else f", about {needed / GIB:.0f} GiB to fine-tune"
+    return f"ready; --size auto on real data is {size} (auto: {reason}{memory})"
 
 
 def to_text(lines: list[Diagnostic]) -> str:

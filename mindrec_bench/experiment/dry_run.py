@@ -24,8 +24,9 @@ def dry_run(config: ExperimentConfig, options: ExecutionOptions, *, prompts: int
 
     Returns:
         `run` and `path`; `done` and `fitted`: whether the run and its fitted model are stored; the whole `spec`;
-        `options`, those of the model and the decoder with their defaults; `device`; `size` with the reason for it; and
-        `prompts` (see `Backbone.show_prompts`), None where the model reads no text.
+        `options`, those of the model and the decoder with their defaults; `device`; `size` with the reason for it;
+        `training_bytes` (see `Backbone.training_bytes`); and `prompts` (see `Backbone.show_prompts`), None where the
+        model reads no text.
 
     Raises:
         MrbenchError: the config is wrong, or data or a checkpoint is missing.
@@ -42,6 +43,7 @@ def dry_run(config: ExperimentConfig, options: ExecutionOptions, *, prompts: int
         "fitted": context.model_folder.is_done() if resolved.backbone.sizes else None,
         "device": context.device,
         "size": spec.model.size + resolved.size_reason(context.dataset),
+        "training_bytes": context.backbone.training_bytes(spec.model.size),
         "spec": spec.as_dict(),
         "options": {"model": as_dict(context.backbone), "decoder": as_dict(resolved.decoder)},
         "prompts": _prompts(context, prompts) if prompts else [],
@@ -67,6 +69,7 @@ def dry_run_text(plan: dict[str, Any]) -> str:
         "data": f"{spec['data']['name']}, {spec['data']['users']:,} users",
         "model": f"{spec['model']['name']}  {_options_text(options['model'] | spec['model']['files'])}".rstrip(),
         "size": plan["size"],
+        "memory": _memory_text(plan["training_bytes"]),
         "fitted": {True: "yes", False: "no", None: ""}[plan["fitted"]],
         "decoder": f"{spec['decoder']['name']}  {_options_text(options['decoder'])}".rstrip(),
         **{name: str(spec[name]) for name in ("categories", "constrain", "beam", "seed", "split")},
@@ -86,6 +89,10 @@ def dry_run_text(plan: dict[str, Any]) -> str:
             "slots: " + ", ".join(f"{slot['slot']} at {slot['position']} {slot['state']}" for slot in prompt["slots"])
         )
     return "\n".join(lines)
+
+
+def _memory_text(training_bytes: int | None) -> str:
+    return "" if training_bytes is None else f"fine-tuning takes about {training_bytes / 2**30:.1f} GiB of a GPU"
 
 
 def _history_text(spec: dict[str, Any]) -> str:

@@ -55,7 +55,9 @@ def one_gpu(monkeypatch):
 
 @pytest.mark.usefixtures("one_gpu")
 @pytest.mark.parametrize(
-    "change", [{"batch_size": 0}, {"batch_size": 513}, {"devices": 0}, {"device": "cuda", "devices": 2}], ids=str
+    "change",
+    [{"batch_size": 0}, {"batch_size": 8193}, {"batch_size": "many"}, {"devices": 0}, {"device": "cuda", "devices": 2}],
+    ids=str,
 )
 def test_dry_run_refuses_what_a_run_refuses(options, change):
     config, impossible = ExperimentConfig("markov", "bs", data=DATA), replace(options, **change)
