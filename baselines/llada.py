@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .code_lm.llama_blocks import LlamaBlocks
     from .code_lm.masked_inference import MaskedInference
     from .code_lm.masked_lm import MaskedCodeLM
-    from .training.trainer import Collator
+    from .training.batches import Collator
 
 FROM_SCRATCH = PretrainedBackbone.sizes
 """The sizes that are trained from scratch."""
@@ -41,8 +41,8 @@ class MaskedDiffusionOptions:
     p_mask: float = option(0.6, help="the smallest masking probability in training, 0 < p_mask <= 1.")
     attention: Literal["full", "prefix"] = option(
         "full",
-        help="what a history attends to: the slots too (`full`), or itself only (`prefix`), so that it is computed "
-        "once.",
+        help="what a history or prompt attends to: the slots too (`full`), or itself only (`prefix`), so that it is "
+        "computed once.",
     )
     refresh: int = option(
         0,
@@ -83,10 +83,10 @@ class Llada(PretrainedBackbone, MaskedDiffusionOptions):
             UsageError: options and size contradict each other.
         """
         super().check_size(size)
-        if size not in FROM_SCRATCH and (self.attention != "full" or self.refresh):
+        if size not in FROM_SCRATCH and self.refresh:
             raise UsageError(
-                f"llada computes prompts with full attention at every step at size '{size}'; attention and refresh "
-                f"are for {' and '.join(FROM_SCRATCH)}"
+                f"llada computes prompts at every step or, with attention=prefix, once at size '{size}'; refresh is "
+                f"for {' and '.join(FROM_SCRATCH)}"
             )
 
     def build_network(self, space: CodeSpace, size: str, dropout: float) -> MaskedCodeLM:

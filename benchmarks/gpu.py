@@ -12,7 +12,6 @@ the walk in tensor operations, and as it is. `--device cpu` and `--size tiny` ru
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import tempfile
 import time
@@ -22,11 +21,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
 import torch
 
 from mindrec_baselines.training import captured, loop, trainer
 from mindrec_baselines.training.progress import TrainingProgress
 from mindrec_bench.core.backbone import Task
+from mindrec_bench.core.dataset import Examples
 from mindrec_bench.data.sources import resolve_data
 from mindrec_bench.distributed.devices import environment
 from mindrec_bench.plugins import registry
@@ -80,19 +81,22 @@ def without_graphs(disabled: bool) -> Iterator[None]:
         captured.Captured.__post_init__ = before  # type: ignore[method-assign]
 
 
-def fit(backbone: Any, task: Task, way: str) -> Any:
-    """The report of a training in one of `WAYS`."""
+def fit(backbone: Any, task: Task, way: str, examples: tuple[Examples, Examples] | None = None) -> Any:
+    """The report of a training in one of `WAYS`, on these examples or on those of the data."""
     collators = {"train": backbone.collator(task, 0), "valid": backbone.collator(task, 1)}
     network, config = backbone.new_network(task), backbone.training_config(task.size)
     with tempfile.TemporaryDirectory() as folder, without_graphs(way == "eager"):
-        return trainer.fit(network, config, task, Path(folder) / "fit", **collators, fixed_shapes=way != "trainer")
+        path, fixed_shapes = Path(folder) / "fit", way != "trainer"
+        return trainer.fit(network, config, task, path, **collators, examples=examples, fixed_shapes=fixed_shapes)
 
 
 def step_milliseconds(backbone: Any, task: Task, way: str, steps: int) -> float:
-    """Time from one step to the next."""
-    endless = dataclasses.replace(backbone, epochs=1000)
+    """Time from one step to the next, inside one epoch: examples are repeated until they are enough."""
+    examples = task.data.train_examples()
+    rows = np.arange((WARM_STEPS + steps + 1) * backbone.batch) % len(examples)
+    repeated = Examples(examples.histories[rows], examples.targets[rows])
     with timed_steps(steps) as times, suppress(TimedError):
-        fit(endless, task, way)
+        fit(backbone, task, way, (repeated, task.data.validation()))
     return 1e3 * (times[1] - times[0]) / steps
 
 

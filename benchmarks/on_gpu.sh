@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# What a person with a GPU for five minutes would want measured, in one go, each part with a time limit:
+# What a person with a GPU for ten minutes would want measured, in one go, each part with a time limit:
 #
 #     benchmarks/on_gpu.sh FOLDER [PART...]
 #
 # Each part writes FOLDER/PART.log, and what it measures to FOLDER/*.json row by row, so a part that is stopped leaves
-# what it has. Parts, with their limits in seconds: machine 20, tests 120, pruning 30, decoding 90, training 100, auto 60.
+# what it has. All parts, with their limits in seconds: machine 20, tests 120, pruning 30, training 100, decoding 90,
+# auto 60, llm 180. In two visits of five minutes: first `machine tests pruning training`, then `decoding auto llm`.
 # With SIZE=tiny DEVICE=cpu SLACK=10 in the environment everything runs, smaller and with longer limits, on any machine.
 set -u
 folder=$(mkdir -p "${1:?usage: benchmarks/on_gpu.sh FOLDER [PART...]}" && cd "$1" && pwd)
@@ -55,7 +56,16 @@ auto() { # a whole run: training, the batch size that is found, decoding
         --device "$device" --runs-dir "$folder/runs"
 }
 
-for name in "${@:-machine tests pruning decoding training auto}"; do
+llm() { # prompts read for every beam and once; random weights of the paper's size
+    local shape=8b
+    [ "$size" = tiny ] && shape=tiny
+    part llm 180 bash -c "for attention in prefix full; do
+        $python benchmarks/published_llm.py --shape $shape --attention \$attention --steps 12 --users 48 --batch-size 16 \
+            --out '$folder'/llm-\$attention.json
+    done"
+}
+
+for name in "${@:-machine tests pruning training decoding auto llm}"; do
     for one in $name; do "$one"; done
 done
 rm -rf "$folder/runs"

@@ -1,11 +1,12 @@
 """Time and memory of `llada` at the paper's size with random weights: load, 50 LoRA steps, decode 200 users at beam 10.
 
     python benchmarks/published_llm.py --shape 8b --out results/published_llm.json
+    python benchmarks/published_llm.py --shape 8b --attention prefix  # prompts are read once
 
 It writes a checkpoint in LLaDA's published format (16 GB for 8b, in --folder or a temporary one), reads it back,
 fine-tunes on the first users of a simulation and decodes all of them. It prints JSON: the seconds and the peak memory
-(of the GPU and of the machine) of each phase, the time of a training step, and users per second. `--shape tiny` runs on
-any machine.
+(of the GPU and of the machine) of each phase, the time of a training step, users per second after a first batch, the
+counted operations and positions of a user, and the operations per second. `--shape tiny` runs on any machine.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from safetensors.torch import save_file
@@ -32,9 +33,12 @@ from transformers import PreTrainedTokenizerFast
 from mindrec_baselines.checkpoints.files import open_checkpoint
 from mindrec_baselines.checkpoints.weights import load_network
 from mindrec_baselines.llada import Llada
+from mindrec_bench.bench.counting import count_operations
 from mindrec_bench.core.backbone import Task
+from mindrec_bench.core.dataset import Examples
 from mindrec_bench.data.simulation.arts_sim import ArtsSim
 from mindrec_bench.distributed.devices import environment
+from mindrec_bench.distributed.memory import free_memory
 from mindrec_bench.experiment.batch_decoder import BatchDecoder, Meter
 from mindrec_decoders.dbs_penalty import DbsPenalty
 
@@ -141,7 +145,15 @@ class Phases:
 
 
 def measure(
-    shape: str, folder: Path, *, steps: int, users: int, beam: int, batch_size: int, say: Callable[..., None]
+    shape: str,
+    folder: Path,
+    *,
+    attention: Literal["full", "prefix"],
+    steps: int,
+    users: int,
+    beam: int,
+    batch_size: int,
+    say: Callable[..., None],
 ) -> dict[str, Any]:
     """Run all phases in a folder; `say` prints progress."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -161,11 +173,12 @@ def measure(
     all_users = source.load(None, users=None)
     train_users = next(n for n in range(1, users + 1) if _count_examples(all_users, n) >= 8 * steps or n == users)
     data = source.load(None, users=train_users)
-    backbone = TimedLlada(checkpoint=str(checkpoint), template=str(template), epochs=1)
+    backbone = TimedLlada(checkpoint=str(checkpoint), template=str(template), epochs=1, attention=attention)
     task = Task(data, data.space(categories=True), size="checkpoint", device=device, quiet=True)
     with phases.phase("train"):
         report = backbone.fit(task, folder / "fit")
     say(phases.measured)
+    free_memory()
     model = backbone.load(task, folder / "fit")
     decoder = BatchDecoder(
         model=model,
@@ -178,9 +191,15 @@ def measure(
         device=device,
         batch_size=batch_size,
     )
+    test, counted = all_users.test(), min(4, users)
+    few = Examples(test.histories[:counted], test.targets[:counted])
+    operations = count_operations(lambda: list(decoder.decode_batches(few, Meter())))
+    warm = Examples(test.histories[:batch_size], test.targets[:batch_size])
+    list(decoder.decode_batches(warm, Meter()))
     meter = Meter()
     with phases.phase("decode"):
-        decoded = sum(count for _, count in decoder.decode_batches(all_users.test(), meter))
+        decoded = sum(count for _, count in decoder.decode_batches(test, meter))
+    users_a_second = decoded / sum(meter.batch_seconds)
     gaps = [later - earlier for earlier, later in zip(backbone.times, backbone.times[1:], strict=False)][5:]
     return {
         "shape": shape,
@@ -194,7 +213,11 @@ def measure(
         "beam": beam,
         "decode_batch_size": batch_size,
         "forward_passes": meter.forward_passes,
-        "users_a_second": round(decoded / sum(meter.batch_seconds), 3),
+        "attention": attention,
+        "users_a_second": round(users_a_second, 3),
+        "positions_a_user": round(operations.positions / counted, 1),
+        "teraflop_a_user": round(operations.flops / counted / 1e12, 4),
+        "teraflop_a_second": round(users_a_second * operations.flops / counted / 1e12, 3),
         "phases": phases.measured,
         "environment": environment(device),
     }
@@ -209,6 +232,7 @@ def main() -> None:
     """Measure, and print the result."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--shape", choices=sorted(SHAPES), default="8b")
+    parser.add_argument("--attention", choices=("full", "prefix"), default="full")
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--users", type=int, default=200)
     parser.add_argument("--beam", type=int, default=10)
@@ -220,6 +244,7 @@ def main() -> None:
     for package in ("mindrec_bench", "mindrec_baselines"):
         logging.getLogger(package).setLevel(logging.INFO)
     options = {
+        "attention": arguments.attention,
         "steps": arguments.steps,
         "users": arguments.users,
         "beam": arguments.beam,

@@ -5,7 +5,7 @@ For each model it prints milliseconds of CPU time, medians over the steps, of
 
 * padded: forward and backward of whole batches with their padding;
 * bare: the same in buckets of similar length, as in training; every batch is computed in both ways in turn;
-* step: from one optimiser step to the next in `trainer.fit`: making the batch, both passes, clipping, AdamW, Trainer;
+* step: from one optimiser step to the next in `trainer.fit`: making the batch, both passes, clipping, AdamW;
 
 and the ratios padded / bare and step / bare, and the largest difference of a loss between padded and bare.
 """
@@ -25,8 +25,8 @@ from typing import Any
 import torch
 
 from mindrec_baselines.code_lm import transformer
+from mindrec_baselines.training.batches import EpochSampler, ExampleDataset
 from mindrec_baselines.training.progress import TrainingProgress
-from mindrec_baselines.training.trainer import EpochSampler, ExampleDataset
 from mindrec_bench.core.backbone import Task
 from mindrec_bench.data.sources import resolve_data
 from mindrec_bench.plugins import registry

@@ -10,17 +10,19 @@ import torch
 from torch import Tensor
 
 
-def beam_mask(beams: int, length: int, device: torch.device) -> Tensor:
-    """The causal mask inside each beam: a position attends to itself and to earlier positions of its own beam.
+def beam_mask(beams: int, length: int, device: torch.device, *, causal: bool = True) -> Tensor:
+    """The mask inside each beam: a position attends to positions of its own beam.
 
     Args:
         beams: K.
         length: t, the positions of one beam.
         device: where the mask is created.
+        causal: a position attends to itself and to earlier ones only.
 
     Returns:
         Rows attend to columns. Shape: (K t, K t), bool
     """
     position = torch.arange(beams * length, device=device)
     beam = position // length
-    return (beam[:, None] == beam) & (position[:, None] >= position)
+    same = beam[:, None] == beam
+    return same & (position[:, None] >= position) if causal else same

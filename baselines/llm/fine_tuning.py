@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel
 
-    from ..training.trainer import Collator
+    from ..training.batches import Collator
     from .text_network import TextNetwork
 
 
@@ -44,6 +44,7 @@ class LoraFineTuning(SizeTrainer):
         masked: the network is a masked model (`TextDenoiser`); else a causal one (`TextCausal`).
         template: a file of prompt templates; None: the built-in ones.
         attend_pads: attend to the padding and use the released padding token; else mask the padding.
+        attention: what the prompt of a masked network attends to: the target too, or itself only (`prefix`).
         train_tokens: train all rows of the input embedding and the output head, or only those of the new codes.
         gradient_checkpointing: compute activations twice instead of storing them.
         load_in_8bit: keep the published weights in 8 bits.
@@ -57,6 +58,7 @@ class LoraFineTuning(SizeTrainer):
     masked: bool
     template: str | None
     attend_pads: bool
+    attention: Literal["full", "prefix"]
     train_tokens: Literal["all", "new"]
     gradient_checkpointing: bool
     load_in_8bit: bool
@@ -169,5 +171,6 @@ class LoraFineTuning(SizeTrainer):
         from .text_causal import TextCausal
         from .text_denoiser import TextDenoiser
 
-        network_class = TextDenoiser if self.masked else TextCausal
-        return network_class(lora, encoder, attend_pads=self.attend_pads)
+        if self.masked:
+            return TextDenoiser(lora, encoder, attend_pads=self.attend_pads, attention=self.attention)
+        return TextCausal(lora, encoder, attend_pads=self.attend_pads)

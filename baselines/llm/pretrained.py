@@ -103,6 +103,7 @@ class PretrainedBackbone(CodeBackbone):
             masked=self.capability == "denoiser",
             template=self.template,
             attend_pads=self.pad == "attend",
+            attention=options.attention if self.capability == "denoiser" else "full",
             train_tokens=self.train_tokens,
             gradient_checkpointing=self.gradient_checkpointing,
             load_in_8bit=self.load_in_8bit,

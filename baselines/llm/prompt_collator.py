@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from ..common.noise import uniform
-from ..training.trainer import Collator
+from ..training.batches import Collator
 from .prompt_encoder import PromptEncoder
 
 TEMPLATE_STREAM = 2

@@ -6,15 +6,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
 from mindrec_bench.core.dataset import Histories
 
 from ..code_lm.causal_lm import causal_mask
-from ..common.packed_beams import beam_mask
 from ..common.vocabulary import next_code_loss
 from .prompt_encoder import TargetLayout
-from .text_network import TextNetwork, count_positions
+from .text_network import KeysValues, TextNetwork, count_positions
 
 
 class TextCausal(TextNetwork):
@@ -56,14 +54,13 @@ class TextCausal(TextNetwork):
         prompts = self.encoder.encode_prompts(histories, histories.users * 0)
         prompt_ids, attention_mask = (torch.from_numpy(array).to(device) for array in prompts)
         attended = self.attended(attention_mask)
-        cache = DynamicCache()
         with torch.no_grad():
-            states = self.encode(
-                prompt_ids, mask=causal_mask(attended), position_ids=count_positions(attended), cache=cache
+            states, keys_values = self.encode_prompts(
+                prompt_ids, mask=causal_mask(attended), position_ids=count_positions(attended)
             )
         return TextCausalContext(
             network=self,
-            prompt_keys_values=tuple((keys, values) for keys, values, *_ in cache),
+            prompt_keys_values=keys_values,
             attended=attended,
             prompt_states=states[:, -1:],
             layout=self.encoder.target_layout(slots),
@@ -78,7 +75,7 @@ class TextCausalContext:
 
     Attributes:
         network: ready for inference.
-        prompt_keys_values: of the prompt in each layer. Shapes: (B, heads, n, head size)
+        prompt_keys_values: of the prompt.
         attended: which positions of the prompt are attended to. Shape: (B, n)
         prompt_states: last hidden state of the prompt. Shape: (B, 1, hidden)
         layout: of the target.
@@ -87,7 +84,7 @@ class TextCausalContext:
     """
 
     network: TextCausal
-    prompt_keys_values: tuple[tuple[Tensor, Tensor], ...]
+    prompt_keys_values: KeysValues
     attended: Tensor
     prompt_states: Tensor
     layout: TargetLayout
@@ -109,23 +106,9 @@ class TextCausalContext:
         with torch.no_grad():
             target_ids = self.network.target_ids(self.layout, prefix.flatten(0, 1), self.slots[:slot])
             target_ids = target_ids.unflatten(0, (-1, beams))
-            states = self._last_states(target_ids) if target_ids.shape[2] else self.prompt_states
+            states = self.prompt_states
+            if target_ids.shape[2]:
+                keys_values, attended = self.prompt_keys_values, self.attended
+                states = self.network.encode_after_prompt(target_ids, keys_values, attended, causal=True)[:, :, -1]
             log_probs = self.network.slot_log_probs(states, self.slot_token_ids[slot])
             return log_probs.expand(-1, beams, -1)
-
-    def _last_states(self, target_ids: Tensor) -> Tensor:
-        """Last hidden state of each beam. Shape: (B, K, m) -> (B, K, hidden)"""
-        users, beams, length = target_ids.shape
-        target_mask = beam_mask(beams, length, target_ids.device)[None, None].expand(users, -1, -1, -1)
-        prompt_mask = self.attended[:, None, None].expand(-1, -1, beams * length, -1)
-        cache = DynamicCache()
-        for layer, (keys, values) in enumerate(self.prompt_keys_values):
-            cache.update(keys, values, layer)
-        steps = torch.arange(length, device=target_ids.device).repeat(beams)
-        states = self.network.encode(
-            target_ids.flatten(1, 2),
-            mask=torch.cat([prompt_mask, target_mask], dim=-1),
-            position_ids=self.attended.sum(dim=1, keepdim=True) + steps,
-            cache=cache,
-        )
-        return states.unflatten(1, (beams, length))[:, :, -1]

@@ -13,10 +13,12 @@ from typing import Any
 import torch
 from peft import PeftModel
 from torch import Tensor, nn
+from transformers import DynamicCache
 
 from mindrec_bench.core.dataset import Histories
 
 from ..common import vocabulary
+from ..common.packed_beams import beam_mask
 from .lora import save_lora, set_trained_tensors, trained_tensors
 from .prompt_encoder import PromptEncoder
 
@@ -25,6 +27,9 @@ HEAD_BATCH_ROWS = 1024
 
 BATCH_TOKENS = 32_768
 """Tokens that go through the blocks at once in decoding."""
+
+KeysValues = tuple[tuple[Tensor, Tensor], ...]
+"""Keys and values of prompts in each layer. Shapes: (B, heads, n, head size)"""
 
 
 class TextNetwork(nn.Module):
@@ -123,6 +128,43 @@ class TextNetwork(nn.Module):
         )
         states: Tensor = outputs.last_hidden_state
         return states
+
+    def encode_prompts(self, prompt_ids: Tensor, *, mask: Tensor, position_ids: Tensor) -> tuple[Tensor, KeysValues]:
+        """Last hidden states of prompts, and their keys and values; arguments as of `encode`. (B, n, hidden)"""
+        cache = DynamicCache()
+        states = self.encode(prompt_ids, mask=mask, position_ids=position_ids, cache=cache)
+        return states, tuple((keys, values) for keys, values, *_ in cache)
+
+    def encode_after_prompt(
+        self, target_ids: Tensor, keys_values: KeysValues, attended: Tensor, *, causal: bool
+    ) -> Tensor:
+        """Last hidden states of the targets of beams, which share the keys and values of their user's prompt.
+
+        Only the targets go through the network, those of a user packed end to end (`packed_beams`).
+
+        Args:
+            target_ids: Shape: (B, K, m)
+            keys_values: of the prompts.
+            attended: which positions of the prompts are attended to. Shape: (B, n), bool
+            causal: whether a position of the target attends to earlier ones only.
+
+        Returns:
+            Shape: (B, K, m, hidden)
+        """
+        users, beams, length = target_ids.shape
+        target_mask = beam_mask(beams, length, target_ids.device, causal=causal)[None, None].expand(users, -1, -1, -1)
+        prompt_mask = attended[:, None, None].expand(-1, -1, beams * length, -1)
+        cache = DynamicCache()
+        for layer, (keys, values) in enumerate(keys_values):
+            cache.update(keys, values, layer)
+        steps = torch.arange(length, device=target_ids.device).repeat(beams)
+        states = self.encode(
+            target_ids.flatten(1, 2),
+            mask=torch.cat([prompt_mask, target_mask], dim=-1),
+            position_ids=attended.sum(dim=1, keepdim=True) + steps,
+            cache=cache,
+        )
+        return states.unflatten(1, (beams, length))
 
     def logits(self, states: Tensor) -> Tensor:
         """Scores of the model's whole vocabulary. Shape: (..., hidden) -> (..., vocabulary), float32"""

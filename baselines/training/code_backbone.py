@@ -16,7 +16,7 @@ from .size_trainer import FromScratch, SizeTrainer
 from .trained_backbone import TrainedBackbone
 
 if TYPE_CHECKING:
-    from .trainer import Collator
+    from .batches import Collator
 
 
 @dataclass(frozen=True)

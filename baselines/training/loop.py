@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,7 +135,7 @@ class TrainingLoop:
         return self._loss(batch)
 
     def _loss(self, batch: Batch) -> Tensor:
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.arguments.bf16):
+        with torch.autocast(self.device.type, dtype=torch.bfloat16) if self.arguments.bf16 else nullcontext():
             loss: Tensor = self.network(**batch)["loss"]
         return loss.float()
 

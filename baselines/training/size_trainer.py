@@ -20,7 +20,7 @@ from mindrec_bench.core.protocols import Model
 from .config import TrainingConfig
 
 if TYPE_CHECKING:
-    from .trainer import Collator
+    from .batches import Collator
 
 
 class SizeTrainer(ABC):

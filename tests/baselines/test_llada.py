@@ -212,8 +212,8 @@ def test_refresh_is_for_full_attention() -> None:
         build(Llada, "llada", {"attention": "prefix", "refresh": "2"})
 
 
-@pytest.mark.parametrize("options", [{"attention": "prefix"}, {"refresh": 2}])
-def test_published_sizes_have_full_attention_at_every_step(options: dict) -> None:
-    with pytest.raises(UsageError, match="size '8b'; attention and refresh are for tiny and small"):
-        Llada(**options).file_fingerprints("8b")
-    assert Llada(**options).file_fingerprints("small") == {}
+def test_published_sizes_read_prompts_at_every_step_or_once() -> None:
+    with pytest.raises(UsageError, match="size '8b'; refresh is for tiny and small"):
+        Llada(refresh=2).file_fingerprints("8b")
+    assert Llada(refresh=2).file_fingerprints("small") == {}
+    assert Llada(attention="prefix").trainer("8b").attention == "prefix"  # type: ignore[attr-defined]

@@ -209,6 +209,16 @@ def test_batches_have_the_objective_over_codes_and_sampled_templates(tmp_path, c
     assert all(text.count("a <c1") == 1 for text in encoder.tokenizer.batch_decode(held_out["prompt_ids"]))
 
 
+def test_prompts_that_are_read_once_are_trained_and_loaded_so(tmp_path, chain):
+    write_checkpoint(tmp_path, "llada")
+    backbone, chain_task = make_backbone(tmp_path, "llada", attention="prefix"), task(chain(users=16))
+    report = backbone.fit(chain_task, tmp_path / "fit")
+    assert report.valid_loss[-1] < report.valid_loss[0]
+    context = backbone.load(chain_task, tmp_path / "fit").begin(chain_task.data.test().histories[:4], SLOTS)
+    assert context.keys_values is not None
+    assert torch.isfinite(context.log_probs(torch.full((4, 2, 6), -1), SLOTS)[..., 0]).all()
+
+
 def test_another_family_is_refused_before_anything_is_loaded(tmp_path, chain):
     write_checkpoint(tmp_path, "qwen2")
     with pytest.raises(DataError, match="has model_type 'qwen2', but this model reads llada and llama"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from mindrec_baselines.llm import text_denoiser
+from mindrec_baselines.llm.text_denoiser import TextDenoiser
 from mindrec_bench.core.dataset import Histories
 
 from ..plain_llm import logits
@@ -140,3 +142,57 @@ def test_only_slots_are_masked(network, space):
     assert tokens[2] == encoder.separator_ids[0]
     assert tokens[-1] == encoder.end_token_id
     assert json.dumps(tokens).count(str(encoder.mask_token_id)) == 6
+
+
+def prefix_network(network) -> TextDenoiser:
+    """The same weights, with prompts that attend to themselves only."""
+    return TextDenoiser(network.lora, network.encoder, attention="prefix").eval()
+
+
+def random_canvases(users: int, beams: int) -> torch.Tensor:
+    revealed = masked(users, beams, 6)
+    revealed[:, 1:, 1], revealed[:, 2:, 4] = 1, 0
+    return revealed
+
+
+@pytest.mark.parametrize("batch_tokens", [10**6, 1])
+def test_prompts_read_once_equal_prompts_read_for_every_beam(network, monkeypatch, batch_tokens):
+    """Under the same mask, with padding, and users in one part or in many."""
+    monkeypatch.setattr(text_denoiser, "BATCH_TOKENS", batch_tokens)
+    prefix, revealed = prefix_network(network), random_canvases(3, 3)
+    context = prefix.begin(histories(), SLOTS)
+    read_again = dataclasses.replace(context, keys_values=None)
+    for columns in (SLOTS, (2, 5)):
+        once, again = (made.log_probs(revealed, columns) for made in (context, read_again))
+        torch.testing.assert_close(once, again, rtol=0, atol=1e-5)
+    full = network.begin(histories(), SLOTS).log_probs(revealed, SLOTS)
+    assert not torch.allclose(full[..., 0], context.log_probs(revealed, SLOTS)[..., 0], atol=1e-4)
+
+
+def test_beams_pass_no_prompt_through_the_network(network, monkeypatch):
+    """The positions of a step: those of the targets, against prompt and target for every beam."""
+    positions, encode = [], TextDenoiser.encode
+
+    def counting(self, token_ids, **options):
+        positions.append(token_ids.numel())
+        return encode(self, token_ids, **options)
+
+    monkeypatch.setattr(TextDenoiser, "encode", counting)
+    context = prefix_network(network).begin(histories(), SLOTS)
+    context.log_probs(random_canvases(3, 3), SLOTS)
+    prompt, target = context.prompt_ids.shape[1], len(context.layout.token_ids)
+    assert positions == [3 * prompt, 3 * 3 * target]
+    network.begin(histories(), SLOTS).log_probs(random_canvases(3, 3), SLOTS)
+    assert positions[2:] == [3 * 3 * (prompt + target)]
+
+
+def test_training_sees_the_mask_of_inference(network):
+    """The loss of a batch follows from the log-probabilities of the prefix context."""
+    prefix, codes = prefix_network(network), torch.tensor([[1, 0, 2, 1, 0, 1]] * 3)
+    revealed = torch.where(torch.tensor([True, False, True, True, False, True]), -1, codes)
+    weights = (revealed < 0) / 3.0
+    context = prefix.begin(histories(), SLOTS)
+    with torch.no_grad():
+        loss = prefix(context.prompt_ids, context.attention_mask, revealed, codes, weights)["loss"]
+    log_probs = context.log_probs(revealed[:, None], SLOTS)[:, 0].gather(2, codes[..., None])[..., 0]
+    assert float(loss) == pytest.approx(float(-(log_probs * weights).sum() / 3), rel=1e-4)
