@@ -26,7 +26,7 @@ Users = Annotated[int, Ge(1)] | Literal["auto"] | None
 """How many users make up the data, the first by id; None for all."""
 
 USERS_PER_SHARD = 512
-"""The default of `ExecutionOptions.shard_users`."""
+"""Users in one shard, unless a batch has more."""
 
 DEFAULT_BATCH = 128
 """Users decoded together where nothing better is known: on a CPU, where larger batches gain nothing."""
@@ -81,8 +81,8 @@ class ExecutionOptions:
     Attributes:
         wait: wait while another process computes the same run.
         quiet: show no progress bar; the command line shows no messages either.
-        shard_users: users in one shard, which is what a killed run may lose; as many as in a batch at least, since
-            batches do not cross shards.
+        shard_users: users in one shard, which is what a killed run may lose; batches do not cross shards. None: 512, or
+            as many as in a batch where that is more.
     """
 
     runs_dir: Annotated[Path, Setting("The folder where runs are stored.")] = Path("runs")
@@ -108,7 +108,7 @@ class ExecutionOptions:
     fresh: Annotated[bool, Setting("Delete this run and its fitted model, and compute them again.")] = False
     wait: Annotated[bool, Setting("Exit instead of waiting if another process is computing this run.")] = True
     quiet: Annotated[bool, Setting("Print the result only, no progress and no notices.", flag="-q")] = True
-    shard_users: Annotated[int, Ge(1)] = USERS_PER_SHARD
+    shard_users: Annotated[int, Ge(1)] | None = None
 
 
 def make_config(values: Mapping[str, Any], where: str = "", *, hidden: Collection[str] = ()) -> ExperimentConfig:

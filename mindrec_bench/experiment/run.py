@@ -27,7 +27,7 @@ from ..io.schema import validate_keys
 from ..plugins import registry
 from ..store.runs import Run
 from ..store.shards import Shard
-from .config import AUTO, DEFAULT_BATCH, ExecutionOptions, ExperimentConfig, flag_name, make_config
+from .config import AUTO, DEFAULT_BATCH, USERS_PER_SHARD, ExecutionOptions, ExperimentConfig, flag_name, make_config
 from .context import RunContext
 
 logger = logging.getLogger(__name__)
@@ -293,7 +293,7 @@ class Coordinator:
 
         context, users = self.context, len(self.context.examples)
         batch_size = self._batch_size(weights_id)
-        shard_users = max(batch_size, context.options.shard_users)
+        shard_users = context.options.shard_users or max(batch_size, USERS_PER_SHARD)
         shards = context.load_shards(weights_id, batch_size, shard_users)
         done = {shard.index for shard in shards}
         missing = [
