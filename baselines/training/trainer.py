@@ -20,7 +20,6 @@ from typing import Any
 import torch
 from torch import nn
 from transformers import PrinterCallback, Trainer, TrainingArguments
-from transformers.trainer import TRAINER_STATE_NAME
 
 from mindrec_bench.core.backbone import FitReport, Task
 from mindrec_bench.core.dataset import Examples
@@ -33,6 +32,9 @@ from .loop import RANDOM_FILE, TrainingLoop
 from .progress import TrainingProgress
 
 logger = logging.getLogger(__name__)
+
+TRAINER_FILE = "trainer_state.json"
+"""A file that a checkpoint of the Trainer has, and one of `TrainingLoop` has not."""
 
 
 def _already_collated(batch: Any) -> Any:
@@ -122,7 +124,7 @@ def _train(
         minutes=task.max_minutes,
         quiet=task.quiet,
     )
-    checkpoint = progress.resume(needs=RANDOM_FILE if use_loop else TRAINER_STATE_NAME)
+    checkpoint = progress.resume(needs=RANDOM_FILE if use_loop else TRAINER_FILE)
     if checkpoint is not None:
         logger.info(f"training continues at step {progress.step} of {max_steps}")
     if progress.finished:
