@@ -24,8 +24,8 @@ def walk_in_kernel(sids: Tensor, sort_keys: Tensor, order: Tensor, beam: int) ->
         n_candidates,
         beam,
         n_slots,
-        lane_count=triton.next_power_of_2(beam),
-        slot_count=triton.next_power_of_2(n_slots),
+        lane_count=max(2, triton.next_power_of_2(beam)),
+        slot_count=max(2, triton.next_power_of_2(n_slots)),
         key_count=triton.next_power_of_2(n_slots + 1),
         num_warps=1,
     )
