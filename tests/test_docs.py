@@ -155,6 +155,8 @@ def parse(words: list[str]) -> None:
     context, command = None, main.cli
     while isinstance(command, click.Group):
         context = command.make_context(command.name, words, parent=context)
+        if command.invoke_without_command and not context._protected_args:
+            return
         _, command, words = command.resolve_command(context, [*context._protected_args, *context.args])
     command.make_context(command.name, words, parent=context)
 

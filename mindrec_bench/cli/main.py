@@ -16,8 +16,8 @@ INTERRUPTED_CODE = 130
 DEBUG_FLAG = "--debug"
 
 NAMES = (
-    *("run", "fit", "show", "list", "table", "figure", "compare", "audit", "score", "export", "recommend", "sweep"),
-    *("bench", "data", "doctor", "new", "migrate"),
+    *("run", "fit", "show", "runs", "list", "table", "figure", "compare", "audit", "score", "export", "recommend"),
+    *("sweep", "bench", "data", "doctor", "new", "migrate"),
 )
 """The commands."""
 

@@ -21,7 +21,22 @@ logger = logging.getLogger(__name__)
 LOCK = ".lock"
 """The suffix of lock files."""
 
+HOLDER = ".holder"
+"""The suffix of the files that name the process that holds a lock."""
+
 _RETRIES = 1000
+
+
+class LockedError(MrbenchError):
+    """Another process holds a lock.
+
+    Attributes:
+        holder: that process, in words.
+    """
+
+    def __init__(self, label: str, holder: str) -> None:
+        super().__init__(f"{label} is being computed by {holder}; wait for it, or leave out --no-wait")
+        self.holder = holder
 
 
 @contextmanager
@@ -35,10 +50,10 @@ def folder_lock(folder: Path, *, wait: bool, label: str | None = None, option: s
         option: the command-line option that chooses another folder, for messages.
 
     Raises:
-        MrbenchError: another process holds the lock and `wait` is false (the message names it), or the lock file can't
-            be written.
+        LockedError: another process holds the lock and `wait` is false; the message names it.
+        MrbenchError: the lock file can't be written.
     """
-    holder = folder.with_name(f"{folder.name}.holder")
+    holder = Path(f"{folder}{HOLDER}")
     with explain_write_errors(folder, option):
         lock = _acquire(folder, holder, label or str(folder), wait=wait)
     try:
@@ -64,9 +79,7 @@ def _acquire(folder: Path, holder: Path, label: str, *, wait: bool) -> FileLock:
                 lock.acquire(timeout=0)
             except Timeout:
                 if not wait:
-                    raise MrbenchError(
-                        f"{label} is being computed by {_read_holder(holder)}; wait for it, or leave out --no-wait"
-                    ) from None
+                    raise LockedError(label, _read_holder(holder)) from None
                 if not waiting:
                     logger.info(f"{label} is being computed by {_read_holder(holder)}; waiting for it")
                 waiting = True

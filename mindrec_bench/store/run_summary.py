@@ -18,9 +18,13 @@ ITEM_CODE = "an item, since the data has no semantic IDs"
 """What a code is on data without semantic IDs."""
 
 
+FINISHED_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+"""The format of `RunSummary.finished`, for `time.strftime`."""
+
+
 def now() -> str:
     """The time, for `RunSummary.finished`."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return time.strftime(FINISHED_FORMAT, time.gmtime())
 
 
 @dataclass(frozen=True)

@@ -217,7 +217,7 @@ def find_run(root: Path, text: str) -> Run:
         MrbenchError: the run is not finished.
         DataError: its summary is damaged.
     """
-    folder = _find_folder(root, text)
+    folder = find_run_folder(root, text)
     if not (folder / SUMMARY).exists():
         raise MrbenchError(f"the run {folder} is not finished; repeat its command, which continues from what is done")
     run = read_run(folder, verify=False, warn=False)  # the error below names the file
@@ -232,7 +232,8 @@ def _folders(root: Path, file_name: str) -> Iterator[Path]:
     return iter(sorted(folder for folder in folders if folder.parent.name != FIT))
 
 
-def _find_folder(root: Path, text: str) -> Path:
+def find_run_folder(root: Path, text: str) -> Path:
+    """The folder of the run that a user names, finished or not; arguments and errors as of `find_run`."""
     path = Path(text)
     for folder in (path, path.parent) if path.is_file() else (path,):
         if text and ((folder / SUMMARY).is_file() or (folder / SPEC).is_file()):

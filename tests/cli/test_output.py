@@ -171,7 +171,7 @@ for kind in registry.GROUPS:
 """
 
 
-@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["list"], ["show"], None], ids=str)
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["list"], ["show"], ["runs"], None], ids=str)
 def test_quick_commands_import_nothing_slow(call, words):
     if words == ["show"]:
         words = ["show", json.loads(call(*RUN, "--json")[1])["run"]]
