@@ -12,6 +12,8 @@ from typing import Any
 
 import click
 
+from ..metrics.names import KS
+
 ALL, AUTO = "all", "auto"
 
 
@@ -93,6 +95,29 @@ def print_result(value: Any, text: str, as_json: bool) -> None:
     click.echo(json.dumps(value, ensure_ascii=False) if as_json else text)
 
 
+class Cutoffs(click.ParamType):
+    """Cut-offs k of metrics: `1,5,20`, as rising numbers."""
+
+    name = "K,K,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """See `click.ParamType`."""
+        if isinstance(value, tuple):
+            return value
+        words = [word.strip() for word in value.split(",")]
+        if not all(word.isdecimal() and int(word) for word in words):
+            self.fail(f"'{value}' is no list of cut-offs; write whole numbers above 0: 1,5,20", param, ctx)
+        return tuple(sorted({int(word) for word in words}))
+
+
+k_option = click.option(
+    "--k",
+    "ks",
+    type=Cutoffs(),
+    default=KS,
+    show_default=",".join(map(str, KS)),
+    help="The cut-offs k of metrics at k, up to the beam size.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 runs_option = click.option(
     "--runs-dir",

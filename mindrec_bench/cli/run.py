@@ -15,7 +15,7 @@ from ..errors import MrbenchError, attempt_all
 from ..experiment.config import ExecutionOptions, ExperimentConfig, make_config
 from .config_file import config_option
 from .config_options import config_options, split_options
-from .flags import json_option, print_result
+from .flags import json_option, k_option, print_result
 from .messages import hide_messages
 
 AXES = ("data", "model", "seed", "decoder")
@@ -30,8 +30,9 @@ AXES = ("data", "model", "seed", "decoder")
 @click.option(
     "--show-prompt", type=click.IntRange(min=1), help="As --dry-run, and print the prompts of the first N users."
 )
+@k_option
 @json_option
-def run(dry_run: bool, show_prompt: int | None, as_json: bool, **flags: Any) -> None:
+def run(dry_run: bool, show_prompt: int | None, ks: tuple[int, ...], as_json: bool, **flags: Any) -> None:
     """Train (or reuse) a model, decode every test user, store and print the result.
 
     \b
@@ -45,15 +46,21 @@ def run(dry_run: bool, show_prompt: int | None, as_json: bool, **flags: Any) -> 
     options = ExecutionOptions(**execution)
     hide_messages(options.quiet)
     configs = list(_combinations(values))
-    show = _print_plan if dry_run or show_prompt else _print_run
+
+    def show(config: ExperimentConfig) -> None:
+        if dry_run or show_prompt:
+            _print_plan(config, options, show_prompt, as_json)
+        else:
+            _print_run(config, options, ks, as_json)
+
     if len(configs) == 1:
-        show(configs[0], options, show_prompt, as_json)
+        show(configs[0])
         return
 
     def show_one(number: int) -> None:
         if number and not as_json:
             click.echo()
-        show(configs[number], options, show_prompt, as_json)
+        show(configs[number])
 
     def print_failure(number: int, error: MrbenchError) -> None:
         click.echo(f"mrbench: {configs[number].command()}: {error}", err=True)
@@ -76,7 +83,7 @@ def _print_plan(config: ExperimentConfig, options: ExecutionOptions, prompts: in
         print_result(plan, dry_run_text(plan), as_json)
 
 
-def _print_run(config: ExperimentConfig, options: ExecutionOptions, prompts: int | None, as_json: bool) -> None:
+def _print_run(config: ExperimentConfig, options: ExecutionOptions, ks: tuple[int, ...], as_json: bool) -> None:
     from ..distributed.torchrun import is_main_process
     from ..experiment.run import run_experiment
     from ..report.run_text import run_text
@@ -86,5 +93,5 @@ def _print_run(config: ExperimentConfig, options: ExecutionOptions, prompts: int
         return
     runs_flag = [] if options.runs_dir == Path("runs") else ["--runs-dir", str(options.runs_dir)]
     show_command = shlex.join(["mrbench", "show", run.id, *runs_flag])
-    text = f"{run_text(run)}\n\n{run.path}\nshow it again: {show_command}"
-    print_result(run.as_dict(), text, as_json)
+    text = f"{run_text(run, ks)}\n\n{run.path}\nshow it again: {show_command}"
+    print_result(run.as_dict(ks), text, as_json)

@@ -74,12 +74,12 @@ def runs(context: click.Context, runs_dir: Path, sort: str, as_json: bool, **fil
         if set_here:
             raise UsageError(f"the options of `mrbench runs {context.invoked_subcommand}` stand after its name")
         return
-    from ..report.run_list import SHOWN_METRICS, list_text, list_values, sort_entries
-    from ..report.table_spec import RUN_METRICS
+    from ..metrics.names import canonical_metric
+    from ..report.run_list import ORDERS, SHOWN_METRICS, list_text, list_values, sort_entries
     from ..store.entries import find_entries, select_entries
 
     entries = sort_entries(select_entries(find_entries(runs_dir), **filters), sort)
-    shown = dict.fromkeys([*SHOWN_METRICS, *([sort] if sort in RUN_METRICS else [])])
+    shown = dict.fromkeys([*SHOWN_METRICS, *([] if sort in ORDERS else [canonical_metric(sort, "--sort")])])
     print_result(list_values(entries), list_text(entries, metrics=list(shown)), as_json)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .flags import json_option, print_result, runs_option
+from .flags import json_option, k_option, print_result, runs_option
 
 LATEST = 10
 """How many runs are listed where none is named."""
@@ -14,9 +14,10 @@ LATEST = 10
 
 @click.command()
 @click.argument("run", required=False)
+@k_option
 @runs_option
 @json_option
-def show(run: str | None, runs_dir: Path, as_json: bool) -> None:
+def show(run: str | None, ks: tuple[int, ...], runs_dir: Path, as_json: bool) -> None:
     """Print a finished run; RUN is its id, the start of its id, or its folder. Without RUN, list the latest ten."""
     if run is None:
         from ..report.run_list import list_text, list_values, sort_entries
@@ -31,4 +32,4 @@ def show(run: str | None, runs_dir: Path, as_json: bool) -> None:
     from ..store.runs import find_run
 
     found = find_run(runs_dir, run)
-    print_result(found.as_dict(), f"{run_text(found)}\n\n{found.summary.command}\n{found.path}", as_json)
+    print_result(found.as_dict(ks), f"{run_text(found, ks)}\n\n{found.summary.command}\n{found.path}", as_json)

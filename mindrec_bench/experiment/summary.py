@@ -15,7 +15,7 @@ from ..core.choices import HISTORY, Categories
 from ..core.code_space import CodeSpace
 from ..core.dataset import Dataset, Examples
 from ..metrics.accuracy import Columns
-from ..metrics.lists import Catalogue, score_lists, score_sequences, summarise
+from ..metrics.lists import Catalogue, coverage_at, score_lists, score_sequences, summarise
 from ..metrics.model_codes import ModelCodes
 from ..metrics.names import SEARCH_METRICS
 from ..plugins import options
@@ -50,7 +50,7 @@ def score_shards(
 
     Returns:
         The metrics of each user (of shape (U,) each), and the fields of `RunSummary` about results: `metrics`,
-        `interactions`, and, where they are known, `search_error` and `optimum`.
+        `coverage_at`, `interactions`, and, where they are known, `search_error` and `optimum`.
     """
     catalogue = Catalogue(space, dataset.train_counts())
     slots = space.canvas_slots(categories)
@@ -72,6 +72,7 @@ def score_shards(
     columns = {name: np.concatenate([shard[name] for shard in scores]) for name in scores[0]}
     results: dict[str, Any] = {
         "metrics": summarise(columns, code_counts, catalogue),
+        "coverage_at": coverage_at(code_counts, beam),
         "interactions": dataset.interactions_hash,
     }
     if all(shard.meta.search_error for shard in shards):

@@ -1,4 +1,4 @@
-"""Accuracy of ranked lists, per user: HR@k and NDCG@k (docs/semantics.md, Metrics)."""
+"""Accuracy of ranked lists, per user: HR@k, NDCG@k and MRR@k (docs/semantics.md, Metrics)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.catalogue import Int
-from .names import KS
+from .names import RANKING_METRICS, split_metric
 
 Columns = dict[str, NDArray[Any]]
 """Metric -> its value for each user. Shape of each: (U,)"""
@@ -31,17 +31,28 @@ def hit_ranks(results: Int, targets: Int) -> NDArray[np.int32]:
     return np.where(hits.any(axis=1), hits.argmax(axis=1) + 1, 0).astype(np.int32)
 
 
-def hr_and_ndcg(ranks: NDArray[np.int32]) -> Columns:
-    """HR@k and NDCG@k of each user, from the ranks that `hit_ranks` gives.
+def rank_metric(metric: str, ranks: NDArray[np.int32]) -> NDArray[np.float64]:
+    """HR@k, NDCG@k or MRR@k of each user, from the ranks that `hit_ranks` gives.
 
-    One item is relevant, so NDCG@k = 1 / log2(rank + 1) where 1 <= rank <= k, else 0 (the ideal DCG is 1).
+    One item is relevant, so where 1 <= rank <= k, HR@k is 1, NDCG@k is 1 / log2(rank + 1) (the ideal DCG is 1) and
+    MRR@k is 1 / rank; elsewhere all are 0.
+
+    Args:
+        metric: one of `names.RANK_METRICS` at any k, such as `ndcg@20`; k must not exceed the length of the lists.
+        ranks: Shape: (U,)
 
     Returns:
-        `RANKING_METRICS`, float64. Shape of each: (U,)
+        Shape: (U,)
     """
-    gain = 1 / np.log2(np.maximum(ranks, 1) + 1.0)
-    hits = {k: (ranks >= 1) & (ranks <= k) for k in KS}
-    return {f"hr@{k}": hits[k].astype(np.float64) for k in KS} | {f"ndcg@{k}": np.where(hits[k], gain, 0.0) for k in KS}
+    name, k = split_metric(metric)
+    rank = np.maximum(ranks, 1).astype(np.float64)
+    gains = {"hr": np.ones_like(rank), "ndcg": 1 / np.log2(rank + 1), "mrr": 1 / rank}
+    return np.where((ranks >= 1) & (ranks <= k), gains[name], 0.0)
+
+
+def hr_and_ndcg(ranks: NDArray[np.int32]) -> Columns:
+    """`names.RANKING_METRICS` of each user, from the ranks that `hit_ranks` gives. Shape of each: (U,)"""
+    return {metric: rank_metric(metric, ranks) for metric in RANKING_METRICS}
 
 
 def duplicated(results: Int) -> NDArray[np.bool_]:

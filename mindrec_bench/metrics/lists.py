@@ -12,11 +12,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..core.code_space import CodeSpace, Int
-from .accuracy import Columns, duplicated, hit_ranks, hr_and_ndcg
+from .accuracy import Columns, duplicated, hit_ranks, hr_and_ndcg, rank_metric
 from .diversity import CodeCounts
-from .names import RANKING_METRICS
+from .names import SUMMARY_METRICS
+
+NEVER = np.iinfo(np.int64).max
+"""The best rank of an item that nobody was recommended."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +47,12 @@ class Catalogue:
         np.add.at(popularity, self.space.sid_index.item_sequences, self.train_counts)
         return popularity
 
+    @cached_property
+    def self_information(self) -> NDArray[np.float64]:
+        """-log2 of the share of each SID in the training interactions, one added to each count. Shape: (C,)"""
+        counts = self.popularity + 1
+        return -np.log2(counts / counts.sum())
+
 
 @dataclass(frozen=True, eq=False)
 class CorpusCounts:
@@ -51,12 +61,14 @@ class CorpusCounts:
     Attributes:
         codes: how often each code was recommended.
         recommended: how often each distinct SID of the catalogue was recommended. Shape: (C,)
+        best_ranks: the highest place, from 1, at which anyone was recommended each SID; `NEVER` for nobody. Shape: (C,)
         results: recommendations, padding excluded.
         duplicates: recommendations whose SID is also at a higher rank of the same list.
     """
 
     codes: CodeCounts
     recommended: Int
+    best_ranks: Int
     results: int = 0
     duplicates: int = 0
 
@@ -65,6 +77,7 @@ class CorpusCounts:
         return CorpusCounts(
             self.codes.add(other.codes),
             self.recommended + other.recommended,
+            np.minimum(self.best_ranks, other.best_ranks),
             self.results + other.results,
             self.duplicates + other.duplicates,
         )
@@ -106,7 +119,9 @@ def score_sequences(
     masks = {"results": filled, "valid": valid, "duplicates": duplicates}
     columns |= {name: mask.sum(axis=1).astype(np.int32) for name, mask in masks.items()}
     recommended = np.bincount(sequences[valid], minlength=catalogue.n_sids)
-    return columns, CorpusCounts(codes, recommended, int(filled.sum()), int(duplicates.sum()))
+    best_ranks = np.full(catalogue.n_sids, NEVER)
+    np.minimum.at(best_ranks, sequences[valid], np.broadcast_to(np.arange(sequences.shape[1]) + 1, valid.shape)[valid])
+    return columns, CorpusCounts(codes, recommended, best_ranks, int(filled.sum()), int(duplicates.sum()))
 
 
 def summarise(columns: Columns, corpus: CorpusCounts, catalogue: Catalogue) -> dict[str, float]:
@@ -118,14 +133,15 @@ def summarise(columns: Columns, corpus: CorpusCounts, catalogue: Catalogue) -> d
         catalogue: what could be recommended.
 
     Returns:
-        `RANKING_METRICS` (means over users), then `CORPUS_METRICS`: `entropy` in bits; `valid` and `duplicates` as
+        `SUMMARY_METRICS` (means over users), then `CORPUS_METRICS`: `entropy` in bits; `valid` and `duplicates` as
         shares of the recommendations; `coverage` as the share of the catalogue's distinct SIDs that anyone was
-        recommended; `popularity` as the mean training count over recommendations of real items. All 0 without
+        recommended, and `gini` as the inequality of how often each was; over recommendations of real items,
+        `popularity` as the mean training count and `novelty` as the mean self-information in bits. All 0 without
         recommendations.
     """
     codes = corpus.codes
     n_valid = int(corpus.recommended.sum())
-    return {name: float(columns[name].mean()) for name in RANKING_METRICS} | {
+    return {name: float(rank_metric(name, columns["hit_rank"]).mean()) for name in SUMMARY_METRICS} | {
         "entropy": codes.entropy,
         "ttr": codes.ttr,
         "ttr_bound": codes.ttr_bound,
@@ -133,5 +149,26 @@ def summarise(columns: Columns, corpus: CorpusCounts, catalogue: Catalogue) -> d
         "valid": n_valid / max(corpus.results, 1),
         "duplicates": corpus.duplicates / max(corpus.results, 1),
         "coverage": int(np.count_nonzero(corpus.recommended)) / catalogue.n_sids,
+        "gini": gini(corpus.recommended),
         "popularity": int(corpus.recommended @ catalogue.popularity) / max(n_valid, 1),
+        "novelty": float(corpus.recommended @ catalogue.self_information) / max(n_valid, 1),
     }
+
+
+def coverage_at(corpus: CorpusCounts, beam: int) -> tuple[float, ...]:
+    """The share of the catalogue's distinct SIDs among anyone's first k results, for k = 1 ... beam."""
+    ranks = corpus.best_ranks
+    reached = np.cumsum(np.bincount(ranks[ranks <= beam], minlength=beam + 1))[1:]
+    return tuple(float(count) for count in reached / len(ranks))
+
+
+def gini(counts: Int) -> float:
+    """The Gini coefficient of counts: 0 where all are equal, towards 1 where one has everything; 0 without any.
+
+    Half the mean absolute difference of two counts, over their mean (Fleder and Hosanagar 2009).
+    """
+    n, total = len(counts), int(counts.sum())
+    if not total:
+        return 0.0
+    weights = 2 * np.arange(1, n + 1) - n - 1
+    return int(weights @ np.sort(counts).astype(np.int64)) / (n * total)

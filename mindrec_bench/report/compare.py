@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..errors import UsageError
-from ..metrics.names import RANKING_METRICS
+from ..metrics.names import KS
 from ..stats.comparison import TEST_NAMES, Comparison, PairedTest, System, compare
 from ..stats.diversity_tests import DIVERSITY_METRICS
 from ..stats.paired_tests import ALPHA
@@ -17,9 +17,6 @@ from ..store.runs import Run
 from .metric_format import format_value, metric_arrow, metric_name
 from .tables.run_data import code_kinds, load_systems, runs_without_codes, system_value
 from .text_table import format_columns
-
-METRICS = (*(metric for metric in RANKING_METRICS if metric != "ndcg@1"), *DIVERSITY_METRICS)
-"""All metrics but NDCG@1, which equals HR@1 and would be tested twice."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,13 +52,19 @@ class RunComparison:
 
 
 def compare_runs(
-    runs: Sequence[Run], *, test: PairedTest = "randomisation", resamples: int = RESAMPLES, seed: int = 0
+    runs: Sequence[Run],
+    *,
+    test: PairedTest = "randomisation",
+    ks: Sequence[int] = KS,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> RunComparison:
     """Compare stored runs with the first one.
 
     Args:
         runs: two or more.
         test: for all metrics but HR, Entropy and TTR.
+        ks: HR and NDCG are compared at each of these k that no list is shorter than; but NDCG@1 is HR@1.
         resamples: of the randomisation tests and the bootstrap.
         seed: of both.
 
@@ -74,8 +77,10 @@ def compare_runs(
         raise UsageError("a comparison needs at least two runs; name another one")
     if len(set(ids)) < len(ids):
         raise UsageError(f"run {max(ids, key=ids.count)} is named twice; name each run once")
-    systems = load_systems([(run.id, [run]) for run in runs], with_codes=True)
-    metrics = [metric for metric in METRICS if metric not in DIVERSITY_METRICS or systems[0].counts is not None]
+    ranking = [metric for name in ("hr", "ndcg") for k in ks if (metric := f"{name}@{k}") != "ndcg@1"]
+    systems = load_systems([(run.id, [run]) for run in runs], with_codes=True, metrics=ranking)
+    metrics = [metric for metric in ranking if all(metric in system.values for system in systems)]
+    metrics += DIVERSITY_METRICS if systems[0].counts is not None else ()
     comparisons = compare(systems[0], systems[1:], metrics, test=test, resamples=resamples, seed=seed)
     values = {metric: tuple(_value(system, metric) for system in systems) for metric in metrics}
     return RunComparison(runs[0], tuple(runs[1:]), values, tuple(comparisons), len(systems[0].users), resamples)

@@ -7,14 +7,14 @@ from typing import Literal
 from ..metrics.names import SEARCH_METRICS
 from .table_spec import STATISTICS
 
-LOWER_IS_BETTER = ("duplicates", *(metric for metric in SEARCH_METRICS if metric.startswith("lost")))
-UNDIRECTED = ("popularity", "ttr_bound", *STATISTICS)
+LOWER_IS_BETTER = ("duplicates", "gini", *(metric for metric in SEARCH_METRICS if metric.startswith("lost")))
+UNDIRECTED = ("popularity", "novelty", "ttr_bound", *STATISTICS)
 """Metrics of which neither more nor less is better. Of all metrics in neither list, more is better."""
 
-_NAMES = {"entropy": "Entropy", "ttr": "TTR", "ttr_bound": "TTR bound", "valid": "real items"}
+_NAMES = {"entropy": "Entropy", "ttr": "TTR", "ttr_bound": "TTR bound", "valid": "real items", "gini": "Gini"}
 _DIGITS = {
     "entropy": 3, "ttr": 5, "ttr_bound": 5, "distinct_codes": 0, "valid": 3, "duplicates": 3, "coverage": 3,
-    "popularity": 1, **dict.fromkeys(STATISTICS, 0),
+    "gini": 3, "popularity": 1, "novelty": 2, **dict.fromkeys(STATISTICS, 0),
 }  # fmt: skip
 _DEFAULT_DIGITS = 4
 

@@ -7,11 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..experiment.config import flag_name
-from ..io.schema import require_choice
+from ..metrics.names import canonical_metric
 from ..plugins.options import format_value as option_text
 from ..store.entries import RunEntry
 from .metric_format import format_value, metric_arrow, metric_direction, metric_name
-from .table_spec import RUN_METRICS
 from .text_table import format_columns
 
 SHOWN_METRICS = ("hr@10", "ndcg@10")
@@ -41,11 +40,11 @@ def sort_entries(entries: Sequence[RunEntry], by: str) -> list[RunEntry]:
     youngest_first = sorted(entries, key=_ORDERS["age"])
     if by in _ORDERS:
         return sorted(youngest_first, key=_ORDERS[by])
-    require_choice(by, (*ORDERS, *RUN_METRICS), "order", "--sort")
+    by = canonical_metric(by, f"--sort (also {', '.join(ORDERS)})")
     sign = 1 if metric_direction(by) == "down" else -1
 
     def order(entry: RunEntry) -> tuple[bool, float]:
-        value = entry.run.metrics.get(by) if entry.run else None
+        value = entry.run.value(by) if entry.run else None
         return (value is None, 0.0 if value is None else sign * value)
 
     return sorted(youngest_first, key=order)
@@ -124,5 +123,5 @@ def _setting_text(name: str, value: object) -> str:
 
 
 def _metric_text(entry: RunEntry, metric: str) -> str:
-    value = entry.run.metrics.get(metric) if entry.run else None
+    value = entry.run.value(metric) if entry.run else None
     return "-" if value is None else format_value(value, metric)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..core.backbone import FitReport
@@ -12,12 +12,13 @@ from ..store.run_summary import RunSummary, Timings
 from ..store.runs import Run
 from .text_table import format_columns
 
-LOST_NOTE = "probability lost: that of the model's best k minus that of the first k results; share lost: of it"
+LOST = "probability lost"
+LOST_NOTE = f"{LOST}: that of the model's best k minus that of the first k results; share lost: of it"
 
 
-def run_text(run: Run) -> str:
-    """A run as a few lines for a terminal."""
-    return "\n".join([_heading(run), "", *_accuracy(run), "", *_diversity(run.summary), *_costs(run)])
+def run_text(run: Run, ks: Sequence[int] = KS) -> str:
+    """A run as a few lines for a terminal, with its accuracy at these cut-offs."""
+    return "\n".join([_heading(run), "", *_accuracy(run, ks), "", *_diversity(run.summary), *_costs(run)])
 
 
 def fit_text(fitted: dict[str, Any]) -> str:
@@ -57,24 +58,26 @@ def _heading(run: Run) -> str:
     return ", ".join(parts)
 
 
-def _accuracy(run: Run) -> list[str]:
+def _accuracy(run: Run, ks: Sequence[int]) -> list[str]:
     summary, rows = run.summary, []
 
-    def add(label: str, values: Mapping[str, float], name: str, digits: str) -> None:
-        """A metric at every cut-off k; a dash where the lists are shorter than k."""
-        rows.append((label, *(f"{values[f'{name}@{k}']:{digits}}" if k <= run.spec.beam else "-" for k in KS)))
+    def add(label: str, value: Callable[[str], float | None], name: str, digits: str) -> None:
+        """A metric at every cut-off k where it is known; a dash where the lists are shorter than k."""
+        values = [value(f"{name}@{k}") if k <= run.spec.beam else None for k in ks]
+        if any(value is not None for value in values):
+            rows.append((label, *("-" if value is None else f"{value:{digits}}" for value in values)))
 
     for name, label in (("hr", "HR"), ("ndcg", "NDCG")):
-        add(label, summary.metrics, name, ".4f")
+        add(label, run.value, name, ".4f")
         if summary.optimum:
-            add(f"{label}, best reachable", summary.optimum, name, ".4f")
+            add(f"{label}, best reachable", summary.optimum.get, name, ".4f")
+    add("MRR", run.value, "mrr", ".4f")
     if summary.search_error:
-        add("exact top-k found", summary.search_error, "exact", ".1%")
-        add("probability lost", summary.search_error, "lost", ".2%")
-        if "lost_share@1" in summary.search_error:  # older runs have none
-            add("share lost", summary.search_error, "lost_share", ".1%")
-    lines = format_columns(rows, ("", *(f"@{k}" for k in KS)))
-    return [*lines, LOST_NOTE] if summary.search_error else lines
+        add("exact top-k found", summary.search_error.get, "exact", ".1%")
+        add(LOST, summary.search_error.get, "lost", ".2%")
+        add("share lost", summary.search_error.get, "lost_share", ".1%")
+    lines = format_columns(rows, ("", *(f"@{k}" for k in ks))) if rows else []
+    return [*lines, LOST_NOTE] if any(row[0] == LOST for row in rows) else lines
 
 
 def _diversity(summary: RunSummary) -> list[str]:
@@ -84,8 +87,13 @@ def _diversity(summary: RunSummary) -> list[str]:
         f"Entropy {metrics['entropy']:.3f} bits, TTR {metrics['ttr']:.5f} (at most "
         f"{metrics['ttr_bound']:.5f}; {codes})",
         f"real items {metrics['valid']:.1%}, duplicates {metrics['duplicates']:.1%}, "
-        f"catalogue coverage {metrics['coverage']:.1%}, mean popularity {metrics['popularity']:.1f}",
+        f"catalogue coverage {metrics['coverage']:.1%}, mean popularity {metrics['popularity']:.1f}{_beyond(metrics)}",
     ]
+
+
+def _beyond(metrics: Mapping[str, float]) -> str:
+    """What runs of earlier versions lack."""
+    return f", Gini {metrics['gini']:.3f}, novelty {metrics['novelty']:.2f} bits" if "gini" in metrics else ""
 
 
 def _costs(run: Run) -> list[str]:

@@ -29,22 +29,16 @@ from typing import Any, Literal
 from ..data.sources import default_users
 from ..experiment.config import AUTO, ExperimentConfig, flag_name, to_flags
 from ..io.schema import own_fields_first, validate_keys
-from ..metrics.names import CORPUS_METRICS, RANKING_METRICS, SEARCH_METRICS
 from ..store.run_spec import EXTERNAL
 
 STATISTICS = ("users", "items", "interactions")
 """The counts that a table of kind `statistics` shows of datasets."""
 
-RUN_METRICS = (*RANKING_METRICS, *CORPUS_METRICS, *SEARCH_METRICS)
 SETTINGS = tuple(f.name for f in own_fields_first(ExperimentConfig) if f.name not in ("data", "seed", "split"))
 """The settings of runs that a table file may give, for the table or a row; data and seeds are its own keys."""
 
-METRICS_BY_KIND: dict[str, tuple[str, ...]] = {
-    "table": RUN_METRICS,
-    "figure": RUN_METRICS,
-    "statistics": STATISTICS,
-}
-"""Kind of file -> the metrics that it may show."""
+KINDS = ("table", "figure", "statistics")
+"""What a file may show: metrics of runs, or counts of datasets."""
 
 TIMINGS = ("ms_per_user",)
 """The costs of a run that a figure may show: wall time of decoding, in milliseconds per user."""
@@ -121,10 +115,10 @@ class TableSpec:
         name: the file's name without `.toml`.
         title: the first sentence of the caption.
         data: the datasets, as on the command line; each is a group of columns.
-        metrics: the columns of each group.
+        metrics: the columns of each group, by the names of `metrics.names.canonical_metric`, or `STATISTICS`.
         rows: the systems.
         paper: which table or figure of the paper it is; '' where it is not from the paper.
-        kind: a key of `METRICS_BY_KIND`.
+        kind: one of `KINDS`.
         reference: labels of rows; on each dataset, the other rows are tested against the first of these that has runs
             there. No labels mean no tests. A file may give a single label as a plain string.
         settings: of the runs of all rows. Size `auto` takes the largest one of each model that has runs on the

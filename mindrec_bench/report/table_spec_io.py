@@ -11,10 +11,11 @@ from ..errors import UsageError, did_you_mean
 from ..experiment.config import ExperimentConfig
 from ..io.json_files import read_text
 from ..io.schema import is_number, parse_toml, require_choice, validate_keys
+from ..metrics.names import canonical_metric
 from ..plugins import options, registry
 from ..store.run_spec import EXTERNAL
 from . import published_rows
-from .table_spec import COSTS, FINDINGS, METRICS_BY_KIND, NOT_REPORTED, SETTINGS, TIMINGS, RowSpec, TableSpec
+from .table_spec import COSTS, FINDINGS, KINDS, NOT_REPORTED, SETTINGS, STATISTICS, TIMINGS, RowSpec, TableSpec
 
 TABLES_PACKAGE = "mindrec_tables"
 """The package that the table files are installed as."""
@@ -73,6 +74,8 @@ def parse_table_spec(text: str, name: str, source: str) -> TableSpec:
     rows = tuple(_with_citation(row, spec, f"row '{row.label}' of {source}") for row in rows)
     spec = replace(spec, rows=rows)
     _check_head(spec, source)
+    if spec.kind != "statistics":
+        spec = replace(spec, metrics=tuple(canonical_metric(metric, source) for metric in spec.metrics))
     for row in spec.rows:
         _check_row(row, spec, f"row '{row.label}' of {source}")
     return spec
@@ -106,9 +109,10 @@ def _take_settings(raw: dict[str, Any], where: str) -> dict[str, Any]:
 
 
 def _check_head(spec: TableSpec, source: str) -> None:
-    require_choice(spec.kind, METRICS_BY_KIND, "kind", source)
-    for metric in spec.metrics:
-        require_choice(metric, METRICS_BY_KIND[spec.kind], "metric", source)
+    require_choice(spec.kind, KINDS, "kind", source)
+    if spec.kind == "statistics":
+        for metric in spec.metrics:
+            require_choice(metric, STATISTICS, "metric", source)
     for timing in spec.timings:
         require_choice(timing, TIMINGS, "timing", source)
     for cost in spec.costs:

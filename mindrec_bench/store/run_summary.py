@@ -108,6 +108,7 @@ class RunSummary:
         users_asked: `--users`: fewer may be there, since some can't be split; None for all.
         slots: the slots that were filled.
         metrics: `metrics.lists.summarise`.
+        coverage_at: `metrics.lists.coverage_at`; () in runs of earlier versions.
         interactions: identifies the data whatever its semantic IDs.
         search_error: means of `SEARCH_METRICS`; None where the model's exact answer is not known.
         optimum: the best reachable values; None where the data is not simulated.
@@ -132,6 +133,7 @@ class RunSummary:
     slots: SlotCounts
     metrics: dict[str, int | float]
     interactions: str
+    coverage_at: tuple[float, ...] = ()
     search_error: dict[str, float] | None = None
     optimum: dict[str, float] | None = None
     seconds: float | None = None
@@ -148,5 +150,6 @@ class RunSummary:
 
     @property
     def values(self) -> Mapping[str, float]:
-        """The metrics and the search error, by name."""
-        return {**self.metrics, **(self.search_error or {})}
+        """The metrics, coverage at every k, and the search error, by name."""
+        coverage = {f"coverage@{k}": share for k, share in enumerate(self.coverage_at, start=1)}
+        return {**self.metrics, **coverage, **(self.search_error or {})}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from ..errors import DataError, MrbenchError, UsageError, did_you_mean
 from ..io.hashing import to_jsonable
 from ..io.manifest import read_manifest
 from ..io.schema import read_strictly
+from ..metrics.names import RANK_METRICS, split_metric
 from .run_spec import FIT, RunSettings, RunSpec
 from .run_summary import SUMMARY_VERSION, RunSummary
 
@@ -53,6 +54,23 @@ class Run:
     def metrics(self) -> dict[str, float]:
         """The metrics by name (`hr@10`, `ndcg@10`, `entropy`, ...), and the search error where it is known."""
         return dict(self.summary.values)
+
+    def value(self, metric: str) -> float | None:
+        """One metric by its name (`names.canonical_metric`); None where it is not known, as at a k beyond the beam.
+
+        Raises:
+            DataError: the file of the metrics of each user is needed, and is damaged, missing, or can't be read.
+        """
+        name, k = split_metric(metric)
+        if name not in RANK_METRICS:
+            return self.summary.values.get(metric)
+        if k > self.spec.beam:
+            return None
+        if metric in self.summary.metrics:
+            return self.summary.metrics[metric]
+        from ..metrics.accuracy import rank_metric
+
+        return float(rank_metric(metric, self._read(METRICS, ["hit_rank"])["hit_rank"].to_numpy()).mean())
 
     def __repr__(self) -> str:
         names = [name for name in ("hr@10", "ndcg@10") if name in self.metrics]
@@ -106,13 +124,19 @@ class Run:
             return self._read(CODES)
         return count_codes(self.rankings(["user", "codes"]), self.summary.slots.sid)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Spec and summary as one flat object in JSON's types, with the names of the command line's options as keys."""
+    def as_dict(self, ks: Sequence[int] = ()) -> dict[str, Any]:
+        """Spec and summary as one flat object in JSON's types, with the names of the command line's options as keys.
+
+        Args:
+            ks: cut-offs at which `metrics` has the accuracy too, where they are within the beam.
+        """
         spec = self.spec.as_dict()
         shared = [field.name for field in fields(RunSettings)]
         settings = {name: spec[name] for name in (*shared, "categories", "train_devices")}
         size_and_users = {"size": self.spec.model.size, "users": self.spec.data.users}
         summary = to_jsonable(asdict(self.summary))
+        at_ks = [f"{name}@{k}" for name in RANK_METRICS for k in ks if k <= self.spec.beam]
+        summary["metrics"] = {**{metric: self.value(metric) for metric in at_ks}, **summary["metrics"]}
         return {**settings, **size_and_users, **summary, "spec": spec, "files": self.files, "path": str(self.path)}
 
     def read_file(self, name: str) -> bytes:

@@ -30,7 +30,7 @@ from ..experiment.config import ExperimentConfig, make_config
 from ..experiment.resolve import resolve_config
 from ..io.json_files import read_text
 from ..io.schema import own_fields_first, parse_toml, require_choice
-from ..metrics.names import CORPUS_METRICS, RANKING_METRICS
+from ..metrics.names import CORPUS_METRICS, RANKING_METRICS, canonical_metric
 
 DEFAULT_METRIC = "ndcg@10"
 
@@ -89,7 +89,7 @@ def read_sweep(path: Path, data_dir: Path | None = None) -> SweepPlan:
     raw = parse_toml(read_text(path, "the sweep", UsageError), f"the sweep {path}")
     for key in raw:
         require_choice(key, ("choose", "run", "grid"), "key", str(path))
-    metric = raw.get("choose", DEFAULT_METRIC)
+    metric = canonical_metric(str(raw.get("choose", DEFAULT_METRIC)), str(path))
     require_choice(metric, (*RANKING_METRICS, *CORPUS_METRICS), "metric", str(path))
     shared_flags, grids = raw.get("run", {}), raw.get("grid", [])
     if not isinstance(grids, list) or not grids or not isinstance(shared_flags, dict):

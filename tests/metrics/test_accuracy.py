@@ -1,11 +1,11 @@
-"""HR@k, NDCG@k and ranks of hits, worked out by hand."""
+"""HR@k, NDCG@k, MRR@k and ranks of hits, worked out by hand."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from mindrec_bench.metrics.accuracy import duplicated, hit_ranks, hr_and_ndcg
+from mindrec_bench.metrics.accuracy import duplicated, hit_ranks, hr_and_ndcg, rank_metric
 from mindrec_bench.metrics.names import KS
 
 
@@ -15,6 +15,13 @@ def test_gain_of_a_hit_by_rank(rank, gain):
     for k in KS:
         assert values[f"hr@{k}"][0] == (rank <= k)
         assert values[f"ndcg@{k}"][0] == pytest.approx(gain if rank <= k else 0)
+
+
+def test_any_k():
+    ranks = np.array([0, 1, 4, 15, 20], dtype=np.int32)
+    assert rank_metric("hr@4", ranks).tolist() == [0, 1, 1, 0, 0]
+    assert rank_metric("mrr@15", ranks) == pytest.approx([0, 1, 1 / 4, 1 / 15, 0])
+    assert rank_metric("ndcg@15", ranks) == pytest.approx([0, 1, 1 / np.log2(5), 1 / 4, 0])
 
 
 def test_first_hit_counts_and_padding_never_hits():

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from mindrec_bench.core.code_space import CodeSpace
-from mindrec_bench.metrics.lists import Catalogue, CorpusCounts, score_lists, summarise
-from mindrec_bench.metrics.names import CORPUS_METRICS, KS, RANKING_METRICS
+from mindrec_bench.metrics.lists import Catalogue, CorpusCounts, coverage_at, gini, score_lists, summarise
+from mindrec_bench.metrics.names import CORPUS_METRICS, KS, RANKING_METRICS, SUMMARY_METRICS
 
 BEAM, SLOTS = 7, 3
 
@@ -52,6 +52,8 @@ def plain_metrics(catalogue, lists, targets):
         rows.append(row)
     tokens, results = sum(codes.values()), sum(row["results"] for row in rows)
     n_codes = sum(catalogue.space.sid_sizes)
+    often = [valid.count(sid) for sid in popularity]
+    all_counts = sum(popularity.values()) + len(popularity)
     corpus = {
         "entropy": -sum(n / tokens * math.log2(n / tokens) for n in codes.values()),
         "ttr": len(codes) / tokens,
@@ -61,6 +63,8 @@ def plain_metrics(catalogue, lists, targets):
         "duplicates": sum(row["duplicates"] for row in rows) / results,
         "coverage": len(set(valid)) / len(set(item_sids)),
         "popularity": sum(popularity[sid] for sid in valid) / len(valid),
+        "gini": sum(abs(a - b) for a in often for b in often) / (2 * len(often) * sum(often)),
+        "novelty": -sum(math.log2((popularity[sid] + 1) / all_counts) for sid in valid) / len(valid),
     }
     return rows, corpus
 
@@ -75,7 +79,7 @@ def test_all_metrics_equal_a_plain_count(seed, n_categories):
     for name, column in columns.items():
         np.testing.assert_allclose(column, [row[name] for row in rows], err_msg=name)
     summary = summarise(columns, corpus, catalogue)
-    assert list(summary) == [*RANKING_METRICS, *CORPUS_METRICS]
+    assert list(summary) == [*SUMMARY_METRICS, *CORPUS_METRICS]
     for name in RANKING_METRICS:
         assert summary[name] == pytest.approx(sum(row[name] for row in rows) / len(rows)), name
     for name in CORPUS_METRICS:
@@ -123,3 +127,20 @@ def test_nothing_recommended_gives_zeros():
     catalogue, lists, targets = make_lists(1, 0)
     columns, corpus = score_lists(np.full_like(lists, -1), targets, catalogue)
     assert set(summarise(columns, corpus, catalogue).values()) == {0}
+
+
+def test_coverage_at_k_counts_the_first_k_of_everyone():
+    catalogue, lists, targets = make_lists(1, 0)
+    _, corpus = score_lists(lists, targets, catalogue)
+    coverage = coverage_at(corpus, BEAM)
+    for k, share in enumerate(coverage, start=1):
+        _, first = score_lists(lists[:, :k], targets, catalogue)
+        assert share == (first.recommended > 0).mean()
+    halves = [score_lists(lists[rows], targets[rows], catalogue)[1] for rows in (slice(0, 9), slice(9, None))]
+    assert coverage_at(halves[0].add(halves[1]), BEAM) == coverage
+
+
+def test_gini_of_even_and_uneven_counts():
+    assert gini(np.array([3, 3, 3, 3])) == 0
+    assert gini(np.array([0, 0, 0, 8])) == 0.75
+    assert gini(np.zeros(4, dtype=np.int64)) == 0

@@ -11,19 +11,20 @@ from typing import Any
 import pytest
 
 from mindrec_bench.errors import UsageError
-from mindrec_bench.report.compare import METRICS, compare_runs, to_dict, to_text
+from mindrec_bench.report.compare import compare_runs, to_dict, to_text
 from mindrec_bench.store.run_folder import RunFolder
 
 from ..summaries import with_summary
 
 Store = Callable[..., dict[str, Any]]
+METRICS = ["hr@1", "hr@3", "hr@5", "hr@10", "ndcg@3", "ndcg@5", "ndcg@10", "entropy", "ttr"]
 
 
 def test_every_metric_of_every_run_is_compared_with_the_first(store_run: Store) -> None:
     runs = [store_run("markov", "bs"), store_run("markov", "dbs-dedup", noise=1), store_run("pop", "bs", hit=0.9)]
     comparison = compare_runs(runs, resamples=300)
     assert (comparison.n_users, len(comparison.comparisons)) == (60, 2)
-    assert list(comparison.comparisons[0]) == list(METRICS)
+    assert list(comparison.comparisons[0]) == METRICS
     assert comparison.values["hr@10"] == pytest.approx([run.summary.metrics["hr@10"] for run in runs])
     text = to_text(comparison)
     assert f"reference  {runs[0].id}  markov x bs, categories none, seed 42\non arts, 60 users" in text
@@ -53,7 +54,7 @@ def test_different_semantic_ids_of_the_same_interactions(store_run: Store) -> No
     with pytest.raises(UsageError, match="different data"):
         compare_runs([ours, theirs])
     comparison = compare_runs([with_summary(run, interactions="same") for run in (ours, theirs)], resamples=200)
-    assert list(comparison.comparisons[0]) == [metric for metric in METRICS if metric not in ("entropy", "ttr")]
+    assert list(comparison.comparisons[0]) == METRICS[:-2]
     assert comparison.values["hr@10"] == pytest.approx([run.summary.metrics["hr@10"] for run in (ours, theirs)])
     note = "different semantic IDs of the same items"
     assert note in to_text(comparison)
@@ -77,7 +78,7 @@ def test_codes_of_different_kinds_are_not_compared(store_run: Store) -> None:
     sids, texts = store_run("markov", "bs"), store_run("pop", "bs", noise=1)
     texts = with_summary(texts, slots=replace(texts.summary.slots, code="a token of an item's textual ID"))
     comparison = compare_runs([sids, texts], resamples=200)
-    assert list(comparison.comparisons[0]) == [metric for metric in METRICS if metric not in ("entropy", "ttr")]
+    assert list(comparison.comparisons[0]) == METRICS[:-2]
     text = to_text(comparison)
     assert (
         f"The runs count different kinds of codes ({sids.id}: a code of a semantic ID; {texts.id}: a token of "
@@ -85,7 +86,7 @@ def test_codes_of_different_kinds_are_not_compared(store_run: Store) -> None:
     )
     assert "different semantic IDs" not in text
     same_kind = with_summary(sids, slots=texts.summary.slots)
-    assert list(compare_runs([same_kind, texts], resamples=200).comparisons[0]) == list(METRICS)
+    assert list(compare_runs([same_kind, texts], resamples=200).comparisons[0]) == METRICS
 
 
 def test_codes_that_a_compact_run_lacks_are_not_compared(store_run: Store, tmp_path: Path) -> None:
@@ -100,3 +101,9 @@ def test_codes_that_a_compact_run_lacks_are_not_compared(store_run: Store, tmp_p
     assert "hr@10" in without.values
     assert "entropy" not in without.values
     assert f"stored compactly without their codes ({whole.id}): Entropy and TTR are not compared" in to_text(without)
+
+
+def test_any_cut_off_within_the_lists_is_compared(store_run: Store) -> None:
+    runs = [store_run("markov", "bs"), store_run("markov", "dbs-dedup", noise=1)]
+    comparison = compare_runs(runs, ks=(1, 2, 11), resamples=200)
+    assert list(comparison.values)[:-2] == ["hr@1", "hr@2", "ndcg@2"]

@@ -23,7 +23,7 @@ def entries(run_spec):
     def entry(seed, days, **metrics):
         spec = replace(run_spec, seed=seed)
         path = Path("runs", "Arts", "llada", "dbs-penalty", spec.id)
-        run = Run(path, spec, make_summary(spec, metrics=metrics), {}) if metrics else None
+        run = Run(path, spec, make_summary(spec, metrics={"ndcg@10": 0.0, **metrics}), {}) if metrics else None
         changed = time.time() - days * 86400 - 3600
         return RunEntry(path, "done" if run else "unfinished", spec, run, 1000 * seed, changed)
 
@@ -51,8 +51,8 @@ def test_runs_are_sorted(entries, by, seeds):
 
 
 def test_an_unknown_order_is_refused(entries):
-    with pytest.raises(UsageError, match=r"unknown order 'hr@9' in --sort \(did you mean"):
-        sort_entries(entries, "hr@9")
+    with pytest.raises(UsageError, match=r"unknown metric 'hitt@9' in --sort \(also age, .*\(did you mean 'hr@9'"):
+        sort_entries(entries, "hitt@9")
 
 
 def test_one_line_a_run(entries):
@@ -66,7 +66,7 @@ def test_one_line_a_run(entries):
 
 def test_json_has_all_metrics(entries):
     first, *_, last = list_values(entries)
-    assert first["metrics"] == {"hr@10": 0.1, "duplicates": 0.2}
+    assert first["metrics"] == {"ndcg@10": 0.0, "hr@10": 0.1, "duplicates": 0.2}
     assert (last["metrics"], last["state"], last["settings"]["seed"]) == (None, "unfinished", 4)
 
 

@@ -17,8 +17,9 @@ from ..summaries import make_summary, with_spec, with_summary
 
 METRICS = {
     "hr@1": 0.01234, "hr@3": 0.02, "hr@5": 0.03, "hr@10": 0.04, "ndcg@1": 0.01234, "ndcg@3": 0.015, "ndcg@5": 0.018,
-    "ndcg@10": 0.021, "entropy": 8.1234, "ttr": 0.00421, "ttr_bound": 0.00505, "distinct_codes": 842, "valid": 0.987,
-    "duplicates": 0.013, "coverage": 0.25, "popularity": 31.06,
+    "ndcg@10": 0.021, "mrr@1": 0.01234, "mrr@3": 0.014, "mrr@5": 0.016, "mrr@10": 0.019,
+    "entropy": 8.1234, "ttr": 0.00421, "ttr_bound": 0.00505, "distinct_codes": 842, "valid": 0.987,
+    "duplicates": 0.013, "coverage": 0.25, "gini": 0.8, "popularity": 31.06, "novelty": 9.876,
 }  # fmt: skip
 TIMINGS = Timings(1234.4, 1, 128, 128, 0.1, 0.25, 48, 512 * 2**20)
 FIT = FitReport(epochs=2.5, steps=10, parameters=102720, seconds=90.0)
@@ -51,9 +52,11 @@ def test_the_whole_text(run):
         "          @1      @3      @5     @10",
         "HR    0.0123  0.0200  0.0300  0.0400",
         "NDCG  0.0123  0.0150  0.0180  0.0210",
+        "MRR   0.0123  0.0140  0.0160  0.0190",
         "",
         "Entropy 8.123 bits, TTR 0.00421 (at most 0.00505; 842 of 1,010 codes)",
-        "real items 98.7%, duplicates 1.3%, catalogue coverage 25.0%, mean popularity 31.1",
+        "real items 98.7%, duplicates 1.3%, catalogue coverage 25.0%, mean popularity 31.1, Gini 0.800, novelty "
+        "9.88 bits",
         "decoding: 1,234 users/s on cpu, 48 forward passes, batch of 128: p50 0.100 s, p95 0.250 s, peak 512 MiB",
     ]
 
@@ -74,13 +77,13 @@ def test_the_best_reachable_values_are_below_each_line_and_aligned_with_it(run):
 def test_search_error_is_below_the_metrics_where_it_is_known(run):
     search_error = {f"{name}@{k}": 0.12345 for name in ("exact", "lost", "lost_share") for k in (1, 3, 5)}
     run = with_spec(with_summary(run, search_error=search_error), beam=5)
-    lines = run_text(run).splitlines()[2:8]
-    assert lines[3].split("  ")[0] == "exact top-k found"
-    assert lines[3].split()[-4:] == ["12.3%", "12.3%", "12.3%", "-"]
-    assert lines[4].split("  ")[0] == "probability lost"
-    assert lines[4].split()[-4:] == ["12.35%", "12.35%", "12.35%", "-"]
-    assert lines[5].split("  ")[0] == "share lost"
-    assert lines[5].split()[-4:] == ["12.3%", "12.3%", "12.3%", "-"]
+    lines = run_text(run).splitlines()[2:9]
+    assert lines[4].split("  ")[0] == "exact top-k found"
+    assert lines[4].split()[-4:] == ["12.3%", "12.3%", "12.3%", "-"]
+    assert lines[5].split("  ")[0] == "probability lost"
+    assert lines[5].split()[-4:] == ["12.35%", "12.35%", "12.35%", "-"]
+    assert lines[6].split("  ")[0] == "share lost"
+    assert lines[6].split()[-4:] == ["12.3%", "12.3%", "12.3%", "-"]
     assert len({len(line) for line in lines}) == 1
     older = {name: value for name, value in search_error.items() if "share" not in name}
     assert "share lost  " not in run_text(with_summary(run, search_error=older))

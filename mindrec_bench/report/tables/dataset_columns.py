@@ -59,7 +59,7 @@ class DatasetColumns:
         """
         present = {label: of_row for label, of_row in runs.items() if of_row}
         with_codes = any(metric in DIVERSITY_METRICS for metric in spec.metrics)
-        loaded = load_systems(list(present.items()), with_codes=with_codes) if present else []
+        loaded = load_systems(list(present.items()), with_codes=with_codes, metrics=spec.metrics) if present else []
         systems = {system.label: system for system in loaded}
         reference = next((label for label in spec.reference if label in systems), None)
         comparisons, spans = {}, {}
@@ -94,14 +94,15 @@ class DatasetColumns:
     def value(self, label: str, metric: str) -> float | None:
         """The value of one cell: the mean over users, the statistic of all lists, or the mean over the seeds.
 
-        None where a run lacks the metric: search error is known only for models that score items.
+        None where a run lacks the metric: search error is known only for models that score items, and a metric at k
+        only for lists of that length.
         """
         if label not in self.systems:
             return None
         value = system_value(self.systems[label], metric)
         if value is not None:
             return value
-        by_seed = [run.summary.values.get(metric) for run in self.runs[label]]
+        by_seed = [run.value(metric) for run in self.runs[label]]
         known = [value for value in by_seed if value is not None]
         return float(np.mean(known)) if len(known) == len(by_seed) else None
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from ...errors import UsageError
-from ...metrics.accuracy import Columns
-from ...metrics.names import RANKING_METRICS
+from ...metrics.accuracy import Columns, rank_metric
+from ...metrics.names import RANK_METRICS, RANKING_METRICS, split_metric
 from ...stats.comparison import System
 from ...stats.diversity_tests import DIVERSITY_METRICS, code_counts, diversity
 from ...store.runs import Run
@@ -18,7 +18,9 @@ _SLOT_STRIDE = 1 << 32
 """A code and its slot are packed into the one number code + slot * stride."""
 
 
-def load_systems(cells: Sequence[tuple[str, Sequence[Run]]], *, with_codes: bool) -> list[System]:
+def load_systems(
+    cells: Sequence[tuple[str, Sequence[Run]]], *, with_codes: bool, metrics: Sequence[str] = RANKING_METRICS
+) -> list[System]:
     """Read the runs of several systems on one dataset.
 
     Args:
@@ -26,6 +28,7 @@ def load_systems(cells: Sequence[tuple[str, Sequence[Run]]], *, with_codes: bool
         with_codes: read the recommended codes too, for Entropy and TTR. They are not read where the runs have different
             semantic IDs, where only some models name items in codes of their own, or where a compact run lacks them:
             then codes can't be compared.
+        metrics: which to read; those without a value per user, or at a k beyond the beam, are left out.
 
     Raises:
         UsageError: the runs have different users or different data.
@@ -33,7 +36,7 @@ def load_systems(cells: Sequence[tuple[str, Sequence[Run]]], *, with_codes: bool
     """
     all_runs = [run for _, runs in cells for run in runs]
     check_comparable(all_runs)
-    systems = [_load_system(label, runs) for label, runs in cells]
+    systems = [_load_system(label, runs, metrics) for label, runs in cells]
     if not with_codes or not _have_same_codes(all_runs) or runs_without_codes(all_runs):
         return systems
     tokens = [_load_tokens(runs, system.users) for (_, runs), system in zip(cells, systems, strict=True)]
@@ -88,13 +91,17 @@ def _have_same_codes(runs: Sequence[Run]) -> bool:
     return len({run.spec.data.fingerprint for run in runs}) == 1 and len({*code_kinds(runs).values()}) == 1
 
 
-def _load_system(label: str, runs: Sequence[Run]) -> System:
+def _load_system(label: str, runs: Sequence[Run], metrics: Sequence[str]) -> System:
     by_run = [_sorted_by_user(run.per_user()) for run in runs]
     users = by_run[0]["user"]
     for run, columns in zip(runs, by_run, strict=True):
         if not np.array_equal(columns["user"], users):
             raise UsageError(f"runs {runs[0].id} and {run.id} can't be compared: they have different users")
-    values = {metric: np.mean([columns[metric] for columns in by_run], axis=0) for metric in RANKING_METRICS}
+    beam = min(run.spec.beam for run in runs)
+    parts = {metric: split_metric(metric) for metric in metrics}
+    known = [metric for metric, (name, k) in parts.items() if name in RANK_METRICS and k <= beam]
+    ranks = [columns["hit_rank"] for columns in by_run]
+    values = {metric: np.mean([rank_metric(metric, of_run) for of_run in ranks], axis=0) for metric in known}
     return System(label, users, values, seeds=len(runs))
 
 
