@@ -110,6 +110,13 @@ class Cutoffs(click.ParamType):
         return tuple(sorted({int(word) for word in words}))
 
 
+by_option = click.option(
+    "--by",
+    multiple=True,
+    metavar="SLICE",
+    help="Show groups of users: by history (its length), popularity, category, transition (the target after the last "
+    "item) or cold (the target). Reads the data. May be given several times.",
+)
 k_option = click.option(
     "--k",
     "ks",

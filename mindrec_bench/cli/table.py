@@ -59,6 +59,12 @@ def _parse_numbers(context: click.Context, option: click.Parameter, text: str | 
     type=click.Path(path_type=Path),
     help="Keep the runs behind the tables in this run store, without their rankings.",
 )
+@click.option(
+    "--by",
+    metavar="SLICE",
+    help="A table for each group of users: by history (its length), popularity, category, transition (the target "
+    "after the last item) or cold (the target). Reads the data.",
+)
 @config_options(ExecutionOptions, only=("runs_dir", "data_dir", "device"))
 def table(
     names: Sequence[str],
@@ -68,6 +74,7 @@ def table(
     test: Any,
     run_missing: bool,
     archive: Path | None,
+    by: str | None,
     **flags: Any,
 ) -> None:
     """Show tables from stored runs, with the published values below; a .toml file defines a table of your own.
@@ -90,7 +97,13 @@ def table(
 
     def build() -> tuple[list[Run], list[Table]]:
         runs = list(find_runs(runs_dir))
-        return runs, [build_table(spec, runs, with_intervals=intervals, test=test) for spec in specs]
+        settings: dict[str, Any] = {"with_intervals": intervals, "test": test}
+        if by is None:
+            return runs, [build_table(spec, runs, **settings) for spec in specs]
+        from ..report.tables.by_slice import build_slice_tables
+
+        sliced = [build_slice_tables(spec, runs, by, execution["data_dir"], **settings) for spec in specs]
+        return runs, [table for tables in sliced for table in tables]
 
     exit_code = 0
     runs, tables = build()

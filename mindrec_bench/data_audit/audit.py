@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.code_space import Int
 from ..core.dataset import Dataset
+from ..data.slices import is_cold, is_seen_transition
 from .target_ranks import BASELINES, TargetRanks, rank_targets
 from .times import count_leakage, describe_ties, shuffle_ties
 
@@ -88,7 +88,7 @@ def _repeats(dataset: Dataset) -> dict[str, Any]:
 
 
 def _unseen(dataset: Dataset) -> dict[str, Any]:
-    unseen = dataset.train_counts()[dataset.test().targets] == 0
+    unseen = is_cold(dataset, dataset.split.test)
     return {"test_targets": int(unseen.sum()), "test_targets_share": float(unseen.mean())}
 
 
@@ -113,8 +113,7 @@ def _sids(dataset: Dataset, ranks: dict[str, TargetRanks]) -> dict[str, Any]:
 
 def _memorisable(dataset: Dataset, ranks: dict[str, TargetRanks]) -> dict[str, Any]:
     """Test targets that somewhere in training come right after the last item of the history."""
-    test = dataset.test()
-    follows = _is_pair(dataset, test.histories.items[:, -1], test.targets)
+    follows = is_seen_transition(dataset, dataset.split.test)
     return {
         "test_targets": int(follows.sum()),
         "test_targets_share": float(follows.mean()),
@@ -128,9 +127,3 @@ def _memorisable(dataset: Dataset, ranks: dict[str, TargetRanks]) -> dict[str, A
             for model, of_model in ranks.items()
         },
     }
-
-
-def _is_pair(dataset: Dataset, first: Int, second: Int) -> NDArray[np.bool_]:
-    """Which pairs are neighbours in the training parts. Shapes: (W,), (W,) -> (W,)"""
-    a, b = dataset.train_pairs()
-    return np.isin(first * dataset.n_items + second, a * dataset.n_items + b)

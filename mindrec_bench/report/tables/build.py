@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from ...core.code_space import Int
 from ...stats.comparison import PairedTest
 from ...stats.resampling import RESAMPLES
 from ...store.runs import Run
@@ -24,6 +25,7 @@ def build_table(
     test: PairedTest = "randomisation",
     resamples: int = RESAMPLES,
     seed: int = 0,
+    members: Mapping[str, Int] | None = None,
     count_statistics: CountStatistics = known_statistics,
 ) -> Table:
     """Fill a table with stored runs.
@@ -35,6 +37,8 @@ def build_table(
         test: for all metrics but HR of one seed, Entropy and TTR.
         resamples: of the randomisation tests and the bootstrap.
         seed: of both.
+        members: data -> ids of the users that count; None for all. What has no value per user is left out then, but
+            for Entropy and TTR, and a run may have fewer users.
         count_statistics: counts the users, items and interactions of a dataset, for tables of kind `statistics`.
 
     Raises:
@@ -54,6 +58,7 @@ def build_table(
             test=test,
             resamples=resamples,
             seed=seed,
+            members=None if members is None else members[data],
         )
         for data in spec.data
     ]

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...core.code_space import Int
 from ...stats.comparison import Comparison, PairedTest, System, compare, intervals
 from ...stats.diversity_tests import DIVERSITY_METRICS
 from ...store.runs import Run
+from ..slices import of_users
 from ..table_spec import NOT_REPORTED, RowSpec, TableSpec
 from .run_data import load_systems, system_value
 from .table import TableCell, TtrBound
@@ -27,6 +29,7 @@ class DatasetColumns:
         reference: label of the row that the others are tested against; None for no tests.
         comparisons: label -> metric -> comparison with the reference.
         intervals: label -> metric -> bootstrap 95% interval.
+        of_members: only some of the users count.
     """
 
     spec: TableSpec
@@ -36,6 +39,7 @@ class DatasetColumns:
     reference: str | None
     comparisons: dict[str, dict[str, Comparison]]
     intervals: dict[str, dict[str, tuple[float, float]]]
+    of_members: bool = False
 
     @classmethod
     def load(
@@ -48,6 +52,7 @@ class DatasetColumns:
         test: PairedTest,
         resamples: int,
         seed: int,
+        members: Int | None = None,
     ) -> DatasetColumns:
         """Read the runs of all rows on one dataset and compare them.
 
@@ -56,10 +61,14 @@ class DatasetColumns:
             data: the dataset.
             runs: label -> the row's runs; empty where there are none.
             with_intervals, test, resamples, seed: see `build_table`.
+            members: ids of the users that count; None for all.
         """
         present = {label: of_row for label, of_row in runs.items() if of_row}
         with_codes = any(metric in DIVERSITY_METRICS for metric in spec.metrics)
         loaded = load_systems(list(present.items()), with_codes=with_codes, metrics=spec.metrics) if present else []
+        if members is not None:
+            loaded = [of_users(system, np.isin(system.users, members)) for system in loaded]
+            loaded = [system for system in loaded if len(system.users)]
         systems = {system.label: system for system in loaded}
         reference = next((label for label in spec.reference if label in systems), None)
         comparisons, spans = {}, {}
@@ -69,7 +78,7 @@ class DatasetColumns:
             comparisons = {other.label: by_metric for other, by_metric in zip(others, tested, strict=True)}
         if with_intervals:
             spans = dict(zip(systems, intervals(loaded, spec.metrics, resamples=resamples, seed=seed), strict=True))
-        return cls(spec, data, present, systems, reference, comparisons, spans)
+        return cls(spec, data, present, systems, reference, comparisons, spans, members is not None)
 
     @property
     def n_users(self) -> int:
@@ -100,7 +109,7 @@ class DatasetColumns:
         if label not in self.systems:
             return None
         value = system_value(self.systems[label], metric)
-        if value is not None:
+        if value is not None or self.of_members:
             return value
         by_seed = [run.value(metric) for run in self.runs[label]]
         known = [value for value in by_seed if value is not None]
