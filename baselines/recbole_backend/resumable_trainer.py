@@ -12,7 +12,6 @@ import logging
 import os
 import random
 import shutil
-import sys
 import time
 from pathlib import Path
 from typing import Any, cast
@@ -20,10 +19,10 @@ from typing import Any, cast
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from mindrec_bench.core.backbone import FitReport, Task
 from mindrec_bench.errors import MrbenchError
+from mindrec_bench.io.progress import ProgressBar
 
 from ..training import weights
 from . import compat
@@ -101,12 +100,11 @@ class _ResumableTrainer:
         self._started = time.monotonic()
         if self.finished:
             return
-        self._progress_bar = tqdm(
+        self._progress_bar = ProgressBar(
             total=self.trainer.epochs,
             initial=len(self.valid_losses),
             desc="training",
-            unit="epoch",
-            file=sys.stderr,
+            unit="epochs",
             disable=self.task.quiet,
         )
         try:

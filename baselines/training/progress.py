@@ -6,19 +6,18 @@ import json
 import logging
 import math
 import shutil
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file
-from tqdm import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from mindrec_bench.core.backbone import FitReport
 from mindrec_bench.errors import MrbenchError
 from mindrec_bench.io.atomic import write_json
+from mindrec_bench.io.progress import ProgressBar
 
 from . import processes
 from .weights import write_tensors
@@ -135,8 +134,8 @@ class TrainingProgress(TrainerCallback):
         """Start the clock and the progress bar."""
         self._started = self._forecast_started = time.monotonic()
         self._first_step = self.step
-        self._bar = tqdm(
-            total=self.max_steps, initial=self.step, desc="training", unit="step", file=sys.stderr, disable=self.quiet
+        self._bar = ProgressBar(
+            total=self.max_steps, initial=self.step, desc="training", unit="steps", disable=self.quiet
         )
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:

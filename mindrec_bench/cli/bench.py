@@ -55,8 +55,6 @@ def bench(**flags: Any) -> None:
     Nothing is trained: networks have fresh weights, and histories are random items. Cases are timed one after the
     other, and each is said, and stored with --out, as it comes. Times are medians over the repeats, of wall time.
     """
-    from tqdm import tqdm
-
     from ..bench.cases import BenchmarkGrid, BenchmarkOptions, make_cases, parse_names, parse_numbers
     from ..bench.counting import matrix_product_rate
     from ..bench.measure import measure_cases
@@ -64,6 +62,7 @@ def bench(**flags: Any) -> None:
     from ..bench.plot import check_format, write_plot
     from ..bench.result_table import to_json_row, to_line, to_text
     from ..distributed.devices import environment, pick_device
+    from ..io.progress import ProgressBar
 
     if flags["plot"] is not None:
         check_format(flags["plot"])
@@ -89,7 +88,7 @@ def bench(**flags: Any) -> None:
         **{name: flags[name] for name in names[:-1]},
         "cases": rows,
     }
-    with tqdm(total=len(cases) * (repeats + 1), unit=" batches", desc="bench", disable=flags["quiet"]) as bar:
+    with ProgressBar(total=len(cases) * (repeats + 1), unit=" batches", desc="bench", disable=flags["quiet"]) as bar:
         for result in measure_cases(cases, repeats, plain, bar.update):
             rows.append(to_json_row(result, rates[result.case.precision]))
             logger.info(to_line(rows[-1]))

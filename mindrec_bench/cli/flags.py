@@ -5,6 +5,9 @@ from __future__ import annotations
 import builtins
 import json
 import keyword
+import os
+import shutil
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -88,6 +91,19 @@ class Commands(click.Group):
         rows = [(name, command.get_short_help_str(10_000)) for name, command in sorted(self.commands.items())]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+
+def text_width() -> int:
+    """Characters in a line of sentences on stdout: those of a narrow terminal, or `COLUMNS`, else `TEXT_WIDTH`."""
+    from ..report.text_table import TEXT_WIDTH
+
+    terminal = shutil.get_terminal_size((TEXT_WIDTH, 24)) if sys.stdout.isatty() or "COLUMNS" in os.environ else None
+    return min(TEXT_WIDTH, max(40, terminal.columns)) if terminal else TEXT_WIDTH
+
+
+def colour_wanted() -> bool:
+    """Whether stdout is a terminal, and the user has not refused colours (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
 def print_result(value: Any, text: str, as_json: bool) -> None:

@@ -95,14 +95,13 @@ def _run(
     plan: SweepPlan, execution: ExecutionOptions, executor: Executor, progress: SweepProgress, quiet: bool
 ) -> None:
     """All runs on the validation items, then those with the selected options on the test items."""
-    from tqdm import tqdm
-
+    from ..io.progress import ProgressBar
     from ..sweep.execute import SweepOutcome, run_all
     from ..sweep.results import select_options
 
     valid_configs = [run.config for run in plan.runs]
     progress.total = len(valid_configs)
-    with tqdm(total=progress.total, unit=" runs", desc="sweep", disable=quiet) as bar:
+    with ProgressBar(total=progress.total, unit=" runs", desc="sweep", disable=quiet) as bar:
 
         def on_outcome(outcome: SweepOutcome) -> None:
             bar.update()

@@ -12,7 +12,7 @@ import click
 
 from ..experiment.config import ExecutionOptions
 from .config_options import config_options, split_options
-from .flags import Users, test_option
+from .flags import Users, colour_wanted, test_option, text_width
 
 if TYPE_CHECKING:
     from ..report.tables.table import Table
@@ -123,7 +123,7 @@ def table(
         if without:
             logger.info(f"without runs: {', '.join(without)} (name one to see it, with the commands that fill it)")
     if out is None and (tables or table_format in ("json", "html")):
-        text = render_tables(tables, table_format, with_intervals=intervals, colour=sys.stdout.isatty())
+        text = render_tables(tables, table_format, with_intervals=intervals, colour=colour_wanted(), width=text_width())
         click.echo(text, nl=False)
     elif out is not None:
         for path in save_tables(tables, out, table_format, with_intervals=intervals):

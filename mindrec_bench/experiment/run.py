@@ -23,6 +23,7 @@ from ..distributed.launcher import launch
 from ..distributed.processes import ProcessGroup, ProcessInfo, WorkerContext, noop, silent
 from ..distributed.torchrun import TorchrunGroup, only_main_process_speaks, process_from_env
 from ..errors import MrbenchError, UsageError
+from ..io.progress import ProgressBar
 from ..io.schema import validate_keys
 from ..plugins import registry
 from ..store.runs import Run
@@ -289,8 +290,6 @@ class Coordinator:
 
     def decode(self, weights_id: str) -> list[Shard]:
         """Decode the shards that are missing or come from other weights; returns all shards."""
-        from tqdm import tqdm
-
         context, users = self.context, len(self.context.examples)
         batch_size = self._batch_size(weights_id)
         shard_users = context.options.shard_users or max(batch_size, USERS_PER_SHARD)
@@ -301,7 +300,7 @@ class Coordinator:
             for index in range(math.ceil(users / shard_users))
             if index not in done
         ]
-        with tqdm(total=users, unit=" users", desc="decoding", disable=context.options.quiet) as bar:
+        with ProgressBar(total=users, unit=" users", desc="decoding", disable=context.options.quiet) as bar:
             bar.update(sum(shard.meta.users for shard in shards))
             if missing:
                 arguments = (missing, weights_id, batch_size, shard_users)

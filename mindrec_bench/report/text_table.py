@@ -8,6 +8,9 @@ from unicodedata import east_asian_width
 
 from tabulate import TableFormat, tabulate
 
+TEXT_WIDTH = 100
+"""Characters in a line of sentences, where nothing is known of the terminal."""
+
 _CONTROL_CHARACTERS = re.compile(r"(?:(?!\x1b\[[\d;]*m)[\x00-\x1f\x7f-\x9f\u2028\u2029])+")
 """Line breaks and all other control characters, except in the escape codes of colours."""
 

@@ -156,13 +156,14 @@ def load_encoder(model: str, device: str) -> tuple[Any, Any]:
 
 def _encode_texts(texts: Sequence[str], tokenizer: Any, network: Any, *, description: str, quiet: bool) -> FloatArray:
     import torch
-    from tqdm import tqdm
+
+    from ..io.progress import ProgressBar
 
     limit = min(MAX_TOKENS, tokenizer.model_max_length, getattr(network.config, "max_position_embeddings", MAX_TOKENS))
     order = sorted(range(len(texts)), key=lambda row: -len(texts[row]))  # similar lengths together need little padding
     vectors = np.zeros((len(texts), network.config.hidden_size), dtype=np.float32)
     starts = range(0, len(order), BATCH_SIZE)
-    for start in tqdm(starts, desc=description, unit="batch", disable=quiet):
+    for start in ProgressBar(starts, desc=description, unit="batches", disable=quiet):
         rows = [row for row in order[start : start + BATCH_SIZE] if texts[row]]
         if not rows:
             break

@@ -17,10 +17,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from ..errors import MrbenchError
 from ..io.atomic import atomic_write
+from ..io.progress import ProgressBar
 from .quantizer import QuantizationTask
 
 logger = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ def train(
         objective.begin(_generator(task.seed, -1))
     limit = math.inf if task.max_minutes is None else 60 * task.max_minutes
     started = time.monotonic() - seconds
-    with tqdm(total=epochs, initial=len(losses), desc="training", unit="epoch", disable=task.quiet) as bar:
+    with ProgressBar(total=epochs, initial=len(losses), desc="training", unit="epochs", disable=task.quiet) as bar:
         for epoch in range(len(losses), epochs):
             generator = _generator(task.seed, epoch)
             losses.append(_train_epoch(objective, optimizer, epoch, generator, batch_size, task))

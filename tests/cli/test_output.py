@@ -12,6 +12,7 @@ import pytest
 
 from mindrec_bench import __version__
 from mindrec_bench.cli import main
+from mindrec_bench.cli.flags import colour_wanted
 
 from .helpers import DATA, RUN
 
@@ -53,7 +54,7 @@ def test_json_is_one_object_and_nothing_else(call):
 
 def test_progress_is_shown_unless_quiet(call):
     call(*RUN)
-    assert "60/60" in call.stderr
+    assert call.stderr.startswith("decoding: 60 of 60 users (100%) in 00:")
     call(*RUN, "--fresh", "--quiet")
     assert call.stderr == ""
 
@@ -194,3 +195,20 @@ def test_reports_import_no_torch(call, words):
     modules = modules_after(RUN_COMMAND.format(words=words))
     assert "mindrec_bench.report.table_spec" in modules
     assert modules & {"torch", "transformers", "pandas", "huggingface_hub"} == set()
+
+
+def test_the_width_of_sentences_is_that_of_columns(call, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "70")
+    lines = call("table", "table3")[1].split("\n\n")[0].splitlines()
+    assert 60 < max(map(len, lines)) <= 70
+    monkeypatch.delenv("COLUMNS")
+    assert max(map(len, call("table", "table3")[1].split("\n\n")[0].splitlines())) > 90
+
+
+@pytest.mark.parametrize(("no_color", "coloured"), [(None, True), ("", True), ("1", False)])
+def test_no_color_is_honoured(monkeypatch, no_color, coloured):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if no_color is not None:
+        monkeypatch.setenv("NO_COLOR", no_color)
+    assert colour_wanted() == coloured

@@ -27,14 +27,13 @@ def audit(name: str, data_dir: Path | None, quiet: bool, as_json: bool, **flags:
 
     NAME is a known or imported dataset, or the path of a folder. HR@10 is that of models that only count.
     """
-    from tqdm import tqdm
-
     from ...core.holdout import Holdout
     from ...data.sources import resolve_data
     from ...data_audit.audit import audit_data
     from ...data_audit.audit_text import audit_text, conclude
     from ...data_audit.target_ranks import rank_targets
     from ...experiment.config import AUTO, make_config
+    from ...io.progress import ProgressBar
     from ..messages import hide_messages
 
     hide_messages(quiet)
@@ -44,7 +43,7 @@ def audit(name: str, data_dir: Path | None, quiet: bool, as_json: bool, **flags:
     _, source = resolve_data(name, data_dir)
     users = source.default_users() if config.users == AUTO else config.users
     dataset = source.load(data_dir, users=users).with_split(holdout, config.history)
-    with tqdm(unit=" users", desc="ranking", disable=quiet) as bar:
+    with ProgressBar(unit=" users", desc="ranking", disable=quiet) as bar:
         values = audit_data(
             dataset, seed=config.seed, rank=lambda data, model: rank_targets(data, model, progress=bar.update)
         )

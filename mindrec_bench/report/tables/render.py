@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from ...io.atomic import atomic_write
+from ..text_table import TEXT_WIDTH
 from .csv_json import to_csv, to_dict
 from .html import to_html
 from .latex import to_latex
@@ -28,7 +29,12 @@ FILE_ENDINGS: dict[TableFormat, str] = {
 
 
 def render_tables(
-    tables: Sequence[Table], table_format: TableFormat, *, with_intervals: bool = False, colour: bool = False
+    tables: Sequence[Table],
+    table_format: TableFormat,
+    *,
+    with_intervals: bool = False,
+    colour: bool = False,
+    width: int = TEXT_WIDTH,
 ) -> str:
     """All tables as one text that ends in a line break.
 
@@ -36,14 +42,14 @@ def render_tables(
         tables: the tables.
         table_format: a key of `FILE_ENDINGS`.
         with_intervals: show bootstrap 95% intervals where they were computed; CSV and JSON always have them.
-        colour: see `to_text`.
+        colour, width: see `to_text`.
     """
     if table_format == "html":
         return to_html(tables, with_intervals=with_intervals)
     if table_format == "json":
         return json.dumps([to_dict(table) for table in tables], indent=2, ensure_ascii=False) + "\n"
     renderers: dict[TableFormat, Callable[[Table], str]] = {
-        "text": partial(to_text, with_intervals=with_intervals, colour=colour),
+        "text": partial(to_text, with_intervals=with_intervals, colour=colour, width=width),
         "github": partial(to_markdown, with_intervals=with_intervals),
         "latex": partial(to_latex, with_intervals=with_intervals),
         "csv": to_csv,
