@@ -17,7 +17,7 @@ DEBUG_FLAG = "--debug"
 
 NAMES = (
     *("run", "fit", "show", "runs", "list", "table", "figure", "compare", "audit", "score", "export", "recommend"),
-    *("sweep", "bench", "data", "doctor", "new", "migrate"),
+    *("report", "sweep", "bench", "data", "doctor", "new", "migrate"),
 )
 """The commands."""
 
