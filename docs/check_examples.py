@@ -46,6 +46,7 @@ NOT_RUN = {
     r"^mrbench (figure|table) .*--runs-dir|^mrbench figure": "draws what results/ has; tests/report draws small ones",
     r"RUN --runs-dir": "RUN is any run of results/",
     r"--holdout": "needs data with times; tests/experiment/test_user_data.py has some",
+    r"show RUN --user": "names users of one dataset; tests/cli/test_show.py has some",
     r"mrbench recommend(?!.*50,181)": "names users and items of one dataset; tests/cli/test_recommend.py has some",
     r"score FILE|mrbench export RUN --out|u\.data|name ml-1m": "needs files; tests/data/importing has some",
 }

@@ -30,9 +30,15 @@ AXES = ("data", "model", "seed", "decoder")
 @click.option(
     "--show-prompt", type=click.IntRange(min=1), help="As --dry-run, and print the prompts of the first N users."
 )
+@click.option(
+    "--trace",
+    metavar="USER,USER,...",
+    default="",
+    help="Keep, beside the run, how these users were decoded, for `mrbench show RUN --user` and `mrbench report`.",
+)
 @k_option
 @json_option
-def run(dry_run: bool, show_prompt: int | None, ks: tuple[int, ...], as_json: bool, **flags: Any) -> None:
+def run(dry_run: bool, show_prompt: int | None, trace: str, ks: tuple[int, ...], as_json: bool, **flags: Any) -> None:
     """Train (or reuse) a model, decode every test user, store and print the result.
 
     \b
@@ -46,12 +52,13 @@ def run(dry_run: bool, show_prompt: int | None, ks: tuple[int, ...], as_json: bo
     options = ExecutionOptions(**execution)
     hide_messages(options.quiet)
     configs = list(_combinations(values))
+    traced = [user.strip() for user in trace.split(",") if user.strip()]
 
     def show(config: ExperimentConfig) -> None:
         if dry_run or show_prompt:
-            _print_plan(config, options, show_prompt, as_json)
+            _print_plan(show_prompt, config, options, as_json)
         else:
-            _print_run(config, options, ks, as_json)
+            _print_run(config, options, traced, ks, as_json)
 
     if len(configs) == 1:
         show(configs[0])
@@ -74,7 +81,7 @@ def _combinations(values: dict[str, Any]) -> Iterator[ExperimentConfig]:
         yield make_config({**values, **dict(zip(AXES, combination, strict=True))})
 
 
-def _print_plan(config: ExperimentConfig, options: ExecutionOptions, prompts: int | None, as_json: bool) -> None:
+def _print_plan(prompts: int | None, config: ExperimentConfig, options: ExecutionOptions, as_json: bool) -> None:
     from ..distributed.torchrun import is_main_process
     from ..experiment.dry_run import dry_run, dry_run_text
 
@@ -83,7 +90,9 @@ def _print_plan(config: ExperimentConfig, options: ExecutionOptions, prompts: in
         print_result(plan, dry_run_text(plan), as_json)
 
 
-def _print_run(config: ExperimentConfig, options: ExecutionOptions, ks: tuple[int, ...], as_json: bool) -> None:
+def _print_run(
+    config: ExperimentConfig, options: ExecutionOptions, traced: list[str], ks: tuple[int, ...], as_json: bool
+) -> None:
     from ..distributed.torchrun import is_main_process
     from ..experiment.run import run_experiment
     from ..report.run_text import run_text
@@ -91,6 +100,11 @@ def _print_run(config: ExperimentConfig, options: ExecutionOptions, ks: tuple[in
     run = run_experiment(config, options).run
     if not is_main_process():
         return
+    if traced:
+        from ..experiment.fitted_run import set_up_again
+        from ..experiment.user_trace import keep_traces, trace_users
+
+        keep_traces(run, trace_users(set_up_again(run, options), traced))
     runs_flag = [] if options.runs_dir == Path("runs") else ["--runs-dir", str(options.runs_dir)]
     show_command = shlex.join(["mrbench", "show", run.id, *runs_flag])
     text = f"{run_text(run, ks)}\n\n{run.path}\nshow it again: {show_command}"

@@ -6,7 +6,7 @@ The users may be those of the data or others: a history is a list of items, and 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -14,12 +14,12 @@ import pyarrow as pa
 from ..core.code_space import Int
 from ..core.dataset import Examples, Histories
 from ..data.item_names import ItemNames
-from ..errors import DataError, UsageError
-from ..store.run_spec import EXTERNAL, RunSettings
+from ..errors import UsageError
 from ..store.runs import Run
 from .batch_decoder import Meter
-from .config import AUTO, ExecutionOptions, ExperimentConfig
+from .config import ExecutionOptions
 from .context import RunContext
+from .fitted_run import set_up_again
 from .result_items import result_items
 
 MAX_RESULTS = 1000
@@ -86,25 +86,12 @@ class Recommender:
             UsageError: the run has no model, or needs the true categories.
             DataError: its data, its plugins or its fitted model are missing or have changed.
         """
-        if run.spec.decoder.name == EXTERNAL:
-            raise UsageError(f"run {run.id} holds rankings made elsewhere, and no model to recommend with")
         if run.spec.categories == "given":
             raise UsageError(
                 f"run {run.id} is given the true categories of the next item, which nobody knows here; use a run with "
                 "--categories generate"
             )
-        runs_dir = run.path.absolute().parents[3]
-        context = RunContext.create(config_of(run), replace(options or ExecutionOptions(), runs_dir=runs_dir))
-        if context.spec.id != run.id:
-            raise DataError(
-                f"run {run.id} can't be set up as it was: its data, a plugin or a file that it names has changed; "
-                f"repeat it: {run.summary.command}"
-            )
-        if context.backbone.sizes and context.model_folder.load_report() is None:
-            raise DataError(
-                f"{runs_dir} does not hold the whole fitted model of run {run.id}; repeat it, into another run store "
-                f"if this one is an archive: {run.summary.command}"
-            )
+        context = set_up_again(run, options)
         return cls(run, context, ItemNames(context.dataset))
 
     def history_of(self, user: str) -> list[int]:
@@ -216,19 +203,3 @@ def recommend(
     else:
         items = recommender.names.find_items(history or (), "the history")
     return next(recommender.recommend([items], k, users=[user or ""], known=user is not None))
-
-
-def config_of(run: Run) -> ExperimentConfig:
-    """The configuration that resolves to a stored run."""
-    spec, summary = run.spec, run.summary
-    settings = {field.name: getattr(spec, field.name) for field in fields(RunSettings)}
-    return ExperimentConfig(
-        model=summary.model,
-        decoder=summary.decoder,
-        data=summary.data,
-        size=spec.model.size or AUTO,
-        categories=spec.categories,
-        users=summary.users_asked,
-        train_devices=spec.train_devices,
-        **settings,
-    )
