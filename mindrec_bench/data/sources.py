@@ -235,7 +235,8 @@ def resolve_data(spec: str, data_dir: Path | None = None) -> tuple[str, DataSour
             )
         known = [*registered.values(), *locate.user_datasets(data_dir, registered)]
         raise UsageError(
-            f"unknown data '{name}'{did_you_mean(name, known)}; known: {', '.join(known)}; or give the path of a folder"
+            f"unknown data '{name}'{did_you_mean(name, known)}; known: {', '.join(known)}; or give the path of a "
+            "folder, or with --data-dir where it is"
         )
     folder_name = os.path.basename(os.path.abspath(Path(path).expanduser()))
     return folder_name, options.build(FolderSource, folder_name, {**values, "path": path})

@@ -48,7 +48,7 @@ def test_known_names_in_any_case(spec: str, name: str, source: object) -> None:
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("artz", r"unknown data 'artz' \(did you mean 'arts'\?\); known: .*games.*; or give the path of a folder"),
+        ("artz", r"unknown data 'artz' \(did you mean 'arts'\?\); known: .*games.*; or give the path of a folder, or"),
         ("Gamess:levels=2", r"unknown data 'Gamess' \(did you mean 'games'\?\)"),
         ("", "unknown data ''"),
         ("arts:level=2", r"'arts' has no option 'level' \(did you mean 'levels'\?\)"),

@@ -106,9 +106,10 @@ def _format_ties(report: dict[str, Any]) -> list[str]:
     if not ties["interactions"]:
         return []
     rule = "the file" if report["options"]["file_order"] else "a fixed rule (--file-order keeps the file's)"
+    targets = ties["test_targets"]
     return [
         f"  {ties['interactions']:,} interactions at the time of another one of their user, in the order of {rule}; "
-        f"{ties['test_targets']:,} test targets are among them"
+        f"{targets:,} test {'target is' if targets == 1 else 'targets are'} among them"
     ]
 
 
