@@ -117,10 +117,9 @@ def _check_head(spec: TableSpec, source: str) -> None:
         require_choice(timing, TIMINGS, "timing", source)
     for cost in spec.costs:
         require_choice(cost, COSTS, "cost", source)
-    if spec.kind == "figure" and spec.costs:
-        _check_lines(spec, source)
-    elif spec.kind == "figure":
-        _check_x_positions(spec, source)
+    if spec.kind == "figure":
+        check_positions = _check_lines if spec.costs else _check_x_positions
+        check_positions(spec, source)
     labels = [row.label for row in spec.rows]
     for label in labels:
         if labels.count(label) > 1:
