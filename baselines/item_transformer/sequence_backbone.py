@@ -73,7 +73,12 @@ class SequenceBackbone(TrainedBackbone, SequenceOptions):
 
     def _trainer(self, size: str) -> FromScratch:
         return FromScratch(
-            self.training_config(size), self.new_network, self.collator, self.inference_model, examples=self.examples
+            self.training_config(size),
+            self.new_network,
+            self.collator,
+            self.inference_model,
+            examples=self.examples,
+            fixed_shapes=False,  # histories are packed end to end
         )
 
     def new_network(self, task: Task) -> Any:

@@ -55,6 +55,7 @@ class FromScratch(SizeTrainer):
         collator: makes the batches for training (stream 0) and for validation (stream 1).
         inference_model: makes the model of a fitted network.
         examples: for training and for validation; None for those of the data.
+        fixed_shapes: see `trainer.fit`.
     """
 
     config: TrainingConfig
@@ -62,6 +63,7 @@ class FromScratch(SizeTrainer):
     collator: Callable[[Task, int], Collator]
     inference_model: Callable[[Any], Model]
     examples: Callable[[Task], tuple[Examples, Examples]] | None = None
+    fixed_shapes: bool = True
 
     def fit(self, task: Task, folder: Path) -> FitReport:
         """Train with `trainer.fit`.
@@ -76,7 +78,14 @@ class FromScratch(SizeTrainer):
         examples = self.examples(task) if self.examples else None
         network = self.new_network(task)
         return trainer.fit(
-            network, self.config, task, folder, train=train, valid=valid, examples=examples, fixed_shapes=True
+            network,
+            self.config,
+            task,
+            folder,
+            train=train,
+            valid=valid,
+            examples=examples,
+            fixed_shapes=self.fixed_shapes,
         )
 
     def load(self, task: Task, folder: Path) -> Model:
