@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from mindrec_bench.core.protocols import Canvas, Capability, CausalContext, Ranking
 from mindrec_bench.plugins.options import option
 
 from .search.options import Normalise
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -35,24 +31,13 @@ class ArBeam:
     def decode(self, context: CausalContext, canvas: Canvas, *, beam: int) -> Ranking:
         """See `Decoder.decode`."""
         from .search.beam_search import beam_search
+        from .search.item_scores import NextCodeAsDenoiser
 
         return beam_search(
-            _NextCodeAsDenoiser(context),
+            NextCodeAsDenoiser(context),
             canvas,
             beam=beam,
             expansion="left-to-right",
             pruning="standard",
             normalise=self.normalise,
         )
-
-
-@dataclass(frozen=True, eq=False)
-class _NextCodeAsDenoiser:
-    """A causal context as a `DenoiserContext` for one slot at a time, with all slots before it revealed."""
-
-    context: CausalContext
-
-    def log_probs(self, revealed: Tensor, slots: Sequence[int]) -> Tensor:
-        """See `DenoiserContext.log_probs`."""
-        (slot,) = slots
-        return self.context.next_log_probs(revealed[:, :, :slot])[:, :, None]

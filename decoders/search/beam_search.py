@@ -52,7 +52,7 @@ def beam_search(
     """
     expand = EXPANSIONS[expansion] if isinstance(expansion, str) else expansion
     prune = PRUNING_RULES[pruning] if isinstance(pruning, str) else pruning
-    category_slots, sid_slots = _masked_slots(canvas)
+    category_slots, sid_slots = masked_slots(canvas)
     steps: list[tuple[RevealStep, PruningRule]] = [(step, standard) for step in left_to_right(category_slots)]
     steps += [(step, prune) for step in expand(sid_slots)]
     device = canvas.start.device
@@ -79,7 +79,7 @@ def beam_search(
     return make_ranking(beams.codes, beams.scores, beam)
 
 
-def _masked_slots(canvas: Canvas) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def masked_slots(canvas: Canvas) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The category slots and the SID slots that are to be filled."""
     masked = canvas.start == MASK
     if not torch.equal(masked.all(dim=0), masked.any(dim=0)):

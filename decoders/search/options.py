@@ -21,3 +21,9 @@ PruneOption = Literal["bs", "dbs-dedup", "dbs-penalty"]
 
 PRUNING_OF_DECODER: dict[PruneOption, PruningName] = {"bs": "standard", "dbs-dedup": "dedup", "dbs-penalty": "penalty"}
 """Value of the option `prune` -> pruning rule."""
+
+ItemScore = Literal["marginal", "mean-log", "order"]
+"""How the reveal orders of an item's codes make one score, see `item_scores.ItemScorer`."""
+
+OrderOption = Literal["left-to-right", "reverse", "entropy"]
+"""The reveal order of `score=order`: of the SID slots, or the slot of lowest entropy next."""
