@@ -65,6 +65,11 @@ def mask_slots(codes: Tensor, slots: Collection[int]) -> Tensor:
     return torch.stack(columns, dim=-1)
 
 
+def fill_given(states: Tensor, start: Tensor) -> Tensor:
+    """States with the given codes of each user written over them. Shapes: (B, K, T), (B, T) -> (B, K, T)"""
+    return states.where(start[:, None] == MASK, start[:, None])
+
+
 def _pack(states: Tensor, sizes: Sequence[int]) -> list[Tensor]:
     """Integers that together tell states apart. Shape of each: (B, C), int64"""
     keys: list[Tensor] = []

@@ -160,14 +160,22 @@ class ItemScorer:
 
         Shape: (B, C, T) -> (B, C, slots that may follow) for each set, float64
         """
-        codes = _without_padding(codes)
+        padding, codes = is_padding(codes), _without_padding(codes)
         sets = [self._states(codes, revealed, plan) for revealed in plan.next_slots if revealed not in (without or {})]
         if not sets:
             return {}
-        counts = torch.stack([one.distinct.counts for one in sets])
-        self.n_states.add_(counts.sum(dim=0))
-        most = counts.amax(dim=1).tolist()
+        self.n_states += torch.stack([(one.distinct.is_first & ~padding).sum(dim=1) for one in sets]).sum(dim=0)
+        most = torch.stack([one.distinct.counts.amax() for one in sets]).tolist()
         return {one.revealed: self._answer(one, codes, count) for one, count in zip(sets, most, strict=True)}
+
+    def cost(self, codes: Tensor, plan: RevealPlan, *, without: Mapping[RevealedSet, Tensor]) -> Tensor:
+        """How many states the first so many candidates of a user take, without asking. (B, C, T) -> (B, C), int64"""
+        padding, codes = is_padding(codes), _without_padding(codes)
+        total = torch.zeros(codes.shape[:2], dtype=torch.int64, device=codes.device)
+        for revealed in plan.next_slots:
+            if revealed not in without:
+                total += self._states(codes, revealed, plan).distinct.is_first & ~padding
+        return total.cumsum(dim=1)
 
     def combine(self, codes: Tensor, plan: RevealPlan, log_probs: Mapping[RevealedSet, Tensor]) -> Tensor:
         """The scores from `log_probs`, by dynamic programming over the sets. Shape: (B, C, T) -> (B, C), float64"""
@@ -211,9 +219,9 @@ class ItemScorer:
         total = torch.zeros(codes.shape[:2], dtype=torch.float64, device=codes.device)
         for slots in [*((slot,) for slot in self.categories), *([self.sids] * len(self.sids))]:
             distinct = distinct_states(states, self.canvas.sizes)
-            counts = distinct.counts
-            self.n_states.add_(counts)
-            asked = states.gather(1, distinct.member[:, : int(counts.max()), None].expand(-1, -1, states.shape[2]))
+            self.n_states += (distinct.is_first & ~padding).sum(dim=1)
+            most = int(distinct.counts.max())
+            asked = states.gather(1, distinct.member[:, :most, None].expand(-1, -1, states.shape[2]))
             masked = torch.stack([states[:, :, slot] == MASK for slot in slots], dim=2)
             slot_codes = torch.stack([codes[:, :, slot] for slot in slots], dim=2)
             chosen, log_p = torch.zeros_like(distinct.number), torch.zeros_like(total)

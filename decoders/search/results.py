@@ -12,7 +12,9 @@ from mindrec_bench.core.protocols import Ranking
 from .scores import stable_topk
 
 
-def make_ranking(codes: Tensor, scores: Tensor, beam: int, items: Tensor | None = None) -> Ranking:
+def make_ranking(
+    codes: Tensor, scores: Tensor, beam: int, items: Tensor | None = None, certified: Tensor | None = None
+) -> Ranking:
     """Pad results, which are ordered best first, to `beam` entries; entries of score -inf become padding.
 
     Args:
@@ -20,13 +22,14 @@ def make_ranking(codes: Tensor, scores: Tensor, beam: int, items: Tensor | None 
         scores: shape (B, M), float64.
         beam: b.
         items: shape (B, M), int64, where the results are items.
+        certified: see `Ranking`.
     """
     n_missing = beam - scores.shape[1]
     scores = functional.pad(scores, (0, n_missing), value=-torch.inf)
     valid = scores > -torch.inf
     codes = functional.pad(codes, (0, 0, 0, n_missing)).where(valid[:, :, None], MASK)
     items = None if items is None else functional.pad(items, (0, n_missing)).where(valid, -1)
-    return Ranking(codes, scores, valid.sum(dim=1), items)
+    return Ranking(codes, scores, valid.sum(dim=1), items, certified)
 
 
 def rerank(ranking: Ranking, scores: Tensor) -> Ranking:

@@ -70,18 +70,18 @@ def stable_topk(scores: Tensor, count: int) -> Tensor:
     """
     span = scores.shape[-1]
     if count * _GROUP_SIZE * 4 > span:
-        return _sort_keys(scores, torch.arange(span, device=scores.device), span).topk(min(count, span)).indices
+        return sort_keys(scores, torch.arange(span, device=scores.device), span).topk(min(count, span)).indices
     n_groups = span // _GROUP_SIZE
     scores = scores.nan_to_num(-torch.inf, torch.inf, -torch.inf)  # a NaN would be its group's maximum
     maxima = scores[..., : n_groups * _GROUP_SIZE].unflatten(-1, (n_groups, _GROUP_SIZE)).amax(dim=-1)
-    groups = _sort_keys(maxima, torch.arange(n_groups, device=scores.device), span).topk(count).indices
+    groups = sort_keys(maxima, torch.arange(n_groups, device=scores.device), span).topk(count).indices
     positions = (groups[..., None] * _GROUP_SIZE + torch.arange(_GROUP_SIZE, device=scores.device)).flatten(-2)
     rest = torch.arange(n_groups * _GROUP_SIZE, span, device=scores.device)  # too few for a group: always searched
     positions = torch.cat([positions, rest.expand(*positions.shape[:-1], -1)], dim=-1)
-    top = _sort_keys(scores.gather(-1, positions), positions, span).topk(count).indices
+    top = sort_keys(scores.gather(-1, positions), positions, span).topk(count).indices
     return positions.gather(-1, top)
 
 
-def _sort_keys(scores: Tensor, positions: Tensor, span: int) -> Tensor:
+def sort_keys(scores: Tensor, positions: Tensor, span: int) -> Tensor:
     """Integers that order scores, of equal ones the lower position first. Same shape as `scores`, int64"""
     return quantise_scores(scores, span).mul_(span).sub_(positions)

@@ -172,7 +172,8 @@ def _make_case(
     categories = experiment.categories(dataset)
     space = dataset.space(categories=categories != "none")
     batch_decoder = BatchDecoder(
-        model=adapt(model, experiment.backbone.capability, experiment.decoder.needs, space, options.device),
+        model=adapt(model, experiment.backbone.capability, experiment.capability, space, options.device),
+        capability=experiment.capability,
         decoder=experiment.decoder,
         space=space,
         categories=categories,

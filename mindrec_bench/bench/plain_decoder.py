@@ -43,7 +43,7 @@ class PlainDecoder:
         """Whether it implements the case: a masked model with a `network`, all slots open, no catalogue constraint."""
         batch_decoder = case.batch_decoder
         return (
-            batch_decoder.decoder.needs == "denoiser"
+            batch_decoder.capability == "denoiser"
             and hasattr(case.loaded_model, "network")
             and case.decoder in self.module.RULES
             and batch_decoder.categories in ("none", "generate")

@@ -30,6 +30,9 @@ if TYPE_CHECKING:  # listings start more quickly without NumPy
 Capability = Literal["denoiser", "causal", "items"]
 """What a context answers."""
 
+Needs = Capability | tuple[Capability, ...]
+"""What a decoder decodes from: one capability, or several, of which a model is asked for the first that it answers."""
+
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
@@ -40,12 +43,15 @@ class Ranking:
         scores: log scores, -inf in the padding. Shape: (B, b), float64
         lengths: how many of the b entries are results, not padding. Shape: (B,), int64
         items: the item of each result where the decoder ranks items and not codes, else None. Shape: (B, b), int64
+        certified: how many of the first results are proved to be the model's best (b where all are, however few there
+            are); None where the decoder proves nothing. Shape: (B,), int64
     """
 
     codes: Tensor
     scores: Tensor
     lengths: Tensor
     items: Tensor | None = None
+    certified: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +67,7 @@ class Canvas:
         seed: the run's seed.
         constraint: what keeps a catalogue item reachable, or None where a slot may have any of its codes.
         excluded: what is never a result, or None where anything may be.
+        capability: what the context answers; of interest to decoders that take several.
     """
 
     start: Tensor
@@ -71,6 +78,7 @@ class Canvas:
     seed: int = 42
     constraint: CatalogueConstraint | None = None
     excluded: ExcludedItems | None = None
+    capability: Capability = "denoiser"
 
 
 class ItemsContext(Protocol):
@@ -129,10 +137,11 @@ class Decoder(Protocol):
     """A registered decoder: a frozen dataclass whose fields are its options.
 
     Attributes:
-        needs: the capability of the contexts that it decodes from.
+        needs: the capability of the contexts that it decodes from, or several; `Canvas.capability` then says which of
+            them a context has.
     """
 
-    needs: ClassVar[Capability]
+    needs: ClassVar[Needs]
 
     def decode(self, context: Any, canvas: Canvas, *, beam: int) -> Ranking:
         """Fill the canvas for every user of the batch and return the `beam` best results, best first.

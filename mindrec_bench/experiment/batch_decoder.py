@@ -17,7 +17,7 @@ from ..core.choices import Categories, Constrain
 from ..core.code_space import MASK, CodeSpace, Int
 from ..core.dataset import Examples
 from ..core.devices import search_device
-from ..core.protocols import Canvas, Decoder, Model, Ranking
+from ..core.protocols import Canvas, Capability, Decoder, Model, Ranking
 from ..core.timing import timed_section
 from ..store.rankings import rankings_table
 
@@ -84,7 +84,8 @@ class BatchDecoder:
     """A model and a decoder, set up for one catalogue.
 
     Attributes:
-        model: has the capability that the decoder needs.
+        model: has a capability that the decoder needs.
+        capability: which.
         decoder: fills canvases.
         space: the slots.
         categories: `history` leaves the category slots out of the canvas; `given` reveals the true ones at the start.
@@ -101,6 +102,7 @@ class BatchDecoder:
     """
 
     model: Model
+    capability: Capability
     decoder: Decoder
     space: CodeSpace
     categories: Categories
@@ -173,7 +175,7 @@ class BatchDecoder:
             with timed_section("model"):
                 context = self.model.begin(batch.histories, self.slots)
             canvas = self._canvas(batch)
-            if self.decoder.needs == "items":
+            if self.capability == "items":
                 context = CachedItems(context)
             return context, canvas, self.decoder.decode(MeteredContext(context, meter), canvas, beam=self.beam)
 
@@ -184,11 +186,12 @@ class BatchDecoder:
             return self.error_meter.measure(batch, ranking)
 
         from ..core.lifting import item_weights
-        from ..metrics.search_error import search_error
+        from ..metrics.search_error import certified, search_error
 
         with torch.inference_mode(), timed_section("search error"):
             weights = item_weights(context)
-            return {} if weights is None else search_error(weights, canvas, ranking, self._index)
+            columns = {} if weights is None else search_error(weights, canvas, ranking, self._index)
+            return columns if ranking.certified is None else columns | certified(ranking.certified, self.beam)
 
     def _canvas(self, batch: Examples) -> Canvas:
         import torch
@@ -214,6 +217,7 @@ class BatchDecoder:
             seed=self.seed,
             constraint=self._constraint,
             excluded=excluded,
+            capability=self.capability,
         )
 
     def _table(self, ranking: Ranking, users: Int) -> pa.Table:

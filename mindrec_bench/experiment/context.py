@@ -189,10 +189,11 @@ class RunContext:
     def _batch_decoder(self, decoder: Decoder, model: Model, beam: int) -> BatchDecoder:
         from ..core.lifting import adapt
 
-        model_codes = self.model_codes(model)
+        model_codes, capability = self.model_codes(model), self.resolved.capability_for(decoder)
         space = self.space if model_codes is None else model_codes.space
         return BatchDecoder(
-            model=adapt(model, self.backbone.capability, decoder.needs, space, self.device),
+            model=adapt(model, self.backbone.capability, capability, space, self.device),
+            capability=capability,
             decoder=decoder,
             space=space,
             categories=self.spec.categories,

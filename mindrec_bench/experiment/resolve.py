@@ -15,7 +15,7 @@ from ..core.backbone import Backbone, DataSource
 from ..core.choices import Categories
 from ..core.dataset import Dataset
 from ..core.holdout import Holdout
-from ..core.protocols import Decoder, ItemRanker
+from ..core.protocols import Capability, Decoder, ItemRanker
 from ..data.sources import resolve_data
 from ..errors import DataError, UsageError, did_you_mean
 from ..plugins import options, registry
@@ -91,6 +91,15 @@ class ResolvedExperiment:
         self.check_semantic_ids(dataset, data_dir)
         return dataset.with_split(self.holdout, self.config.history)
 
+    @property
+    def capability(self) -> Capability:
+        """What the model answers for the decoder."""
+        return self.capability_for(self.decoder)
+
+    def capability_for(self, decoder: Decoder) -> Capability:
+        """What the model answers for a decoder that it fits."""
+        return registry.check_pair(self.model_name, self.backbone.capability, self.decoder_name, decoder.needs)
+
     def check_semantic_ids(self, dataset: Dataset, data_dir: Path | None = None) -> None:
         """Refuse data without semantic IDs where the model or the decoder works on them.
 
@@ -101,8 +110,7 @@ class ResolvedExperiment:
         Raises:
             DataError: names the command that makes them.
         """
-        ranks_items = self.backbone.capability == "items" and self.decoder.needs == "items"
-        if dataset.has_sids or ranks_items or self.backbone.model_codes:
+        if dataset.has_sids or self.capability == "items" or self.backbone.model_codes:
             return
         place = [] if data_dir is None else ["--data-dir", str(data_dir)]
         make_them = f"make them with `{shlex.join(['mrbench', 'data', 'tokenize', self.config.data, *place])}`"
@@ -197,7 +205,8 @@ def resolve_config(config: ExperimentConfig, data_dir: Path | None = None) -> Re
     model_name, backbone = registry.make("model", config.model)
     backbone = _with_checkpoint(config.checkpoint, model_name, backbone)
     decoder_name, decoder = registry.make("decoder", config.decoder)
-    registry.check_pair(model_name, backbone.capability, decoder_name, decoder.needs)
+    capability = registry.check_pair(model_name, backbone.capability, decoder_name, decoder.needs)
+    options.check_capability(decoder_name, decoder, model_name, capability)
     _check_size(config.size, model_name, backbone)
     reference_name, reference = _reference(config.search_error, model_name, backbone)
     if backbone.model_codes and config.categories not in (None, "none"):
@@ -228,9 +237,10 @@ def _reference(text: str | None, model_name: str, backbone: Backbone) -> tuple[s
     if backbone.capability == "items":
         raise UsageError(f"'{model_name}' scores items, so search error is always measured; leave --search-error out")
     name, decoder = registry.make("decoder", text)
-    registry.check_pair(model_name, backbone.capability, name, decoder.needs)
+    capability = registry.check_pair(model_name, backbone.capability, name, decoder.needs)
     if not isinstance(decoder, ItemRanker):
         raise UsageError(f"--search-error is {text}, which does not rank items; use rank-items")
+    options.check_capability(name, decoder, model_name, capability)
     return name, decoder
 
 

@@ -31,10 +31,13 @@ class SearchErrorMeter:
     batch_decoder: BatchDecoder
 
     def measure(self, batch: Examples, ranking: Ranking) -> Columns:
-        """What the results of a batch miss, by user; see `metrics.search_error.search_error_against`."""
+        """What the results of a batch miss, by user; see `metrics.search_error.search_error_against`.
+
+        Where the reference proves results, `certified@k` too.
+        """
         import torch
 
-        from ..metrics.search_error import search_error_against
+        from ..metrics.search_error import certified, search_error_against
 
         with torch.inference_mode(), timed_section("search error"):
             context, canvas, best = self.batch_decoder.decode_batch(batch, Meter())
@@ -43,7 +46,8 @@ class SearchErrorMeter:
             codes = canvas.items[rows.clamp(min=0)].where((rows >= 0)[..., None], MASK)
             scores = self.reference.score_items(context, canvas, codes).cpu().numpy()
             best_sids = self._sids(self._items(best.codes.cpu().numpy()))
-            return search_error_against(best_sids, best.scores.cpu().numpy(), self._sids(items), scores)
+            columns = search_error_against(best_sids, best.scores.cpu().numpy(), self._sids(items), scores)
+            return columns if best.certified is None else columns | certified(best.certified, self.batch_decoder.beam)
 
     def _items(self, codes: Int) -> Int:
         """The item that each result is, -1 for none: the one with these codes, else the first with this SID."""

@@ -46,14 +46,14 @@ class RecordingDecoder:
     calls: list[Call] = field(default_factory=list)
 
     @property
-    def needs(self) -> Capability:
+    def needs(self) -> Capability | tuple[Capability, ...]:
         """As the decoder."""
         return self.decoder.needs
 
     def decode(self, context: Any, canvas: Canvas, *, beam: int) -> Ranking:
         """See `Decoder.decode`."""
         by_slot = getattr(self.decoder, "normalise", "vocabulary") == "slot"
-        if self.needs != "items":
+        if canvas.capability != "items":
             context = _RecordingContext(context, canvas.start.shape[1], by_slot, self.calls)
         return self.decoder.decode(context, canvas, beam=beam)
 

@@ -32,8 +32,9 @@ CORPUS_METRICS = (
 )
 """The metrics of all lists together; coverage is known at every k too."""
 
-SEARCH_METRICS = tuple(f"{name}@{k}" for name in ("exact", "lost", "lost_share") for k in KS)
-"""The search error of a decoder, where the model's exact answer is known or was asked for; a value for every user."""
+SEARCH_METRICS = tuple(f"{name}@{k}" for name in ("exact", "lost", "lost_share", "certified") for k in KS)
+"""The search error of a decoder, where the model's exact answer is known or was asked for, and what a decoder proves; a
+value for every user."""
 
 SAME = {"recall": "hr", "hit": "hr", "map": "mrr"}
 """Names of other toolkits, and ours for the same value: a user has one target."""

@@ -84,6 +84,17 @@ def search_error_against(best: Int, best_scores: Scores, results: Int, scores: S
     return _compare(-np.sort(-found, axis=1)[:, : results.shape[1]], reached)
 
 
+def certified(counts: Tensor, beam: int) -> Columns:
+    """For each k of `KS` up to the beam, `certified@k`: 1 where a user's first k results are proved to be the best.
+
+    Args:
+        counts: `Ranking.certified`. Shape: (B,)
+        beam: results per user.
+    """
+    counted = counts.cpu().numpy()
+    return {f"certified@{k}": np.where(counted >= k, 1.0, 0.0) for k in KS if k <= beam}
+
+
 def _best_and_reached(
     weights: Tensor, start: Tensor, items: Tensor, item_sequences: Tensor | None, columns: Tensor, beam: int
 ) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,7 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any, Literal, Union
 
 from ..core.backbone import Backbone
+from ..core.protocols import Needs
 from . import options, registry
 
 TYPES: dict[Any, str] = {int: "whole number", float: "number", bool: "yes or no", str: "text"}
@@ -66,7 +67,7 @@ def describe(kind: registry.Kind, name: str) -> PluginInfo:
     """
     cls, entry = registry.load(kind, name), registry.get_entry(kind, name)
     sizes = _size_defaults(cls) if kind == "model" else {}
-    partners = tuple(_partners(kind, entry.capability))
+    partners = tuple(_partners(kind, entry.capability, entry.needs))
     return PluginInfo(**vars(entry), sizes=sizes, options=options_of(cls), pairs_with=partners)
 
 
@@ -87,9 +88,12 @@ def _describe_type(hint: Any) -> tuple[str, tuple[str, ...]]:
     """What a type is called, and its values where it is a choice."""
     arguments = typing.get_args(hint)
     if typing.get_origin(hint) in (Union, types.UnionType):
-        members = [argument for argument in arguments if argument is not type(None)]
+        literals = [argument for argument in arguments if typing.get_origin(argument) is Literal]
+        members = [argument for argument in arguments if argument is not type(None) and argument not in literals]
         name, allowed = _describe_type(members[0]) if len(members) == 1 else ("", ())
-        return f"{name} or none" if name else "", allowed
+        words = [options.format_value(value) for literal in literals for value in typing.get_args(literal)]
+        words += ["none"] if type(None) in arguments else []
+        return " or ".join([name, *words]) if name else "", allowed
     if typing.get_origin(hint) is Literal:
         return "choice", tuple(map(options.format_value, arguments))
     return TYPES.get(hint, ""), ()
@@ -100,7 +104,9 @@ def _help_text(cls: type, name: str) -> str:
     for base in cls.__mro__:
         field = base.__dict__.get("__dataclass_fields__", {}).get(name)
         if field is not None and "help" in field.metadata:
-            return str(field.metadata["help"])
+            only_for = options.capabilities_of(field)
+            text = str(field.metadata["help"])
+            return f"{text} Only for {' and '.join(only_for)} models." if only_for else text
     return ""
 
 
@@ -120,12 +126,11 @@ def _size_defaults(cls: type[Backbone]) -> dict[str, str]:
     }
 
 
-def _partners(kind: registry.Kind, capability: Any) -> list[str]:
-    """The names that fit one of this kind with this capability (or these needs)."""
+def _partners(kind: registry.Kind, capability: Any, needs: Needs) -> list[str]:
+    """The names that fit a model of this capability, or a decoder with these needs."""
     if kind == "data":
         return []
     if kind == "model":
-        decoders: list[tuple[str, Any]] = [(e.name, e.capability) for e in registry.list_entries("decoder")]
-        return [name for name, needs in decoders if registry.can_answer(capability, needs)]
+        return [e.name for e in registry.list_entries("decoder") if registry.can_answer(capability, e.needs)]
     models: list[tuple[str, Any]] = [(e.name, e.capability) for e in registry.list_entries("model")]
-    return [name for name, answers in models if registry.can_answer(answers, capability)]
+    return [name for name, answers in models if registry.can_answer(answers, needs)]

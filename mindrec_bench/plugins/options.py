@@ -1,7 +1,8 @@
 """Options in text: `NAME:key=value,key=value` names a model, a decoder or a dataset on the command line.
 
 A model, a decoder or a data source is a frozen dataclass whose fields are its options, declared with `option`. Fields
-are typed `int`, `float`, `bool`, `str`, `Literal[...]`, or one of these with `| None`. The class checks ranges in
+are typed `int`, `float`, `bool`, `str`, `Literal[...]`, or one of these with
+`| None` or a word (`int | Literal["all"]`). The class checks ranges in
 `__post_init__`, which raises `ValueError` with the allowed values.
 """
 
@@ -13,6 +14,7 @@ import types
 import typing
 from typing import Any, Literal, TypeVar, Union
 
+from ..core.protocols import Capability
 from ..errors import UsageError, did_you_mean
 
 T = TypeVar("T")
@@ -20,12 +22,16 @@ T = TypeVar("T")
 _INFERENCE_ONLY = "inference_only"
 """Key in the metadata of a model's field that changes how a fitted model answers, and not how it is fitted."""
 
+_CAPABILITIES = "capabilities"
+"""Key in the metadata of a decoder's field that only some of the capabilities it takes have a use for."""
+
 
 def option(
     default: T = dataclasses.MISSING,  # type: ignore[assignment]
     *,
     help: str = "",
     inference_only: bool = False,
+    capabilities: tuple[Capability, ...] = (),
 ) -> T:
     """Declare an option: a dataclass field with a help text, `lr: float = option(1e-3, help="learning rate.")`.
 
@@ -35,12 +41,13 @@ def option(
             overrides, where a base class has it.
         inference_only: it changes how a fitted model answers, and not how it is fitted; runs that differ only in such
             options share a fitted model.
+        capabilities: of a decoder that takes several: those that the option is for; it is refused with the others.
 
     Returns:
         A `dataclasses.field`; the type is that of the default, so that type checkers compare it with the annotation.
     """
-    metadata = ({"help": help} if help else {}) | ({_INFERENCE_ONLY: True} if inference_only else {})
-    return dataclasses.field(default=default, metadata=metadata)
+    metadata = {"help": help, _INFERENCE_ONLY: inference_only, _CAPABILITIES: capabilities}
+    return dataclasses.field(default=default, metadata={key: value for key, value in metadata.items() if value})
 
 
 def parse(text: str) -> tuple[str, dict[str, str]]:
@@ -128,6 +135,32 @@ def is_inference_only(instance: Any, name: str) -> bool:
     return any(field.name == name and field.metadata.get(_INFERENCE_ONLY) for field in dataclasses.fields(instance))
 
 
+def capabilities_of(field: dataclasses.Field[Any]) -> tuple[Capability, ...]:
+    """The capabilities that an option is for (see `option`); empty for all."""
+    return field.metadata.get(_CAPABILITIES, ())
+
+
+def check_capability(name: str, instance: Any, model: str, capability: Capability) -> None:
+    """Refuse options of a decoder that are not for what a model answers, unless they are at their defaults.
+
+    Args:
+        name: the decoder's, for the message.
+        instance: the decoder.
+        model: the model's name, for the message.
+        capability: what the model answers for the decoder.
+
+    Raises:
+        UsageError: names the option, and what it is for.
+    """
+    for field in dataclasses.fields(instance):
+        only_for = capabilities_of(field)
+        if only_for and capability not in only_for and getattr(instance, field.name) != field.default:
+            raise UsageError(
+                f"option '{field.name}' of decoder '{name}' is for {' and '.join(only_for)} models, and '{model}' "
+                f"answers as {capability}; leave it out"
+            )
+
+
 def label(name: str, instance: Any) -> str:
     """The shortest text that `parse` and `build` turn into this instance: only options that differ from defaults."""
     parts = []
@@ -151,7 +184,11 @@ def _convert(hint: Any, text: str, where: str) -> Any:
     if typing.get_origin(hint) in (Union, types.UnionType):
         if text == "none" and type(None) in typing.get_args(hint):
             return None
-        (hint,) = (arg for arg in typing.get_args(hint) if arg is not type(None))
+        for literal in (arg for arg in typing.get_args(hint) if typing.get_origin(arg) is Literal):
+            if text in (words := {format_value(choice): choice for choice in typing.get_args(literal)}):
+                return words[text]
+        members = [arg for arg in typing.get_args(hint) if arg is not type(None)]
+        (hint,) = [arg for arg in members if typing.get_origin(arg) is not Literal] or members
     if typing.get_origin(hint) is Literal:
         choices = {format_value(choice): choice for choice in typing.get_args(hint)}
         if text not in choices:

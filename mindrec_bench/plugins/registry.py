@@ -18,7 +18,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 
 from ..core.backbone import Backbone, DataSource
-from ..core.protocols import Capability
+from ..core.protocols import Capability, Needs
 from ..errors import UsageError, did_you_mean
 from ..io.hashing import short_hash
 from . import options
@@ -67,7 +67,7 @@ class RegistryEntry:
     Attributes:
         name: as on the command line.
         summary: the first line of the class's docstring.
-        capability: what a backbone answers or a decoder needs; '' for datasets.
+        capability: what a backbone answers or a decoder needs, `A, B` where it takes several; '' for datasets.
         origin: the class and its package.
     """
 
@@ -75,6 +75,11 @@ class RegistryEntry:
     summary: str
     capability: str
     origin: str
+
+    @property
+    def needs(self) -> Needs:
+        """What a decoder needs."""
+        return tuple(self.capability.split(", "))  # type: ignore[arg-type]
 
 
 @cache
@@ -203,17 +208,21 @@ def _contract_violation(kind: Kind, cls: Any) -> str:
         return f"it lacks {', '.join(missing)}"
     if not is_dataclass(cls):
         return "it is not a dataclass"
-    capability = _capability(kind, cls)
-    if kind != "data" and capability not in CAN_ANSWER:
-        return f"'{capability}' is not a capability; use one of {', '.join(CAN_ANSWER)}"
+    for capability in _capabilities(kind, cls):
+        if capability not in CAN_ANSWER:
+            return f"'{capability}' is not a capability; use one of {', '.join(CAN_ANSWER)}"
     return ""
 
 
-def _capability(kind: Kind, cls: Any) -> str:
-    """What a backbone answers or a decoder needs; '' for datasets."""
+def _capabilities(kind: Kind, cls: Any) -> tuple[Capability, ...]:
+    """What a backbone answers or a decoder needs; none for datasets."""
     if kind == "data":
-        return ""
-    return cls.capability if kind == "model" else cls.needs
+        return ()
+    return _as_tuple(cls.capability if kind == "model" else cls.needs)
+
+
+def _as_tuple(needs: Needs) -> tuple[Capability, ...]:
+    return needs if isinstance(needs, tuple) else (needs,)
 
 
 def make(kind: Kind, spec: str) -> tuple[str, Any]:
@@ -253,25 +262,34 @@ def get_entry(kind: Kind, name: str) -> RegistryEntry:
     summary = (inspect.getdoc(cls) or "").partition("\n")[0]
     is_ours = (kind, name) in _classes
     origin = f"{cls.__module__}:{cls.__qualname__} (this process)" if is_ours else _origin(_entry_points(kind)[name])
-    return RegistryEntry(name, summary, _capability(kind, cls), origin)
+    return RegistryEntry(name, summary, ", ".join(_capabilities(kind, cls)), origin)
 
 
-def can_answer(capability: Capability, needs: Capability) -> bool:
+def served_capability(capability: Capability, needs: Needs) -> Capability | None:
+    """What a backbone of this capability answers for a decoder with these needs; None where it can't."""
+    return next((needed for needed in _as_tuple(needs) if needed in CAN_ANSWER[capability]), None)
+
+
+def can_answer(capability: Capability, needs: Needs) -> bool:
     """Whether a backbone of this capability can answer a decoder with these needs."""
-    return needs in CAN_ANSWER[capability]
+    return served_capability(capability, needs) is not None
 
 
-def check_pair(model: str, capability: Capability, decoder: str, needs: Capability) -> None:
+def check_pair(model: str, capability: Capability, decoder: str, needs: Needs) -> Capability:
     """Refuse a model and a decoder that do not fit each other.
+
+    Returns:
+        What the model answers for the decoder.
 
     Raises:
         UsageError: names the reason, the decoders that fit the model and the models that fit the decoder.
     """
-    if can_answer(capability, needs):
-        return
-    decoders = [e.name for e in list_entries("decoder") if can_answer(capability, e.capability)]  # type: ignore[arg-type]
+    served = served_capability(capability, needs)
+    if served is not None:
+        return served
+    decoders = [e.name for e in list_entries("decoder") if can_answer(capability, e.needs)]
     models = [e.name for e in list_entries("model") if can_answer(e.capability, needs)]  # type: ignore[arg-type]
     raise UsageError(
-        f"decoder '{decoder}' can't work with model '{model}': {WHY_NOT[capability, needs]}; "
+        f"decoder '{decoder}' can't work with model '{model}': {WHY_NOT[capability, _as_tuple(needs)[0]]}; "
         f"'{model}' works with {', '.join(decoders)}; '{decoder}' works with {', '.join(models)}"
     )

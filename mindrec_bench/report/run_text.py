@@ -72,10 +72,11 @@ def _accuracy(run: Run, ks: Sequence[int]) -> list[str]:
         if summary.optimum:
             add(f"{label}, best reachable", summary.optimum.get, name, ".4f")
     add("MRR", run.value, "mrr", ".4f")
-    if summary.search_error:
-        add("exact top-k found", summary.search_error.get, "exact", ".1%")
-        add(LOST, summary.search_error.get, "lost", ".2%")
-        add("share lost", summary.search_error.get, "lost_share", ".1%")
+    errors = (summary.search_error or {}).get
+    add("exact top-k found", errors, "exact", ".1%")
+    add(LOST, errors, "lost", ".2%")
+    add("share lost", errors, "lost_share", ".1%")
+    add("top-k proved", errors, "certified", ".1%")
     lines = format_columns(rows, ("", *(f"@{k}" for k in ks))) if rows else []
     return [*lines, LOST_NOTE] if any(row[0] == LOST for row in rows) else lines
 

@@ -13,7 +13,7 @@ from ..core.dataset import Histories
 from ..core.exclusion import seen_items
 from ..core.lifting import adapt
 from ..core.protocols import Canvas, Capability, Decoder, Model, Ranking
-from ..plugins.registry import can_answer
+from ..plugins.registry import can_answer, served_capability
 from .assertions import require
 from .models import TabularDenoiser, catalogue_model, make_canvas, random_space
 
@@ -40,18 +40,29 @@ class DecodingProblem:
     catalogue: bool = False
     excluded: Int | None = None
 
-    def canvas(self, users: Int, *, seed: int = 42) -> Canvas:
-        """The canvas of these users."""
+    def canvas(self, users: Int, *, seed: int = 42, capability: Capability = "denoiser") -> Canvas:
+        """The canvas of these users, for contexts of a capability."""
         start = None if self.start is None else self.start[users]
         excluded = None if self.excluded is None else self.excluded[users]
-        return make_canvas(self.space, users, start=start, seed=seed, catalogue=self.catalogue, excluded=excluded)
+        return make_canvas(
+            self.space,
+            users,
+            start=start,
+            seed=seed,
+            catalogue=self.catalogue,
+            excluded=excluded,
+            capability=capability,
+        )
 
     def decode(self, decoder: Decoder, users: Int, *, beam: int, seed: int = 42) -> Ranking:
         """Run a decoder for these users, with the model adapted to what the decoder needs."""
-        model = adapt(self.model, self.capability, decoder.needs, self.space)
+        capability = served_capability(self.capability, decoder.needs)
+        if capability is None:
+            raise ValueError(f"a model of capability {self.capability} can't answer what the decoder needs")
+        model = adapt(self.model, self.capability, capability, self.space)
         histories = Histories(np.full((len(users), 1), -1), users)
         context = model.begin(histories, tuple(range(self.space.n_slots)))
-        return decoder.decode(context, self.canvas(users, seed=seed), beam=beam)
+        return decoder.decode(context, self.canvas(users, seed=seed, capability=capability), beam=beam)
 
 
 def check_decoder(decoder: Decoder) -> None:

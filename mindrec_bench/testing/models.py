@@ -14,7 +14,7 @@ from ..core.code_space import MASK, CodeSpace, Int
 from ..core.constraint import CatalogueConstraint
 from ..core.dataset import Histories
 from ..core.exclusion import ExcludedItems
-from ..core.protocols import Canvas, ItemsContext
+from ..core.protocols import Canvas, Capability, ItemsContext
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +121,7 @@ def make_canvas(
     seed: int = 42,
     catalogue: bool = False,
     excluded: Int | None = None,
+    capability: Capability = "denoiser",
 ) -> Canvas:
     """A canvas of all slots of a space.
 
@@ -132,6 +133,7 @@ def make_canvas(
         catalogue: only codes that keep an item reachable are allowed.
         excluded: items that are never results, -1 in the padding, of a SID all or none; None: there are none.
             Shape: (B, H)
+        capability: what the contexts answer; of interest to decoders that take several.
     """
     empty = torch.full((len(users), space.n_slots), MASK)
     items = torch.from_numpy(space.item_codes)
@@ -146,4 +148,5 @@ def make_canvas(
         excluded=None
         if excluded is None
         else ExcludedItems.on_canvas(torch.from_numpy(excluded), items, space.sizes, space.n_categories),
+        capability=capability,
     )

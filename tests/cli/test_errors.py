@@ -25,7 +25,7 @@ from .helpers import RUN, Broken, replaced
         (("-m", "markov:decay=x"), "option 'decay' of 'markov' is 'x'; it must be a number"),
         (("-d", "dbs-penalty:variant=relesed"), "(did you mean 'released'?); allowed: printed, released"),
         (("-m", "markov:decay"), "'decay' in 'markov:decay' is not an option; write markov:key=value"),
-        (("-m", "llada", "-d", "rank-items"), "not a score for every item; 'llada' works with "),
+        (("-m", "llama3", "-d", "bs"), "not any masked slot; 'llama3' works with ar-beam, rank-items"),
         (("--beam", "-1"), "mrbench: --beam is -1; it must be at least 1"),
         (("--beam", "ten"), "Invalid value for '--beam'"),
         (("--users", "0"), "mrbench: --users is 0; it must be at least 1"),

@@ -270,7 +270,7 @@ def test_no_host_device_copy_inside_a_step(spec):
             revealed = torch.nn.functional.pad(prefix, (0, len(sizes) - prefix.shape[2]), value=MASK)
             return self.log_probs(revealed, (prefix.shape[2],))[:, :, 0]
 
-    decoder.decode(TabularContext(model.table, sizes) if decoder.needs == "denoiser" else Context(), canvas, beam=3)
+    decoder.decode(TabularContext(model.table, sizes) if "denoiser" in decoder.needs else Context(), canvas, beam=3)
     context = Context()
     with RecordSyncs():
         decoder.decode(context, canvas, beam=3)

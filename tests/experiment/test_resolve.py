@@ -49,7 +49,7 @@ def no_data(monkeypatch):
         ({"decoder": "sb"}, r"unknown decoder 'sb' \(did you mean 'bs'\?\)"),
         ({"data": "art"}, r"unknown data 'art' \(did you mean 'arts'\?\)"),
         ({"model": "markov:decay=2"}, r"'markov': decay is 2.0; it must be above 0"),
-        ({"model": "llada", "decoder": "rank-items"}, "decoder 'rank-items' can't work with model 'llada'"),
+        ({"model": "llama3", "decoder": "bs"}, "decoder 'bs' can't work with model 'llama3'"),
         ({"size": "tiny"}, "model 'markov' has no sizes; leave --size out"),
         ({"model": "llada", "size": "smal"}, r"has no size 'smal' \(did you mean 'small'\?\); it has tiny, "),
     ],

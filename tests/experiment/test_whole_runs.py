@@ -51,6 +51,7 @@ def test_keys_of_the_summary(run):
     assert summary["users"] == USERS
     assert summary["seconds"] > 0
     assert summary["timings"]["forward_passes"] == 7, "one batch, one pass per slot"
+    assert 7 * USERS < summary["timings"]["states"] <= USERS * (1 + 6 * summary["spec"]["beam"])
 
 
 def test_oracle_reaches_the_optimum_on_average(run):

@@ -75,8 +75,14 @@ def test_sizes_with_their_defaults_and_partners():
     assert (llada.capability, llada.origin) == ("denoiser", "mindrec_baselines.llada:Llada (mindrec-bench)")
     assert list(llada.sizes)[:2] == ["tiny", "small"]
     assert llada.sizes["tiny"].split(",")[:2] == ["lr=0.003", "epochs=15"]
-    assert {"bs", "ar-beam"} <= set(llada.pairs_with)
-    assert "rank-items" not in llada.pairs_with
+    assert {"bs", "ar-beam", "rank-items"} <= set(llada.pairs_with)
+    assert "bs" not in describe("model", "llama3").pairs_with
+    rank_items = describe("decoder", "rank-items")
+    assert rank_items.capability == "items, denoiser, causal"
+    assert {"llama3", "llada", "pop"} <= set(rank_items.pairs_with)
+    (shortlist,) = [option for option in rank_items.options if option.name == "shortlist"]
+    assert shortlist.type == "whole number or all"
+    assert shortlist.meaning.endswith(" Only for denoiser models.")
     assert {"llama3", "llada", "pop"} <= set(describe("decoder", "ar-beam").pairs_with)
     assert describe("data", "arts").pairs_with == ()
     assert describe("model", "markov").sizes == {}

@@ -50,7 +50,8 @@ def test_built_ins_are_listed_by_name_with_a_summary(kind, expected, notices):
     for entry in entries:
         assert entry.summary.endswith("."), entry
         assert "(mindrec-bench)" in entry.origin
-        assert (entry.capability in registry.CAN_ANSWER) == (kind != "data")
+        assert set(filter(None, entry.capability.split(", "))) <= set(registry.CAN_ANSWER)
+        assert bool(entry.capability) == (kind != "data")
 
 
 @pytest.mark.parametrize(
@@ -88,16 +89,22 @@ def test_can_answer(capability, needs, expected):
             registry.check_pair("m", capability, "d", needs)
 
 
+@pytest.mark.parametrize("capability", ["items", "denoiser", "causal"])
+def test_a_model_is_asked_for_the_first_of_several_needs_that_it_answers(capability):
+    assert registry.check_pair("m", capability, "d", ("items", "denoiser", "causal")) == capability
+    assert registry.served_capability(capability, ("causal", "items")) == "causal"
+    assert registry.can_answer(capability, ("denoiser",)) == (capability != "causal")
+
+
 def test_impossible_pair_names_the_reason_and_what_fits():
     with pytest.raises(UsageError) as caught:
-        registry.check_pair("llada", "denoiser", "rank-items", "items")
+        registry.check_pair("llama3", "causal", "bs", "denoiser")
     message = str(caught.value)
-    assert "decoder 'rank-items' can't work with model 'llada': it gives probabilities of codes, not a score" in message
+    assert "decoder 'bs' can't work with model 'llama3': it only knows the next code from left to right" in message
     works = {part.partition(" works with ")[0]: part.partition(" works with ")[2] for part in message.split("; ")}
-    assert {"bs", "dbs-dedup", "dbs-penalty"} <= set(works["'llada'"].split(", "))
-    assert "rank-items" not in works["'llada'"]
-    assert {"markov", "oracle", "pop"} <= set(works["'rank-items'"].split(", "))
-    assert "llada" not in works["'rank-items'"]
+    assert {"ar-beam", "rank-items"} == set(works["'llama3'"].split(", "))
+    assert {"llada", "markov", "oracle", "pop"} <= set(works["'bs'"].split(", "))
+    assert "llama3" not in works["'bs'"]
 
 
 def test_third_party_package_registers_like_a_built_in(install):

@@ -32,6 +32,8 @@ def log_probs(backbone: RecBoleBackbone, task: Task, folder: Path, examples: Exa
 def user_metrics(backbone: RecBoleBackbone, task: Task, folder: Path, examples: Examples) -> dict[str, np.ndarray]:
     """The per-user metrics of `rank-items`."""
     context = backbone.load(task, folder).begin(examples.histories, SLOTS)
-    ranking = RankItems().decode(context, make_canvas(task.space, examples.histories.users), beam=10)
+    ranking = RankItems().decode(
+        context, make_canvas(task.space, examples.histories.users, capability="items"), beam=10
+    )
     catalogue = Catalogue(task.space, task.data.train_counts())
     return score_lists(ranking.codes.numpy(), examples.targets, catalogue)[0]
