@@ -19,6 +19,9 @@ from .batches import Batch
 
 logger = logging.getLogger(__name__)
 
+MOST_SHAPES = 8
+"""With more shapes of batches than these nothing is captured: packed sequences have another length in each batch."""
+
 
 @dataclass(frozen=True, eq=False)
 class CapturedGraph:
@@ -65,6 +68,10 @@ class Captured:
         if not self.enabled:
             return self.function({name: tensor.to(self.device) for name, tensor in batch.items()})
         batch = {name: tensor if tensor.is_cuda else tensor.pin_memory() for name, tensor in batch.items()}
+        if len(self.graphs) > MOST_SHAPES:
+            self.graphs.clear()
+            self.enabled = False
+            return self(batch)
         shapes = tuple((name, tensor.shape, tensor.dtype) for name, tensor in batch.items())
         if shapes in self.graphs and (graph := self.graphs[shapes] or self._capture(batch, shapes)):
             return graph.replay(batch)
