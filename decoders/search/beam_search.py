@@ -97,7 +97,7 @@ def _constraints(canvas: Canvas, slots_of_steps: Sequence[tuple[int, ...]]) -> l
     for number, slots in enumerate(slots_of_steps):
         open_or_later = set().union(*slots_of_steps[number:])
         revealed = [slot for slot in range(len(canvas.sizes)) if slot not in open_or_later]
-        constraints.append(canvas.constraint.at(revealed, slots))
+        constraints.append(canvas.constraint.at(revealed, slots, canvas.excluded))
     return constraints
 
 

@@ -7,10 +7,11 @@ share a first part are adjacent, so a beam finds its choices by two binary searc
 and from left to right the sorted projections are the levels of a prefix tree. Beams with other slots revealed have
 other first parts, in the same table.
 
-Tables are built on first use and kept. An entry is 8 bytes. With M slots in any order a slot has at most 2^(M-1) N
-entries: for 4 SID slots 32 N in all, 26 MB for 10^5 items; from left to right 4 N. Joint choices of n slots add at most
-N entries for each set of n and each set revealed before. A lookup has fixed shapes (the width of joint choices is the
-most that any state has), so on an accelerator nothing is read back to the host.
+A choice also knows how many items it keeps reachable: where a user has excluded all of these (`core/exclusion.py`), it
+is none. Tables are built on first use and kept. An entry is 16 bytes. With M slots in any order a slot has at most
+2^(M-1) N entries: for 4 SID slots 32 N in all, 51 MB for 10^5 items; from left to right 4 N. Joint choices of n slots
+add at most N entries for each set of n and each set revealed before. A lookup has fixed shapes (the width of joint
+choices is the most that any state has), so on an accelerator nothing is read back to the host.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import torch
 from torch import Tensor
 
 from ..errors import DataError
+from .exclusion import ExcludedItems
 from .timing import timed_section
 
 Slots = tuple[int, ...]
@@ -45,14 +47,17 @@ class CatalogueConstraint:
     sizes: tuple[int, ...]
     _tables: dict[tuple[object, ...], _ChoiceTable] = field(default_factory=dict, repr=False)
 
-    def at(self, revealed: Sequence[int], open_slots: Sequence[int]) -> StageConstraint:
+    def at(
+        self, revealed: Sequence[int], open_slots: Sequence[int], excluded: ExcludedItems | None = None
+    ) -> StageConstraint:
         """The constraint at one stage of decoding.
 
         Args:
             revealed: slots that every beam has revealed.
             open_slots: slots that a beam may have revealed or not. All others are masked in every beam.
+            excluded: items that need not stay reachable (`Canvas.excluded`).
         """
-        return StageConstraint(self, tuple(sorted(revealed)), tuple(sorted(open_slots)))
+        return StageConstraint(self, tuple(sorted(revealed)), tuple(sorted(open_slots)), excluded)
 
     def table(self, revealed: Slots, open_slots: Slots, chosen: Slots, n_revealed: int | None) -> _ChoiceTable:
         """The choices for `chosen`, by state.
@@ -74,7 +79,7 @@ class CatalogueConstraint:
     @property
     def n_bytes(self) -> int:
         """Memory of the tables built so far."""
-        return sum(table.entries.nbytes for table in self._tables.values())
+        return sum(table.entries.nbytes + table.n_items.nbytes for table in self._tables.values())
 
     def _build_table(self, revealed: Slots, open_slots: Slots, chosen: Slots, n_revealed: int | None) -> _ChoiceTable:
         others = [slot for slot in open_slots if slot not in chosen]
@@ -92,9 +97,10 @@ class CatalogueConstraint:
         ]
         states = PrefixStates(state_slots, tuple(self.sizes[slot] + 1 for slot in state_slots))
         state = states.fit(torch.cat([zeros] * len(revealed_sets)), digits, max_bits=62 - sum(bits))
-        entries = ((state << sum(bits)) + choice.repeat(len(revealed_sets))).unique()
+        # An item is in one entry for each set of revealed slots, which the state tells apart.
+        entries, n_items = ((state << sum(bits)) + choice.repeat(len(revealed_sets))).unique(return_counts=True)
         _, choices_per_state = (entries >> sum(bits)).unique_consecutive(return_counts=True)
-        return _ChoiceTable(entries, states, bits, int(choices_per_state.max()))
+        return _ChoiceTable(entries, n_items, states, bits, int(choices_per_state.max()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +110,7 @@ class StageConstraint:
     constraint: CatalogueConstraint
     revealed: Slots
     open_slots: Slots
+    excluded: ExcludedItems | None = None
 
     def allowed(self, codes: Tensor) -> Tensor:
         """Which codes each open slot may have; an entry for a slot that a beam has revealed is unspecified.
@@ -115,16 +122,18 @@ class StageConstraint:
             Shape: (B, K, S, V), bool; S the open slots in rising order, V the largest vocabulary of all slots.
         """
         with timed_section("constraint"):
-            return torch.stack([self._allowed_in_slot(table, codes) for table in self._tables], dim=2)
+            slots = zip(self.open_slots, self._tables, strict=True)
+            return torch.stack([self._allowed_in_slot(slot, table, codes) for slot, table in slots], dim=2)
 
-    def _allowed_in_slot(self, table: _ChoiceTable, codes: Tensor) -> Tensor:
+    def _allowed_in_slot(self, slot: int, table: _ChoiceTable, codes: Tensor) -> Tensor:
         """Shape: (B, K, V), bool"""
         n_codes = max(self.constraint.sizes)
         first, count = table.ranges(codes)
-        (code,), exists = table.choices(first, count, 0, table.width)
+        (code,), exists, n_items = table.choices(first, count, 0, table.width)
         # What is no choice writes to one column too many, which is then dropped.
-        mask = torch.zeros(*first.shape, n_codes + 1, dtype=torch.bool, device=codes.device)
-        return mask.scatter_(2, code.where(exists, n_codes), True)[..., :-1]
+        reachable = torch.zeros(*first.shape, n_codes + 1, dtype=n_items.dtype, device=codes.device)
+        reachable = reachable.scatter_(2, code.where(exists, n_codes), n_items)[..., :-1]
+        return reachable > (0 if self.excluded is None else self.excluded.count_by_code(codes, slot))
 
     def joint(self, codes: Tensor, chosen: Slots, n_revealed: int) -> Iterator[tuple[list[Tensor], Tensor | None]]:
         """All joint choices for some open slots that keep an item reachable, in chunks, in rising order of the codes.
@@ -139,14 +148,16 @@ class StageConstraint:
             revealed one of the chosen slots has none. Where nothing is revealed all beams have the same choices: the
             shapes are (1, 1, C), and None stands for "all exist".
         """
-        shared = not self.revealed and n_revealed == 0
+        shared = not self.revealed and n_revealed == 0 and self.excluded is None
         with timed_section("constraint"):
             table = self.constraint.table(self.revealed, self.open_slots, chosen, n_revealed)
             first, count = table.ranges(codes[:1, :1] if shared else codes)
         step = max(1, CHUNK_SIZE // codes[..., 0].numel())
         for offset in range(0, table.width, step):
             with timed_section("constraint"):
-                columns, exists = table.choices(first, count, offset, min(step, table.width - offset))
+                columns, exists, n_items = table.choices(first, count, offset, min(step, table.width - offset))
+                if self.excluded is not None:
+                    exists = exists & (n_items > self.excluded.count_by_choice(codes, chosen, columns))
             yield columns, None if shared else exists
 
     @cached_property
@@ -215,12 +226,14 @@ class _ChoiceTable:
 
     Attributes:
         entries: state number, then the code of each chosen slot in its own bits, sorted. Shape: (P,), int64
+        n_items: how many items each entry keeps reachable. Shape: (P,), int64
         states: numbers the states.
         bits: how many bits each chosen slot has; a shift reads its code faster than a division.
         width: the most choices that a state has.
     """
 
     entries: Tensor
+    n_items: Tensor
     states: PrefixStates
     bits: tuple[int, ...]
     width: int
@@ -231,13 +244,15 @@ class _ChoiceTable:
         first = torch.searchsorted(self.entries, state << sum(self.bits))
         return first, torch.searchsorted(self.entries, (state + 1) << sum(self.bits)) - first
 
-    def choices(self, first: Tensor, count: Tensor, offset: int, width: int) -> tuple[list[Tensor], Tensor]:
-        """Choices `offset` to `offset + width` of each beam: the codes of each chosen slot, and which exist."""
+    def choices(self, first: Tensor, count: Tensor, offset: int, width: int) -> tuple[list[Tensor], Tensor, Tensor]:
+        """Choices `offset` to `offset + width` of each beam: the codes of each chosen slot, which exist, and how many
+        items they keep reachable."""
         position = torch.arange(offset, offset + width, device=first.device)
         exists = position < count[..., None]
-        entry = self.entries[(first[..., None] + position).clamp_(max=len(self.entries) - 1)]
+        index = (first[..., None] + position).clamp_(max=len(self.entries) - 1)
+        entry = self.entries[index]
         columns = []
         for bits in reversed(self.bits):
             columns.append(entry & ((1 << bits) - 1))
             entry = entry >> bits
-        return columns[::-1], exists
+        return columns[::-1], exists, self.n_items[index]

@@ -2,11 +2,12 @@
 
 Items that share a semantic ID (SID) are one result, so a result is dropped only if every item with its SID is in the
 history that the model sees. Rankers of items drop these items; searches drop what completes one of their SIDs, before
-the last pruning, so that as many results remain as without it.
+the last pruning, and under the catalogue constraint what can become nothing else, so that as many results remain.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -24,14 +25,14 @@ class ExcludedItems:
     """The items that are never results, for a batch of users; of a SID, all items or none.
 
     Attributes:
-        items: item indices, -1 in the padding. Shape: (B, H), int64
-        sids: their codes on the SID slots of the canvas, `MASK` in the padding. Shape: (B, H, M), int64
+        items: item indices, each once, -1 in the padding. Shape: (B, H), int64
+        codes: their codes on the canvas, `MASK` in the padding. Shape: (B, H, T), int64
         n_categories: how many leading slots of the canvas are category slots; they don't count.
         n_codes: V, the largest vocabulary of all slots of the canvas.
     """
 
     items: Tensor
-    sids: Tensor
+    codes: Tensor
     n_categories: int
     n_codes: int
 
@@ -45,8 +46,12 @@ class ExcludedItems:
             sizes: vocabulary size of each slot of the canvas.
             n_categories: how many of the slots are category slots.
         """
-        sids = catalogue[:, n_categories:][items.clamp(min=0)].where((items >= 0)[..., None], MASK)
-        return cls(items, sids, n_categories, max(sizes))
+        return cls(items, catalogue[items.clamp(min=0)].where((items >= 0)[..., None], MASK), n_categories, max(sizes))
+
+    @property
+    def sids(self) -> Tensor:
+        """The codes on the SID slots. Shape: (B, H, M)"""
+        return self.codes[..., self.n_categories :]
 
     def among(self, n_items: int) -> Tensor:
         """Which items of the catalogue are excluded. Shape: (B, N), bool"""
@@ -72,6 +77,28 @@ class ExcludedItems:
         mask = torch.ones(*column.shape[:3], self.n_codes + 1, dtype=torch.bool, device=codes.device)
         return mask.scatter_(3, column, False)[..., :-1]
 
+    def matching(self, codes: Tensor) -> Tensor:
+        """Which excluded items each beam can still become. Shape: (B, K, T) -> (B, K, H), bool"""
+        states = codes[:, :, None]
+        return ((states == self.codes[:, None]) | (states == MASK)).all(dim=3) & (self.items >= 0)[:, None]
+
+    def count_by_code(self, codes: Tensor, slot: int) -> Tensor:
+        """How many excluded items each beam can still become with each code of a slot that it has not revealed.
+
+        Shape: (B, K, T) -> (B, K, V), int64
+        """
+        matching = self.matching(codes)
+        column = self.codes[:, None, :, slot].expand_as(matching).where(matching, self.n_codes)
+        counts = matching.new_zeros(*matching.shape[:2], self.n_codes + 1, dtype=torch.int64)
+        return counts.scatter_add_(2, column, matching.long())[..., :-1]
+
+    def count_by_choice(self, codes: Tensor, slots: Sequence[int], choices: Sequence[Tensor]) -> Tensor:
+        """The same for joint choices: a code for each of some slots. Shapes: (B, K, T), (B, K, C) each -> (B, K, C)"""
+        matches = self.matching(codes)[:, :, None]
+        for slot, code in zip(slots, choices, strict=True):
+            matches = matches & (code[..., None] == self.codes[:, None, None, :, slot])
+        return matches.sum(dim=3)
+
     def contain(self, codes: Tensor) -> Tensor:
         """Which sequences have an excluded SID; one with an open SID slot has none. Shape: (B, K, T) -> (B, K), bool"""
         sids = codes[:, :, None, self.n_categories :]
@@ -86,7 +113,7 @@ def seen_items(histories: Histories, sid_index: CatalogueIndex) -> Int:
         sid_index: the index of the data's SIDs.
 
     Returns:
-        Item indices, -1 for the others. Shape: (B, H)
+        Item indices, each once, -1 for the others. Shape: (B, H)
     """
     items = histories.items
     sequences = np.where(items >= 0, sid_index.item_sequences[items], -1)
@@ -94,4 +121,4 @@ def seen_items(histories: Histories, sid_index: CatalogueIndex) -> Int:
     counted_before = np.tril(equal_items, -1).any(axis=2)
     n_seen = ((sequences[:, :, None] == sequences[:, None]) & ~counted_before[:, None]).sum(axis=2)
     n_items = np.bincount(sid_index.item_sequences)[sequences]
-    return np.where((items >= 0) & (n_seen == n_items), items, -1)
+    return np.where((items >= 0) & ~counted_before & (n_seen == n_items), items, -1)

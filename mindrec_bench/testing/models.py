@@ -131,8 +131,8 @@ def make_canvas(
         start: given codes, `MASK` elsewhere; None: all slots are empty. Shape: (B, T)
         seed: seed of the run.
         catalogue: only codes that keep an item reachable are allowed.
-        excluded: items that are never results, -1 in the padding, of a SID all or none; None: there are none.
-            Shape: (B, H)
+        excluded: items that are never results, each once, -1 in the padding, of a SID all or none; None: there are
+            none. Shape: (B, H)
         capability: what the contexts answer; of interest to decoders that take several.
     """
     empty = torch.full((len(users), space.n_slots), MASK)

@@ -49,6 +49,12 @@ def excluded_sids(case: DecodingProblem, user: int) -> set[Codes]:
     return {tuple(case.space.item_sids[item].tolist()) for item in items if item >= 0}
 
 
+def allowed_items(case: DecodingProblem, user: int) -> list[Codes]:
+    """The codes of the items that may be results."""
+    excluded = set() if case.excluded is None else set(case.excluded[user].tolist())
+    return [tuple(codes) for item, codes in enumerate(case.space.item_codes.tolist()) if item not in excluded]
+
+
 def assert_row(ranking: Ranking, row: int, expected: list[Beam]) -> None:
     """A ranking's row has the expected results, and padding after them."""
     assert ranking.lengths[row] == len(expected)

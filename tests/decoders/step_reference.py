@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from mindrec_bench.core.code_space import MASK
 from mindrec_bench.testing import DecodingProblem
 
-from .problems import excluded_sids, log_probs_of, start_of
+from .problems import allowed_items, excluded_sids, log_probs_of, start_of
 from .reference import INF, Beam, Codes, LogProbs, Rule, in_order, prune
 
 Proposals = Callable[[Codes, float], list[Beam]]
@@ -36,7 +36,7 @@ def step_search(
     steps = [(joint(log_probs, [slot], 1), "standard") for slot in masked if slot < n_categories]
     sid_slots = tuple(slot for slot in masked if slot >= n_categories)
     steps += [(propose, rule) for propose in sid_steps(log_probs, sid_slots)]
-    items = [tuple(codes) for codes in case.space.item_codes.tolist()]
+    items = allowed_items(case, user)
     beams: list[Beam] = [(start, 0.0)]
     for propose, step_rule in steps:
         candidates: list[Beam] = []
@@ -73,10 +73,10 @@ def reachable(codes: Codes, items: list[Codes]) -> bool:
 
 
 def most_certain_slot(
-    case: DecodingProblem, log_probs: LogProbs, codes: Codes, masked: Sequence[int], order: str
+    case: DecodingProblem, user: int, log_probs: LogProbs, codes: Codes, masked: Sequence[int], order: str
 ) -> int | None:
     """The masked slot with the most certain distribution over its allowed codes; None where all are impossible."""
-    items = [tuple(item) for item in case.space.item_codes.tolist()]
+    items = allowed_items(case, user)
     certainties = []
     for slot in masked:
         values = log_probs(codes, slot)

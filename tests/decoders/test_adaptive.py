@@ -34,7 +34,7 @@ def reference_results(case: DecodingProblem, user: int, order: str, beam: int):
     def sid_steps(log_probs, slots):
         def propose(codes, score):
             masked = [slot for slot in slots if codes[slot] == MASK]
-            slot = most_certain_slot(case, log_probs, codes, masked, order)
+            slot = most_certain_slot(case, user, log_probs, codes, masked, order)
             return [] if slot is None else joint(log_probs, [slot], 1)(codes, score)
 
         return [propose] * len(slots)

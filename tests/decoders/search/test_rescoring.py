@@ -78,7 +78,7 @@ def test_reverse_rescoring_is_the_mean_of_the_search_order_and_its_reverse(case,
             while MASK in state:
                 masked = [slot for slot, code in enumerate(state) if code == MASK]
                 try:
-                    search_order.append(most_certain_slot(case, log_probs, tuple(state), masked, order))
+                    search_order.append(most_certain_slot(case, user, log_probs, tuple(state), masked, order))
                 except NearTieError:
                     assume(False)
                 state[search_order[-1]] = codes[search_order[-1]]

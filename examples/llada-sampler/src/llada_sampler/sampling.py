@@ -35,7 +35,7 @@ def draw_samples(context: DenoiserContext, canvas: Canvas, *, n: int, temperatur
     step = 0
     for block, revealed in _blocks(canvas):
         slots = torch.tensor(block, device=codes.device)
-        constraint = canvas.constraint and canvas.constraint.at(revealed, block)
+        constraint = canvas.constraint and canvas.constraint.at(revealed, block, canvas.excluded)
         for first in range(0, len(block), n):
             log_probs = context.log_probs(codes, block).double()
             noise = temperature * _noise(canvas, log_probs, slots, step) if temperature else 0.0
