@@ -29,7 +29,7 @@ from .most_certain import certainty
 from .options import ItemScore, Normalise, OrderOption
 from .scores import as_scores, stable_topk
 
-STATES_AT_ONCE = 2**13
+STATES_AT_ONCE = 2**14
 """States of all users in one call of the model: bounds the memory."""
 
 RevealedSet = frozenset[int]

@@ -61,7 +61,7 @@ def close(value: float) -> object:
 
 
 @SOME
-@given(case=cases(), normalise=st.sampled_from(["vocabulary", "slot"]), at_once=st.sampled_from([1, 5, 2**13]))
+@given(case=cases(), normalise=st.sampled_from(["vocabulary", "slot"]), at_once=st.sampled_from([1, 5, 2**14]))
 def test_scores_are_those_of_enumeration(case, normalise, at_once):
     users = [1, 0]
     codes, canvas = candidates_of(case, users), case.canvas(np.array(users))
