@@ -13,6 +13,8 @@ from mindrec_bench.testing import check_decoder
 
 SPECS = [
     "rank-items",
+    "rank-items:certify=yes,shortlist=1,states=40",
+    "rank-items:order=entropy,score=order,shortlist=3",
     "bs",
     "bs:normalise=slot,propose=sample",
     "bs:repeats=sum",
