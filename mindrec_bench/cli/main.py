@@ -16,7 +16,21 @@ INTERRUPTED_CODE = 130
 DEBUG_FLAG = "--debug"
 
 NAMES = (
-    *("run", "fit", "show", "runs", "list", "table", "figure", "compare", "audit", "score", "export", "recommend"),
+    *(
+        "run",
+        "fit",
+        "show",
+        "runs",
+        "list",
+        "table",
+        "figure",
+        "compare",
+        "blend",
+        "audit",
+        "score",
+        "export",
+        "recommend",
+    ),
     *("report", "sweep", "bench", "data", "doctor", "new", "migrate"),
 )
 """The commands."""
