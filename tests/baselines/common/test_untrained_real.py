@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from mindrec_baselines.common.untrained import UntrainedBackbone
+from mindrec_baselines.itemknn import ItemKnn
 from mindrec_baselines.markov import Markov
 from mindrec_baselines.pop import Pop
 from mindrec_bench.core.backbone import Task
 from mindrec_bench.core.dataset import Dataset
 from mindrec_bench.core.exclusion import seen_items
-from mindrec_bench.data.sources import Arts, Games, Instruments
+from mindrec_bench.data.sources import Arts, Games, Instruments, Sports, Toys
 
 SOURCES = {"Arts": Arts(), "Games": Games(), "Instruments": Instruments()}
 
@@ -71,3 +72,19 @@ def test_markov(real_data: Path, name: str, exclude_history: bool, expected: tup
 def test_pop(real_data: Path, name: str, expected: dict[int, float]) -> None:
     rates = hit_rates(read_dataset(name, real_data), Pop(), exclude_history=False)
     assert {k: rates[k] for k in expected} == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("source", "backbone", "expected"),
+    [
+        (Toys(), Markov(), (0.0623, 0.0844)),
+        (Toys(), ItemKnn(), (0.0509, 0.0733)),
+        (Sports(), Markov(), (0.0321, 0.0441)),
+    ],
+    ids=["toys, markov", "toys, itemknn", "sports, markov"],
+)
+def test_all_users_of_2014(real_data: Path, source, backbone: UntrainedBackbone, expected: tuple[float, float]) -> None:
+    """HR@5 and HR@10 with the history left out, as an independent recomputation found them."""
+    rates = hit_rates(source.load(real_data, users=None), backbone, exclude_history=True)
+    assert (rates[5], rates[10]) == expected
