@@ -35,12 +35,12 @@ LINE_STYLES = (
 )
 """Colour, marker and dash of each line of a panel; the first three are a black, a middle and a light grey in print."""
 
-_METADATA: dict[str, dict[str, Any]] = {
+METADATA: dict[str, dict[str, Any]] = {
     "png": {"Software": None},
     "svg": {"Date": None},
     "pdf": {"CreationDate": None},
 }
-_RC_PARAMS: dict[str, Any] = {
+RC_PARAMS: dict[str, Any] = {
     "svg.hashsalt": "mindrec-bench",
     "pdf.fonttype": 42,
     "font.family": "DejaVu Sans",
@@ -69,7 +69,7 @@ _UNITS = {
 _COSTS = {"states": "states asked of the model, a user", "users_per_second": "users decoded a second"}
 _ACCURACY = "accuracy (mean over users)"
 _GREY = "#767676"
-_LITERAL: dict[str, Any] = {"parse_math": False}
+LITERAL: dict[str, Any] = {"parse_math": False}
 """For text from the figure's file, where a dollar is a dollar."""
 
 _PANEL_SIZE, _CAPTION_SIZE = (3.5, 2.9), 7.5
@@ -78,8 +78,8 @@ _PANEL_SIZE, _CAPTION_SIZE = (3.5, 2.9), 7.5
 
 def draw(figure: Figure, file: BinaryIO, file_format: str) -> None:
     """Write a figure in one of `FORMATS`."""
-    with matplotlib.style.context(["default", _RC_PARAMS]):
-        make_drawing(figure).savefig(file, format=file_format, dpi=200, metadata=_METADATA[file_format])
+    with matplotlib.style.context(["default", RC_PARAMS]):
+        make_drawing(figure).savefig(file, format=file_format, dpi=200, metadata=METADATA[file_format])
 
 
 def make_drawing(figure: Figure) -> Drawing:
@@ -95,12 +95,12 @@ def make_drawing(figure: Figure) -> Drawing:
     for axes, (data, by_unit) in zip(grid, panels.items(), strict=True):
         for ax, ((unit, _), lines) in zip(axes, by_unit.items(), strict=True):
             _draw_panel(ax, unit, lines, _COSTS.get(lines[0].cost) or figure.spec.x_label or "x")
-            ax.set_ylabel(f"{data}\n{unit}" if len(panels) > 1 else unit, **_LITERAL)
+            ax.set_ylabel(f"{data}\n{unit}" if len(panels) > 1 else unit, **LITERAL)
     drawing.get_layout_engine().set(rect=(0, below / height, 1, 1 - (below + above) / height), wspace=0.06)  # type: ignore
     paper = f" ({figure.spec.paper} of the paper)" if figure.spec.paper else ""
-    drawing.text(0.012, 1 - 0.1 / height, figure.spec.title + paper, va="top", fontsize=10, weight="bold", **_LITERAL)
+    drawing.text(0.012, 1 - 0.1 / height, figure.spec.title + paper, va="top", fontsize=10, weight="bold", **LITERAL)
     drawing.text(
-        0.012, 0.06 / height, "\n".join(caption), va="bottom", fontsize=_CAPTION_SIZE, color="#333333", **_LITERAL
+        0.012, 0.06 / height, "\n".join(caption), va="bottom", fontsize=_CAPTION_SIZE, color="#333333", **LITERAL
     )
     return drawing
 
@@ -149,7 +149,7 @@ def _set_x_axis(ax: Axes, xs: Sequence[float], label: str, padding: float, *, ti
     """`padding`, a share of the axis, on either side of the points; ticks there only, or where matplotlib puts them."""
     if not xs:
         ax.set_xticks([])
-        ax.set_xlabel(label, **_LITERAL)
+        ax.set_xlabel(label, **LITERAL)
         return
     logarithmic = min(xs) > 0 and max(xs) / min(xs) >= 10
     if logarithmic:
@@ -165,7 +165,7 @@ def _set_x_axis(ax: Axes, xs: Sequence[float], label: str, padding: float, *, ti
     else:
         ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
         ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.set_xlabel(f"{label}, log scale" if logarithmic else label, **_LITERAL)
+    ax.set_xlabel(f"{label}, log scale" if logarithmic else label, **LITERAL)
 
 
 def _set_y_axis(ax: Axes, unit: str, lines: Sequence[Series]) -> None:

@@ -11,23 +11,32 @@ from ..table_spec import TableSpec
 from .table import Table
 
 
-def caption(table: Table) -> str:
-    """The caption as one paragraph of plain text."""
+def caption(table: Table, *, marks_best: bool = True) -> str:
+    """The caption as one paragraph of plain text.
+
+    Args:
+        table: the table.
+        marks_best: it is drawn with the best value of a column in bold; said only where a value is marked.
+    """
     spec = table.spec
     title = f"{spec.title} ({spec.paper} of the paper)." if spec.paper else f"{spec.title}."
     if spec.kind == "statistics":
         return f"{title} Counted, and below as published, with the difference."
     if not table.users:
         return f"{title} No runs are stored yet: published values only."
-    best = "Best in bold, second best underlined."
+    ranked = any(cell.rank for row in table.rows for cell in row.cells)
+    best = ["Best in bold, second best underlined."] if marks_best and ranked else []
     mixed = ["† never recommends items of the history; the other rows may."] if table.mixes_exclusion else []
-    return " ".join([title, settings_sentence(table), best, *mixed, *_test_sentences(table)])
+    return " ".join([title, settings_sentence(table), *best, *mixed, *_test_sentences(table)])
 
 
 def settings_sentence(table: Table) -> str:
     """Users, seeds, beams and sizes behind a table or figure that has runs."""
     spec = table.spec
-    users = ", ".join(f"{count:,} users of {data}" for data, count in table.users.items())
+    data_by_count = keys_by_value({data: f"{count:,}" for data, count in table.users.items()})
+    users = ", ".join(
+        f"{count} users {'each ' if len(data) > 1 else ''}of {', '.join(data)}" for count, data in data_by_count.items()
+    )
     if spec.setting("eval_users"):
         users = f"only the first {users}"
     seeds = f"seed {spec.seeds[0]}" if len(spec.seeds) == 1 else f"mean of seeds {', '.join(map(str, spec.seeds))}"

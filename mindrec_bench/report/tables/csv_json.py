@@ -59,7 +59,7 @@ def to_dict(table: Table) -> dict[str, Any]:
     """The table in JSON's types, as `to_json` writes it."""
     spec = table.spec
     return {
-        "name": spec.name, "paper": spec.paper, "title": spec.title, "caption": caption(table),
+        "name": spec.name, "paper": spec.paper, "title": spec.title, "caption": caption(table, marks_best=False),
         "footnotes": footnotes(table), "references": table.references, "seeds": spec.seeds,
         "beam": spec.setting("beam"), "users": table.users, "resamples": table.resamples, "test": table.test,
         "rows": [

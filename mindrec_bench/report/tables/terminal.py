@@ -36,7 +36,15 @@ def to_text(table: Table, *, with_intervals: bool = False, colour: bool = False,
     rule, *lines = format_table(rows, _FORMAT)
     width = max(width, len(rule + " ")) if width == TEXT_WIDTH else width
     notes = [note if "mrbench run" in note else _wrap(note, width) for note in footnotes(table)]
-    text = [_wrap(caption(table), width), "", *lines[: len(heads)], rule, *lines[len(heads) :], "", *notes]
+    text = [
+        _wrap(caption(table, marks_best=colour), width),
+        "",
+        *lines[: len(heads)],
+        rule,
+        *lines[len(heads) :],
+        "",
+        *notes,
+    ]
     return "\n".join(text).rstrip() + "\n"
 
 

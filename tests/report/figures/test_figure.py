@@ -66,7 +66,7 @@ def test_missing_points_are_listed_with_their_commands(figure: Figure) -> None:
 
 def test_the_caption_states_what_was_measured(figure: Figure) -> None:
     for part in (
-        "Measured on 60 users of arts, 60 users of games; seed 42; beam 10.",
+        "Measured on 60 users each of arts, games; seed 42; beam 10.",
         "markov x bs, categories none.",
         "Bars: bootstrap 95% intervals over users (TTR has none; dashed: what it can't exceed).",
         "Time: one pass over the users, training left out (x86_64, 128 users a batch).",

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -366,3 +367,20 @@ def test_latex_compiles(table: Table, tmp_path: Path, packages: tuple[str, ...])
     assert done.returncode == 0, done.stdout[-2000:]
     if "graphicx" in packages:
         assert not re.findall(r"Overfull \\hbox", done.stdout)
+
+
+def test_only_what_marks_the_best_says_so(table: Table) -> None:
+    best = "Best in bold, second best underlined."
+    assert best not in to_text(table)
+    assert best not in to_json(table)
+    marked = (to_text(table, colour=True), to_markdown(table), to_latex(table))
+    assert all(best in " ".join(text.split()) for text in marked)
+    unmarked = replace(table, rows=tuple(replace(row, cells=(TableCell(0.5),) * 3) for row in table.rows))
+    assert best not in to_markdown(unmarked)
+
+
+def test_html_scrolls_by_keyboard_and_says_why_a_row_is_shaded(table: Table) -> None:
+    page = to_html([table])
+    assert '<div class="scroll" tabindex="0" role="region" aria-labelledby="mine-caption">' in page
+    assert "The shaded row is the one that the others are tested against.</figcaption>" in page
+    assert "shaded" not in to_html([build_table(load_table_spec("table1"), [])])

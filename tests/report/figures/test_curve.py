@@ -1,0 +1,45 @@
+"""Training curves of stored runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from mindrec_bench.core.backbone import FitReport
+from mindrec_bench.errors import UsageError
+from mindrec_bench.report.figures.curve import save_curves, to_csv, training_curves
+
+from ...summaries import with_summary
+
+LOSSES = (3.5, 3.25, 3.375)
+
+
+@pytest.fixture
+def runs(store_run):
+    """Two decoders of one training, and another seed."""
+    fit = FitReport(epochs=2.5, steps=10, parameters=100, seconds=60.0, valid_loss=LOSSES, under_trained=True)
+    stored = [
+        store_run("llada", decoder, size="tiny", seed=seed)
+        for decoder, seed in (("bs", 1), ("dbs-dedup", 1), ("bs", 2))
+    ]
+    return [with_summary(run, fit=fit) for run in stored]
+
+
+def test_each_training_is_drawn_once(runs, tmp_path):
+    curves = training_curves(runs)
+    assert [curve.label for curve in curves] == [f"llada (tiny) on arts, 60 users, seed {seed}" for seed in (1, 2)]
+    assert curves[0].points == ((1.0, 3.5), (2.0, 3.25), (2.5, 3.375)), "the last epoch was cut short"
+    paths = save_curves(curves, tmp_path / "first")
+    assert [path.name for path in paths] == ["curve.png", "curve.svg", "curve.pdf", "curve.csv"]
+    again = save_curves(curves, tmp_path / "second")
+    assert [path.read_bytes() for path in paths] == [path.read_bytes() for path in again]
+    assert to_csv(curves).splitlines()[2] == f'{curves[0].fit},"llada (tiny) on arts, 60 users, seed 1",2,3.25'
+
+
+def test_runs_without_a_training_are_refused(store_run, runs):
+    with pytest.raises(UsageError, match=r"run \w+ \(markov\) has no training curve"):
+        training_curves([store_run("markov", "bs")])
+    many = [replace(run, spec=replace(run.spec, seed=seed)) for seed in range(9) for run in runs[:1]]
+    with pytest.raises(UsageError, match="9 trainings are too many for one figure; name at most 8"):
+        training_curves(many)
