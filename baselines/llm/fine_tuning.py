@@ -24,7 +24,7 @@ from ..training.config import TrainingConfig
 from ..training.size_trainer import SizeTrainer
 from .prompt_encoder import PromptEncoder, open_prompt_encoder
 from .prompt_preview import preview_prompts
-from .templates import read_templates
+from .templates import PLAIN, read_templates
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -42,7 +42,7 @@ class LoraFineTuning(SizeTrainer):
         checkpoint: a folder or a hub id.
         families: the model types of checkpoints that are accepted.
         masked: the network is a masked model (`TextDenoiser`); else a causal one (`TextCausal`).
-        template: a file of prompt templates; None: the built-in ones.
+        template: a file of prompt templates; None: the built-in ones; `PLAIN`: those without a chat template.
         attend_pads: attend to the padding and use the released padding token; else mask the padding.
         attention: what the prompt of a masked network attends to: the target too, or itself only (`prefix`).
         train_tokens: train all rows of the input embedding and the output head, or only those of the new codes.
@@ -157,6 +157,7 @@ class LoraFineTuning(SizeTrainer):
             read_templates(self.template),
             masked=self.masked,
             released_pad=self.attend_pads,
+            plain=self.template == PLAIN,
         )
 
     def _load_base(self, task: Task, checkpoint: Checkpoint, encoder: PromptEncoder) -> PreTrainedModel:

@@ -39,7 +39,8 @@ class PretrainedBackbone(CodeBackbone):
     )
     template: str | None = option(
         None,
-        help="a text file of prompts, each with {history}, separated by lines ---; the first is used at test.",
+        help="a text file of prompts, each with {history}, separated by lines ---; the first is used at test. plain: "
+        "the built-in ones as plain text, for base models without a chat template.",
     )
     pad: Literal["mask", "attend"] = option(
         "mask", help="mask the padding on the left of a prompt, or attend to it, as released."

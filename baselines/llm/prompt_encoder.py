@@ -25,6 +25,9 @@ from .templates import HISTORY_FIELD
 
 SEPARATOR = "-"
 
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
+"""What a tokenizer is read from; a checkpoint has one of them."""
+
 LLADA_MASK, LLADA_MASK_ID = "<|mdm_mask|>", 126336
 LLADA_PAD = "<|reserved_token_0|>"
 """The padding token of LLaDA's released evaluation."""
@@ -138,6 +141,7 @@ def open_prompt_encoder(
     *,
     masked: bool,
     released_pad: bool,
+    plain: bool = False,
 ) -> PromptEncoder:
     """Read a checkpoint's tokenizer and add the codes to it.
 
@@ -148,12 +152,16 @@ def open_prompt_encoder(
         templates: with `HISTORY_FIELD`.
         masked: the model predicts masked slots, so it needs a mask token.
         released_pad: pad with LLaDA's reserved token, as released, where the tokenizer has it.
+        plain: the prompt is the template's text and a line break, after the tokenizer's first token if it has one, and
+            no chat template renders it.
 
     Raises:
         DataError: there is no tokenizer, or it has no chat template or lacks a special token.
     """
     from transformers import AutoTokenizer, PreTrainedConfig
 
+    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        raise DataError(f"{folder} has no tokenizer: it needs one of {', '.join(TOKENIZER_FILES)}; download it again")
     # transformers does not know LLaDA's configuration, and would ask for the repository's code
     known_config = {"config": PreTrainedConfig()} if config.get("model_type") == LLADA else {}
     try:
@@ -164,8 +172,11 @@ def open_prompt_encoder(
         raise DataError(
             f"{folder} has no readable tokenizer ({str(error).splitlines()[0]}); download it again"
         ) from error
-    if not tokenizer.chat_template:
-        raise DataError(f"the tokenizer in {folder} has no chat template; use an instruction-tuned checkpoint")
+    if not (plain or tokenizer.chat_template):
+        raise DataError(
+            f"the tokenizer in {folder} has no chat template; use an instruction-tuned checkpoint, or for a base model "
+            "template=plain"
+        )
     n_known = len(tokenizer)
     names = code_tokens(space)
     _add_tokens(tokenizer, names)
@@ -178,7 +189,7 @@ def open_prompt_encoder(
     return PromptEncoder(
         tokenizer=tokenizer,
         space=space,
-        templates=tuple(_render(tokenizer, template) for template in templates),
+        templates=tuple(_render(tokenizer, template, plain) for template in templates),
         code_token_ids=code_token_ids,
         new_token_ids=tuple(sorted(token for token in code_token_ids.tolist() if token >= n_known)),
         end_token_id=end,
@@ -193,7 +204,9 @@ def _add_tokens(tokenizer: Any, names: list[str]) -> None:
     tokenizer.add_tokens([AddedToken(name, normalized=False, special=False) for name in names])
 
 
-def _render(tokenizer: Any, template: str) -> str:
+def _render(tokenizer: Any, template: str, plain: bool) -> str:
+    if plain:
+        return f"{tokenizer.bos_token or ''}{template}\n"
     turn = [{"role": "user", "content": template}]
     return str(tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True, date_string=_DATE))
 

@@ -31,13 +31,17 @@ TEMPLATES = (
 """Original wording; it is part of a run's identity, so it must not change."""
 
 
+PLAIN = "plain"
+"""In place of a file: the built-in templates as plain text, for base models, which have no chat template."""
+
+
 def read_templates(path: str | None) -> tuple[str, ...]:
-    """The templates in a file, or the built-in ones if `path` is None.
+    """The templates in a file, or the built-in ones if `path` is None or `PLAIN`.
 
     Raises:
         DataError: the file can't be read, is empty, or a template does not contain {history} exactly once.
     """
-    if path is None:
+    if path is None or path == PLAIN:
         return TEMPLATES
     try:
         text = Path(path).expanduser().read_text(encoding="utf-8")

@@ -36,6 +36,7 @@ def dry_run(config: ExperimentConfig, options: ExecutionOptions, *, prompts: int
     context = RunContext.create(config, options)
     check_gpus(context, devices, process)
     spec, resolved = context.spec, context.resolved
+    shown = _prompts(context, prompts or 1)  # reads the checkpoint's tokenizer and family, as a run would
     return {
         "run": spec.id,
         "path": str(context.run_folder.path),
@@ -46,7 +47,7 @@ def dry_run(config: ExperimentConfig, options: ExecutionOptions, *, prompts: int
         "training_bytes": context.backbone.training_bytes(spec.model.size),
         "spec": spec.as_dict(),
         "options": {"model": as_dict(context.backbone), "decoder": as_dict(resolved.decoder)},
-        "prompts": _prompts(context, prompts) if prompts else [],
+        "prompts": shown if prompts else [],
     }
 
 

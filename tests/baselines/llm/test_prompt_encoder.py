@@ -146,6 +146,20 @@ def test_a_tokenizer_without_a_chat_template(tmp_path, space):
         open_prompt_encoder(tmp_path, {"model_type": "llama"}, space, ["{history}"], masked=False, released_pad=False)
 
 
+def test_a_base_model_reads_plain_text(tmp_path, space):
+    write_tokenizer(tmp_path, "llama", template=False)
+    encoder = open_prompt_encoder(
+        tmp_path, {"model_type": "llama"}, space, ["Bought: {history}"], masked=False, released_pad=False, plain=True
+    )
+    assert encoder.templates == (f"{encoder.tokenizer.bos_token or ''}Bought: {{history}}\n",)
+
+
 def test_a_missing_tokenizer(tmp_path, space):
-    with pytest.raises(DataError, match="has no readable tokenizer"):
+    def open_tokenizer():
         open_prompt_encoder(tmp_path, {"model_type": "llada"}, space, ["{history}"], masked=False, released_pad=False)
+
+    with pytest.raises(DataError, match=r"has no tokenizer: it needs one of tokenizer\.json, "):
+        open_tokenizer()
+    (tmp_path / "tokenizer.json").write_text("{")
+    with pytest.raises(DataError, match="has no readable tokenizer"):
+        open_tokenizer()
