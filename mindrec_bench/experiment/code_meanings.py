@@ -42,11 +42,13 @@ class CodeMeanings:
         dataset: has the names.
         space: the slots.
         slots: those of the canvas.
+        id_name: what an item's ID is called: `SID`, or `ID` where the model names items in codes of its own.
     """
 
     dataset: Dataset
     space: CodeSpace
     slots: tuple[int, ...]
+    id_name: str = "SID"
 
     @cached_property
     def _names(self) -> ItemNames:
@@ -71,7 +73,7 @@ class CodeMeanings:
         """A slot of the canvas in words, counted from 1."""
         number = self.slots[slot]
         n_categories = self.space.n_categories
-        return f"category {number + 1}" if number < n_categories else f"SID {number - n_categories + 1}"
+        return f"category {number + 1}" if number < n_categories else f"{self.id_name} {number - n_categories + 1}"
 
     def number(self, slot: int, code: int) -> int:
         """The number that the data's files have for a code."""

@@ -196,7 +196,8 @@ def trace_users(context: RunContext, users: Sequence[str]) -> Iterator[UserTrace
     rows = [_row(context, held_out, names, user) for user in users]
     weights_id = context.model_folder.weights_id() if context.backbone.sizes else ""
     decoder = context.batch_decoder(context.load_model(weights_id), beam=context.spec.beam)
-    meanings = CodeMeanings(context.dataset, decoder.space, decoder.slots)
+    id_name = "ID" if decoder.unique_codes else "SID"
+    meanings = CodeMeanings(context.dataset, decoder.space, decoder.slots, id_name)
     for user, row in zip(users, rows, strict=True):
         one = Examples(held_out.histories[row : row + 1], held_out.targets[row : row + 1])
         yield _Tracer(context, decoder, names, meanings, one).trace(user)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ...core.code_space import Int
 from ...errors import DataError, UsageError
+from ...experiment.user_trace import UserTrace, read_traces
 from ...metrics.accuracy import hr_and_ndcg
 from ...stats.paired_tests import randomisation_test
 from ...stats.resampling import RESAMPLES, percentile_interval
@@ -91,6 +92,15 @@ class Leaderboard:
     reference: Entry
     p_values: Mapping[str, Mapping[str, float]]
 
+    @cached_property
+    def traced_users(self) -> Mapping[str, list[tuple[Entry, UserTrace]]]:
+        """Own id of each user with traces -> the runs that have one, and what they have."""
+        traced: dict[str, list[tuple[Entry, UserTrace]]] = {}
+        for entry in self.entries:
+            for user, trace in _read_traces(entry.run).items():
+                traced.setdefault(user, []).append((entry, trace))
+        return traced
+
     @property
     def best_by_counting(self) -> Entry | None:
         """The counting baseline with the best HR@10."""
@@ -154,6 +164,14 @@ def _read_entry(run: Run) -> Entry | None:
         return None
     order = np.argsort(columns["user"], kind="stable")
     return Entry(run, columns["user"][order], columns["hit_rank"][order])
+
+
+def _read_traces(run: Run) -> Mapping[str, UserTrace]:
+    try:
+        return read_traces(run)
+    except DataError as error:
+        logger.warning(f"left out: {error}")
+        return {}
 
 
 def _group(entry: Entry) -> tuple:

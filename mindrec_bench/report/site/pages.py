@@ -71,8 +71,9 @@ def write_report(boards: Sequence[Leaderboard], folder: Path) -> Path:
     with explain_write_errors(folder, "--out"):
         if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not _is_report(index))):
             raise UsageError(f"{folder} holds something else than an earlier report; choose another folder with --out")
-        for page in (*folder.glob("*.html"), *folder.glob("runs/*.html")):
-            page.unlink()
+        for pattern in ("*.html", "runs/*.html", "users/*.html"):
+            for page in folder.glob(pattern):
+                page.unlink()
     for name in ASSETS:
         content = resources.files(__package__).joinpath("assets", name).read_bytes()
         _write(folder / name, content)
@@ -101,7 +102,11 @@ class _Pages:
             for entry in board.entries:
                 yield f"runs/{entry.run.id}.html", self._page("run", "../", **_run_values(board, entry))
         for board in self.boards:
-            yield f"{board.name}.html", self._page("leaderboard", "", **_leaderboard_values(board))
+            users = {f"users/{board.name}-{n}.html": user for n, user in enumerate(board.traced_users, start=1)}
+            for path, user in users.items():
+                yield path, self._page("user", "../", board=board, user=user, traced=board.traced_users[user])
+            values = _leaderboard_values(board)
+            yield f"{board.name}.html", self._page("leaderboard", "", users=users, **values)
         yield "index.html", self._page("index", "", boards=[_board_line(board) for board in self.boards])
 
     def _page(self, name: str, root: str, **values: Any) -> str:

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,6 +14,16 @@ import numpy as np
 import pytest
 
 from mindrec_bench.errors import UsageError
+from mindrec_bench.experiment.code_meanings import Meaning
+from mindrec_bench.experiment.user_trace import (
+    ExactRanking,
+    NamedItem,
+    PrunedAt,
+    Result,
+    RevealedCode,
+    UserTrace,
+    keep_traces,
+)
 from mindrec_bench.report.site import pages
 from mindrec_bench.report.site.leaderboards import build_leaderboards
 from mindrec_bench.report.site.pages import visible, write_report
@@ -61,19 +72,30 @@ def report(store_run, tmp_path) -> Path:
     learned = store_run("llada", "bs", hit=0.5, noise=1, size="small")
     fit = with_losses(learned)
     hostile = {"model": HOSTILE, "notes": (HOSTILE,), "command": HOSTILE, "fit": fit}
-    runs = [with_summary(learned, **hostile), store_run("markov", "bs", hit=0.3), store_run("pop", "bs", beam=5)]
+    counting = store_run("markov", "bs", hit=0.3)
+    for run in (learned, counting):
+        keep_traces(run, [hostile_trace(run)])
+    runs = [with_summary(learned, **hostile), counting, store_run("pop", "bs", beam=5)]
     return write_report(build_leaderboards(runs), tmp_path / "report").parent
 
 
 def with_losses(run):
-    from dataclasses import replace
-
     return replace(run.summary.fit, valid_loss=[3.0, 2.0, 2.5])
+
+
+def hostile_trace(run):
+    """A trace whose texts are all hostile."""
+    item, meaning = NamedItem(HOSTILE, HOSTILE), Meaning(HOSTILE, 2, ((HOSTILE, 2),), (HOSTILE,))
+    code = RevealedCode(1, "category 1", 3, 0.5, meaning)
+    pruned = PrunedAt(1, -2.0, (code,), (4,), -1.0, (replace(code, meaning=replace(meaning, category="")),))
+    results = (Result(1, item, -1.0, -1.0, True, (code,)), Result(2, None, -2.0, None, False, ()))
+    exact = ExactRanking(7, 0.01, ((item, 0.5),))
+    return UserTrace(run.id, HOSTILE, (item,), item, (3,), 1, 1, pruned, results, exact)
 
 
 def test_every_page_is_whole_and_every_link_leads_to_a_file(report):
     found = sorted(report.rglob("*.html"))
-    assert len(found) == 2 + 3
+    assert len(found) == 2 + 3 + 1
     for path in found:
         page = Page(path)
         assert "bdi" in page.tags
@@ -93,6 +115,9 @@ def test_texts_of_users_stay_texts(report):
         assert "\x1b" not in path.read_text()
     run_page = next(path for path in (report / "runs").iterdir() if shown in Page(path).texts)
     assert Page(run_page).texts.count(shown) >= 2, "the note and the command"
+    (user_page,) = (report / "users").iterdir()
+    assert Page(user_page).texts.count(shown) >= 10
+    assert "script" not in Page(user_page).tags
 
 
 def embedded(report: Path) -> dict:
@@ -155,6 +180,7 @@ def test_a_browser_shows_marks_and_the_comparison_of_a_link(report):
 
 def test_an_earlier_report_is_replaced_and_nothing_else(report, store_run, tmp_path):
     boards = build_leaderboards([store_run("markov", "bs", hit=0.3)])
+    (boards[0].entries[0].run.path / "traces.json").unlink(missing_ok=True)
     write_report(boards, report)
     assert len(list(report.rglob("*.html"))) == 3, "pages of runs that are gone are gone"
     other = tmp_path / "other"
