@@ -6,14 +6,17 @@ import hashlib
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core.code_space import Int
-from ...errors import DataError, UsageError
+from ...data.slices import Slices, slice_users
+from ...errors import DataError, MrbenchError, UsageError
+from ...experiment.stored_data import load_run_data
 from ...experiment.user_trace import UserTrace, read_traces
 from ...metrics.accuracy import hr_and_ndcg
 from ...stats.paired_tests import randomisation_test
@@ -84,6 +87,7 @@ class Leaderboard:
         entries: best HR@10 first.
         reference: the run that the others are compared with at first, and in `p_values`.
         p_values: run id -> metric of `TESTED_METRICS` -> p against the reference, not corrected.
+        slices: the users in groups, for comparisons that say who gained.
     """
 
     name: str
@@ -91,6 +95,7 @@ class Leaderboard:
     entries: tuple[Entry, ...]
     reference: Entry
     p_values: Mapping[str, Mapping[str, float]]
+    slices: tuple[Slices, ...] = ()
 
     @cached_property
     def traced_users(self) -> Mapping[str, list[tuple[Entry, UserTrace]]]:
@@ -154,6 +159,23 @@ def build_leaderboards(runs: Iterable[Run], references: Sequence[Run] = ()) -> l
         if reference.id not in known:
             raise UsageError(f"--reference {reference.id} is none of the runs that the report shows")
     return boards
+
+
+def with_slices(board: Leaderboard, by: Sequence[str], data_dir: Path | None) -> Leaderboard:
+    """The leaderboard with its users in groups; as it was, with a notice, where its data can't be read.
+
+    Args:
+        board: the leaderboard.
+        by: keys of `data.slices.SLICES`.
+        data_dir: where data folders are, or None for the usual places.
+    """
+    run = board.reference.run
+    try:
+        dataset = load_run_data(run, data_dir)
+        return replace(board, slices=tuple(slice_users(dataset, name, run.spec.split) for name in by))
+    except MrbenchError as error:
+        logger.warning(f"{board.title} has no slices: {error}")
+        return board
 
 
 def _read_entry(run: Run) -> Entry | None:

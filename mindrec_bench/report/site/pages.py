@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import UsageError
 from ...io.atomic import atomic_write, explain_write_errors
@@ -175,18 +176,31 @@ def _embedded(board: Leaderboard) -> dict[str, Any]:
         "ks": KS,
         "tested": TESTED_METRICS,
         "reference": board.reference.run.id,
+        "slices": [
+            {
+                "by": slices.by,
+                "groups": [visible(name) for name in slices.groups],
+                "groupOf": _bytes(slices.group_of[np.searchsorted(slices.users, board.entries[0].users)]),
+            }
+            for slices in board.slices
+        ],
         "runs": [
             {
                 "id": entry.run.id,
                 "label": visible(", ".join([entry.label, *board.settings(entry)])),
                 "counts": entry.counts,
                 "beam": entry.run.spec.beam,
-                "ranks": base64.b64encode(np.minimum(entry.hit_ranks, 255).astype(np.uint8).tobytes()).decode(),
+                "ranks": _bytes(np.minimum(entry.hit_ranks, 255)),
                 "p": board.p_values.get(entry.run.id, {}),
             }
             for entry in board.entries
         ],
     }
+
+
+def _bytes(numbers: NDArray[Any]) -> str:
+    """Numbers below 256 as base64, one byte each."""
+    return base64.b64encode(numbers.astype(np.uint8).tobytes()).decode()
 
 
 def _run_values(board: Leaderboard, entry: Entry) -> dict[str, Any]:

@@ -146,6 +146,14 @@ def test_the_script_computes_what_the_package_does():
     np.testing.assert_allclose(node(f"site.holm({json.dumps(p.tolist())})"), holm(p), rtol=1e-12)
 
 
+def test_the_script_counts_hits_by_group():
+    found = node("site.hitsByGroup([1, 0, 11, 3], [0, 2, 1, 3], [0, 0, 1, 1], ['x', 'y'], 10)")
+    assert found == [
+        {"users": 2, "a": 1, "b": 1, "wins": 1, "losses": 1},
+        {"users": 2, "a": 1, "b": 2, "wins": 1, "losses": 0},
+    ]
+
+
 def test_the_script_compares_the_embedded_hit_ranks(report):
     from mindrec_bench.metrics.accuracy import hr_and_ndcg
 

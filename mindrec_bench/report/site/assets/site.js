@@ -35,6 +35,21 @@ function holm(p) {
   return corrected;
 }
 
+/** Hits within k by group: of a, of b, of b only (wins), of a only (losses), and the users of each group. */
+function hitsByGroup(a, b, groupOf, groups, k) {
+  const counts = groups.map(() => ({ users: 0, a: 0, b: 0, wins: 0, losses: 0 }));
+  for (let user = 0; user < a.length; user++) {
+    const count = counts[groupOf[user]];
+    const [x, y] = [a[user] >= 1 && a[user] <= k, b[user] >= 1 && b[user] <= k];
+    count.users++;
+    count.a += x;
+    count.b += y;
+    count.wins += y && !x;
+    count.losses += x && !y;
+  }
+  return counts;
+}
+
 /** What a hit at this rank is worth: 1 for HR, the discounted gain for NDCG; 0 beyond k. */
 function gain(metric, rank) {
   const [name, k] = metric.split("@");
@@ -232,7 +247,34 @@ class Leaderboard {
       class: "scroll", role: "region", "aria-label": "Differences", tabindex: "0",
     });
     scroll.append(table);
-    target.replaceChildren(this.inWords(a, b), scroll, element("p", this.legend(), { class: "legend" }));
+    const slices = this.data.slices.flatMap((slice) => this.whoGained(a, b, slice));
+    target.replaceChildren(this.inWords(a, b), scroll, element("p", this.legend(), { class: "legend" }), ...slices);
+  }
+
+  /** Wins and losses in each group of users. */
+  whoGained(a, b, slice) {
+    const k = Math.min(a.beam, b.beam, this.data.ks[this.data.ks.length - 1]);
+    const counts = hitsByGroup(a.ranks, b.ranks, unpack(slice.groupOf), slice.groups, k);
+    const p = holm(counts.map((count) => mcnemar(count.wins, count.losses)));
+    const table = element("table");
+    const head = table.createTHead().insertRow();
+    for (const text of [`by ${slice.by}`, "users", `HR@${k} A`, `HR@${k} B`, "B wins", "A wins", "p Holm"]) {
+      head.append(element("th", text, { scope: "col" }));
+    }
+    const body = table.createTBody();
+    counts.forEach((count, group) => {
+      if (!count.users) return;
+      const row = body.insertRow();
+      row.append(element("th", slice.groups[group], { scope: "row" }));
+      const rates = [count.a, count.b].map((hits) => (hits / count.users).toFixed(4));
+      for (const cell of [count.users, ...rates, count.wins, count.losses, formatP(p[group])]) {
+        row.append(element("td", cell));
+      }
+    });
+    const region = { class: "scroll", role: "region", "aria-label": `Users by ${slice.by}`, tabindex: "0" };
+    const scroll = element("div", undefined, region);
+    scroll.append(table);
+    return [element("h3", `Who gained, by ${slice.by}`), scroll];
   }
 
   inWords(a, b) {
@@ -259,5 +301,5 @@ class Leaderboard {
 if (typeof module === "undefined") {
   new Leaderboard(JSON.parse(document.getElementById("data").textContent)).start();
 } else {
-  module.exports = { unpack, mcnemar, holm, gain, compareRanks };
+  module.exports = { unpack, mcnemar, holm, gain, compareRanks, hitsByGroup };
 }
