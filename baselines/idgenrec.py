@@ -136,7 +136,7 @@ class IdGenRec(TrainedBackbone):
         from .textual_ids import alternating_training
         from .training import weights
 
-        if report := weights.completed_report(folder):
+        if report := weights.completed_report(folder, alternating_training.PHASES_FOLDER):
             return report
         self._check_size(task.size)
         options = self.with_size_defaults(task.size)
@@ -169,7 +169,7 @@ class IdGenRec(TrainedBackbone):
         try:
             config = T5Config.from_json_file(config_path)
         except (OSError, ValueError) as error:
-            raise DataError(f"{config_path} is missing or damaged; fit the model again with --fresh") from error
+            raise DataError(f"{config_path} is missing or damaged; fit the model again with --fresh all") from error
         network = IdGenRecNetwork.for_inference(config)
         weights.load_weights(folder, task, network)
         network.set_ids(ids)

@@ -177,7 +177,7 @@ def load_run(run: str | Path, *, runs_dir: str | Path = ExecutionOptions.runs_di
     return Run.of(find_run(Path(runs_dir), str(run)))
 
 
-def runs(*, runs_dir: str | Path = ExecutionOptions.runs_dir) -> list[Run]:
+def runs(runs_dir: str | Path = ExecutionOptions.runs_dir) -> list[Run]:
     """All finished runs of a run store, by path; damaged ones are left out.
 
     Args:

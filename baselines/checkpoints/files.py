@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mindrec_bench.errors import DataError
+from mindrec_bench.io.cached_hashes import cached_sha256
 from mindrec_bench.io.hub import Repository
 
 logger = logging.getLogger(__name__)
@@ -25,9 +26,6 @@ ALLOW_PATTERNS = ["*.json", "*.jinja", "*.safetensors"]
 
 HUB_RENAMES = {"t5-small": "google-t5/t5-small"}
 """Old hub id -> new one, of renamed checkpoints; a cache may have either."""
-
-_SAMPLES, SAMPLE_BYTES = 16, 65_536
-"""How many samples of a weights file go into its fingerprint, and the length of each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,8 +101,8 @@ def find_checkpoint(name: str, *, weights: bool = True) -> Path | None:
 def fingerprint(name: str) -> str:
     """Identify the content of a checkpoint: a hub id with its commit, or the fingerprint of a folder.
 
-    The fingerprint covers `config.json`, the tokenizer, and the size, header and samples of every weights file; the
-    name of the folder is not in it.
+    The fingerprint covers all bytes of `config.json`, the tokenizer and the weights, whose hash is computed once
+    (`io.cached_hashes`); the name of the folder is not in it.
 
     Raises:
         DataError: the folder lacks a file, or the hub can't be asked for the commit.
@@ -117,7 +115,7 @@ def fingerprint(name: str) -> str:
     for file in sorted([*path.glob("*.json"), *path.glob("*.jinja")]):
         digest.update(file.name.encode() + file.read_bytes())
     for weights in weight_files(path, name):
-        digest.update(weights.encode() + _sample(path / weights))
+        digest.update(f"{weights} {_hash(path / weights, name)}\n".encode())
     return f"sha256:{digest.hexdigest()[:16]}"
 
 
@@ -140,15 +138,11 @@ def weight_files(folder: Path, name: str) -> list[str]:
     return files
 
 
-def _sample(path: Path) -> bytes:
-    """The size of a file and evenly spaced samples of it, of which the first holds the header."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        parts = [str(size).encode()]
-        for sample in range(_SAMPLES):
-            file.seek(sample * max(size - SAMPLE_BYTES, 0) // (_SAMPLES - 1))
-            parts.append(file.read(SAMPLE_BYTES))
-    return b"".join(parts)
+def _hash(path: Path, name: str) -> str:
+    try:
+        return cached_sha256(path)
+    except OSError as error:
+        raise DataError(f"{path} of the checkpoint '{name}' can't be read ({error.strerror}); check it") from error
 
 
 def _read_json(path: Path, name: str) -> dict[str, Any]:

@@ -86,5 +86,5 @@ def load_lora(network: PreTrainedModel, folder: Path, device: str) -> PeftModel:
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise DataError(
             f"the adapter in {folder / ADAPTER_FOLDER} is missing, damaged or of another network "
-            f"({str(error).splitlines()[0]}); fit the model again with --fresh"
+            f"({str(error).splitlines()[0]}); fit the model again with --fresh all"
         ) from error

@@ -9,7 +9,6 @@ that is killed and repeated ends with the same bits.
 from __future__ import annotations
 
 import logging
-import os
 import random
 import shutil
 import time
@@ -22,6 +21,7 @@ from torch import Tensor, nn
 
 from mindrec_bench.core.backbone import FitReport, Task
 from mindrec_bench.errors import MrbenchError
+from mindrec_bench.io.checkpoints import checkpoint_path, complete_checkpoint, last_checkpoint
 from mindrec_bench.io.progress import ProgressBar
 
 from ..training import weights
@@ -51,7 +51,7 @@ def fit(data: RecBoleData, network: nn.Module, task: Task, folder: Path) -> FitR
     """
     with weights.explain_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        trainer = _ResumableTrainer(data, network, task, folder / "checkpoints")
+        trainer = _ResumableTrainer(data, network, task, folder / weights.CHECKPOINTS)
         trainer.resume()
         trainer.run()
         report = trainer.report()
@@ -81,11 +81,11 @@ class _ResumableTrainer:
         return bool(self.trainer.cur_step > self.trainer.stopping_step)
 
     def resume(self) -> None:
-        """Load the last checkpoint, if there is one."""
-        path = self.folder / CHECKPOINT_FILE
-        if not path.exists():
+        """Load the last whole checkpoint, if there is one."""
+        found = last_checkpoint(self.folder, lambda _: True)
+        if found is None:
             return
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(found[0] / CHECKPOINT_FILE, map_location="cpu", weights_only=True)
         self.valid_losses, self.best_weights, self.finished = state["losses"], state["best"], state["finished"]
         self._seconds_before = state["seconds"]
         self.trainer.start_epoch = len(self.valid_losses)
@@ -136,7 +136,7 @@ class _ResumableTrainer:
             raise _TimeLimitReached
 
     def _save_checkpoint(self) -> None:
-        """Write the checkpoint, renamed into place when whole."""
+        """Write the checkpoint of the epoch."""
         state = {
             "losses": self.valid_losses,
             "best": self.best_weights,
@@ -148,10 +148,10 @@ class _ResumableTrainer:
             "optimizer": self.trainer.optimizer.state_dict(),
             "generators": _generator_states(self.data.train.generator),
         }
-        self.folder.mkdir(exist_ok=True)
-        partial = self.folder / f"{CHECKPOINT_FILE}.partial"
-        torch.save(state, partial)
-        os.replace(partial, self.folder / CHECKPOINT_FILE)
+        checkpoint = checkpoint_path(self.folder, len(self.valid_losses))
+        checkpoint.mkdir(parents=True, exist_ok=True)
+        torch.save(state, checkpoint / CHECKPOINT_FILE)
+        complete_checkpoint(checkpoint, {"epoch": len(self.valid_losses)})
 
     def report(self) -> FitReport:
         """The report of a training that is over."""

@@ -148,9 +148,11 @@ def read_ids(path: Path, item_ids: Sequence[str]) -> list[TokenIds]:
         entries = json.loads(path.read_text(encoding="utf-8"))
         ids = [tuple(map(int, entries[item_id]["tokens"])) for item_id in item_ids]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} is missing, damaged or about other items; fit the model again with --fresh") from error
+        raise DataError(
+            f"{path} is missing, damaged or about other items; fit the model again with --fresh all"
+        ) from error
     if len(set(ids)) < len(ids) or min(min(token_ids, default=UNKNOWN) for token_ids in ids) <= UNKNOWN:
         raise DataError(
-            f"{path} has two items with the same ID, or an item with an empty ID; fit the model again with --fresh"
+            f"{path} has two items with the same ID, or an item with an empty ID; fit the model again with --fresh all"
         )
     return ids

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from mindrec_bench.core.backbone import FitReport
 from mindrec_bench.errors import MrbenchError
-from mindrec_bench.io.atomic import write_json
+from mindrec_bench.io.checkpoints import checkpoint_path, complete_checkpoint, last_checkpoint
 from mindrec_bench.io.progress import ProgressBar
 
 from . import processes
@@ -30,13 +28,13 @@ SAVE_SECONDS = 300.0
 FORECAST_STEPS = 20
 """After this many steps the user is told how long training will take, at the speed of the second half of them."""
 
-BEST_FILE, STATE_FILE = "best.safetensors", "progress.json"
+BEST_FILE = "best.safetensors"
 
 
 class TrainingProgress(TrainerCallback):
     """Watches a training, of the Trainer or of `TrainingLoop`: progress bar, early stopping, time limit, checkpoints.
 
-    `progress.json` is the last file of a checkpoint, so a checkpoint that has it is whole.
+    A checkpoint is whole when it has its `progress.json` and the files that this names (`io.checkpoints`).
 
     Args:
         folder: the checkpoints'.
@@ -91,25 +89,25 @@ class TrainingProgress(TrainerCallback):
         Args:
             needs: a file that the checkpoints have which this version writes.
         """
-        whole = sorted(
-            self.folder.glob(f"checkpoint-*/{STATE_FILE}"), key=lambda path: int(path.parent.name.split("-")[1])
+        found = last_checkpoint(
+            self.folder,
+            lambda state: state.keys() == self._state().keys(),
+            needs=needs,
+            drop=processes.rank() == 0,
         )
-        if not whole:
+        if found is None:
             return None
-        state = json.loads(whole[-1].read_text())
-        if state.keys() != self._state().keys() or not whole[-1].with_name(needs).exists():
-            logger.warning(f"{whole[-1].parent} was written by another version; training starts again")
-            return None
+        checkpoint, state = found
         self.step, self.epoch, self.valid_losses = state["step"], state["epoch"], state["losses"]
         self.finished, self._seconds_before = state["finished"], state["seconds"]
         self.plateau_step = state["plateau"]
         self._step_ended = self._saved = self._seconds_before
         if self.valid_losses:
-            self.best_weights = load_file(whole[-1].with_name(BEST_FILE))
-        return whole[-1].parent
+            self.best_weights = load_file(checkpoint / BEST_FILE)
+        return checkpoint
 
     def _state(self) -> dict[str, Any]:
-        """The content of a checkpoint's `progress.json`."""
+        """What a checkpoint says of the training (`io.checkpoints`)."""
         return {
             "step": self.step, "epoch": self.epoch, "losses": self.valid_losses, "finished": self.finished,
             "plateau": self.plateau_step, "seconds": self.seconds,
@@ -183,18 +181,15 @@ class TrainingProgress(TrainerCallback):
             self.plateau_step = self.step
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Complete the checkpoint that the Trainer has just written, then remove the older ones."""
+        """Complete the checkpoint that the Trainer has just written, which removes older ones."""
         self._saved = self._step_ended
         processes.barrier()  # every process has written its part
         if processes.rank() > 0:
             return
-        checkpoint = self.folder / f"checkpoint-{state.global_step}"
+        checkpoint = checkpoint_path(self.folder, state.global_step)
         if self.best_weights:
             write_tensors(checkpoint / BEST_FILE, self.best_weights)
-        write_json(checkpoint / STATE_FILE, self._state())
-        for other in self.folder.glob("checkpoint-*"):
-            if other != checkpoint:
-                shutil.rmtree(other)
+        complete_checkpoint(checkpoint, self._state())
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

@@ -92,13 +92,13 @@ def fit(
         train_set = ExampleDataset(train_examples, train)
         valid_set = ExampleDataset(valid_examples, valid, config.eval_repeats)
         use_loop = fixed_shapes and not processes.is_distributed()
-        progress = _train(network, config, task, folder / "checkpoints", train_set, valid_set, use_loop=use_loop)
+        progress = _train(network, config, task, folder / weights.CHECKPOINTS, train_set, valid_set, use_loop=use_loop)
         parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
         report = progress.report(parameters, "bf16" if use_bf16(task.device, config.cpu_bf16) else "float32")
         processes.barrier()  # all have read the checkpoint they continued from
         if processes.rank() == 0:
             weights.save_model(folder, task, progress.best_weights, report, save_weights)
-            shutil.rmtree(folder / "checkpoints")
+            shutil.rmtree(folder / weights.CHECKPOINTS)
     return report
 
 

@@ -10,6 +10,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,11 +20,13 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from mindrec_bench.core.backbone import FitReport, Task
+from mindrec_bench.core.backbone import MODEL_FILE, FitReport, Task
 from mindrec_bench.errors import DataError, MrbenchError
 from mindrec_bench.io import atomic
 
-WEIGHTS_FILE, MODEL_FILE = "weights.safetensors", "model.json"
+WEIGHTS_FILE = "weights.safetensors"
+CHECKPOINTS = "checkpoints"
+"""The subfolder of an unfinished training."""
 
 SaveWeights = Callable[[Path, dict[str, torch.Tensor]], None]
 """(folder, weights): writes a network's weights to a folder."""
@@ -84,10 +87,16 @@ def save_model(
     atomic.write_json(folder / MODEL_FILE, content)
 
 
-def completed_report(folder: Path) -> FitReport | None:
-    """The report of the training that was completed in `folder`, or None if none was."""
+def completed_report(folder: Path, scratch: str = CHECKPOINTS) -> FitReport | None:
+    """The report of the training that was completed in `folder`, or None if none was.
+
+    Args:
+        folder: of the model.
+        scratch: the subfolder of the training, which is removed if a kill has left it.
+    """
     if not (folder / MODEL_FILE).exists():
         return None
+    shutil.rmtree(folder / scratch, ignore_errors=True)
     report = _read_model_file(folder)["report"]
     return FitReport(**{**report, "valid_loss": tuple(report["valid_loss"])})
 
@@ -104,7 +113,7 @@ def check_model(folder: Path, task: Task) -> None:
             _describe(*pair) for pair in ((content["slots"], content["size"]), (_slot_sizes(task), task.size))
         )
         raise DataError(
-            f"the model in {folder} was fitted for slots of {fitted} and not of {needed}; fit it again with --fresh"
+            f"the model in {folder} was fitted for slots of {fitted} and not of {needed}; fit it again with --fresh all"
         )
 
 
@@ -120,7 +129,7 @@ def load_weights(folder: Path, task: Task, network: torch.nn.Module) -> None:
     except (OSError, SafetensorError, RuntimeError) as error:
         raise DataError(
             f"the weights in {folder / WEIGHTS_FILE} are missing, damaged or of another shape "
-            f"({str(error).splitlines()[0]}); fit the model again with --fresh"
+            f"({str(error).splitlines()[0]}); fit the model again with --fresh all"
         ) from error
 
 
@@ -130,7 +139,7 @@ def _read_model_file(folder: Path) -> dict[str, Any]:
         content: dict[str, Any] = json.loads(path.read_text())
         return {key: content[key] for key in ("slots", "size", "report")}
     except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{path} is missing or damaged; fit the model again with --fresh") from error
+        raise DataError(f"{path} is missing or damaged; fit the model again with --fresh all") from error
 
 
 def _slot_sizes(task: Task) -> list[int]:

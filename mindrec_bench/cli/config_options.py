@@ -64,6 +64,8 @@ def _option(field: Field[Any], hint: Any, default: Any, *, multiple: bool) -> Ca
         values["required"] = True
     elif default is not None:
         values |= {"default": [default] if multiple else default, "show_default": True}
+    if setting.bare:
+        values |= {"is_flag": False, "flag_value": setting.bare}
     text = f"{setting.help}  [default: {setting.default}]" if setting.default and default is None else setting.help
     return click.option(*flags, help=f"{text} May be given several times." if multiple else text, **values)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 import traceback
 
@@ -11,6 +10,8 @@ import click
 from ..errors import MrbenchError
 from ..plugins.messages import messages_on_stderr
 from .flags import CommandModules, Commands
+from .output import printable_streams
+from .stopping import MESSAGE, Stopped
 
 INTERRUPTED_CODE = 130
 DEBUG_FLAG = "--debug"
@@ -53,33 +54,48 @@ def cli(context: click.Context) -> None:
 
     With --debug anywhere on the command line, an error shows its traceback.
 
-    Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 data or weights missing or broken, 130 interrupted.
+    Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 data or weights missing or broken, 130 interrupted,
+    143 terminated.
     """
     context.obj = context.with_resource(messages_on_stderr())
 
 
 def main() -> None:
     """Run the command line; errors end with one sentence on stderr and a documented exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # the names of files may hold bytes that are no text
     arguments = [argument for argument in sys.argv[1:] if argument != DEBUG_FLAG]
-    debug = len(arguments) < len(sys.argv) - 1
+    with printable_streams():
+        sys.exit(_run(arguments, debug=len(arguments) < len(sys.argv) - 1))
+
+
+def _run(arguments: list[str], *, debug: bool) -> int:
+    """The exit code of a command; its errors are printed."""
     try:
-        sys.exit(cli.main(arguments, prog_name="mrbench", standalone_mode=False))
+        try:
+            code = cli.main(arguments, prog_name="mrbench", standalone_mode=False)
+        except SystemExit as stop:
+            code = stop.code
+        sys.stdout.flush()
     except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        return stop.exit_code
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted; the same command continues from what is done", err=True)
-        sys.exit(INTERRUPTED_CODE)
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort) as stop:
+        if isinstance(stop.__cause__, EOFError):  # click makes an `Abort` of it too, and no user has stopped then
+            return _print_error(stop.__cause__, debug)
+        stopped = stop if isinstance(stop, Stopped) else stop.__cause__
+        click.echo(MESSAGE, err=True)
+        return stopped.exit_code if isinstance(stopped, Stopped) else INTERRUPTED_CODE
     except Exception as error:
-        if debug:
-            traceback.print_exc()
-        code = error.exit_code if isinstance(error, MrbenchError) else 1
-        details = "" if debug else " (repeat with --debug for the details)"
-        prefix = "" if isinstance(error, MrbenchError) else f"unexpected error{details}: "
-        click.echo(f"mrbench: {prefix}{error or type(error).__name__}", err=True)
-        sys.exit(code)
+        return _print_error(error, debug)
+    return code if isinstance(code, int) else 0
+
+
+def _print_error(error: Exception, debug: bool) -> int:
+    """Print an error as one sentence; returns its exit code."""
+    if debug:
+        traceback.print_exception(error)
+    details = "" if debug else " (repeat with --debug for the details)"
+    prefix = "" if isinstance(error, MrbenchError) else f"unexpected error{details}: "
+    click.echo(f"mrbench: {prefix}{error or type(error).__name__}", err=True)
+    return error.exit_code if isinstance(error, MrbenchError) else 1

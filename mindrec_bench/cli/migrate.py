@@ -22,7 +22,12 @@ def migrate(source: Path, runs_dir: Path, data_dir: Path | None) -> None:
     from ..interchange.migrate import migrate
 
     done = migrate(source, runs_dir, data_dir=data_dir)
-    click.echo(f"{len(done.runs)} runs and {len(done.fits)} fitted models are in {runs_dir}")
+    runs, fits = _count(len(done.runs), "run"), _count(len(done.fits), "fitted model")
+    click.echo(f"in {runs_dir}: {runs} and {fits}")
     for reason in done.left_out:
         click.echo(f"left out: {reason}", err=True)
     sys.exit(1 if done.left_out else 0)
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number} {name}{'' if number == 1 else 's'}"

@@ -12,7 +12,8 @@ import click
 
 from ..experiment.config import ExecutionOptions
 from .config_options import config_options, split_options
-from .flags import Users, colour_wanted, test_option, text_width
+from .flags import Users, colour_wanted, quiet_option, test_option, text_width
+from .messages import hide_messages
 
 if TYPE_CHECKING:
     from ..report.tables.table import Table
@@ -65,6 +66,10 @@ def _parse_numbers(context: click.Context, option: click.Parameter, text: str | 
     help="A table for each group of users: by history (its length), popularity, category, transition (the target "
     "after the last item) or cold (the target). Reads the data.",
 )
+@click.option(
+    "--plain-csv", is_flag=True, help="CSV: no ' before a text that a spreadsheet would compute as a formula."
+)
+@quiet_option
 @config_options(ExecutionOptions, only=("runs_dir", "data_dir", "device"))
 def table(
     names: Sequence[str],
@@ -75,6 +80,8 @@ def table(
     run_missing: bool,
     archive: Path | None,
     by: str | None,
+    plain_csv: bool,
+    quiet: bool,
     **flags: Any,
 ) -> None:
     """Show tables from stored runs, with the published values below; a .toml file defines a table of your own.
@@ -91,7 +98,9 @@ def table(
     from ..report.tables.render import render_tables, save_tables
     from ..store.runs import find_runs
 
+    hide_messages(quiet)
     overrides, execution = split_options(flags, ExecutionOptions)
+    drawing = {"with_intervals": intervals, "quote_formulas": not plain_csv}
     runs_dir = execution["runs_dir"]
     specs = [override(load_table_spec(name), **overrides) for name in names or installed_tables()]
 
@@ -110,7 +119,7 @@ def table(
     if run_missing:
         from ..report.tables.missing_runs import make_missing_runs
 
-        exit_code = make_missing_runs(tables, ExecutionOptions(**execution, quiet=False))
+        exit_code = make_missing_runs(tables, ExecutionOptions(**execution, quiet=quiet))
         runs, tables = build()
     if archive is not None:
         from ..report.tables.archive import archive_runs
@@ -123,9 +132,9 @@ def table(
         if without:
             logger.info(f"without runs: {', '.join(without)} (name one to see it, with the commands that fill it)")
     if out is None and (tables or table_format in ("json", "html")):
-        text = render_tables(tables, table_format, with_intervals=intervals, colour=colour_wanted(), width=text_width())
+        text = render_tables(tables, table_format, colour=colour_wanted(), width=text_width(), **drawing)
         click.echo(text, nl=False)
     elif out is not None:
-        for path in save_tables(tables, out, table_format, with_intervals=intervals):
+        for path in save_tables(tables, out, table_format, **drawing):
             click.echo(path)
     sys.exit(exit_code)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:  # listings start more quickly without NumPy
     from .code_space import CodeSpace, Int
     from .dataset import Dataset, Histories
 
+MODEL_FILE = "model.json"
+"""A file of facts about a fitted model, such as how long it was trained: the hash of its weights leaves it out."""
+
 
 @dataclass(frozen=True, eq=False)
 class Task:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import platform
 import resource
+import subprocess
 import sys
 from contextlib import suppress
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -64,7 +66,26 @@ def environment(device: str) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "versions": {package: package_version(package) for package in PACKAGES},
+        "commit": _commit(),
     }
+
+
+@cache
+def _commit() -> str:
+    """The commit of the checkout that this package is imported from; '' where it is installed otherwise."""
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return ""
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, timeout=20, check=True)
+        return done.stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no")
+        return git("rev-parse", "HEAD") + ("+changed" if changed else "")
+    except (OSError, subprocess.SubprocessError):
+        return ""
 
 
 def _device_name(device: str) -> str:

@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
 from ..errors import MrbenchError
-from .processes import TIMEOUT, ProcessInfo, WorkerContext
+from .processes import TIMEOUT, ProcessInfo, WorkerContext, blocked_interrupts
 
 CONTINUES = "the same command continues from what is done"
 
@@ -72,7 +72,8 @@ def launch(
             port = store.port if store else None
             settings = (function, info, port, torch.get_num_threads(), worker_pipe, _levels(), arguments)
             process = context.Process(target=_worker_main, args=settings, name=f"mrbench-{rank}")
-            process.start()
+            with blocked_interrupts():
+                process.start()
             worker_pipe.close()
             workers.append(_Worker(rank, process, parent_pipe))
         result = _monitor(workers, {"log": _log_again, "progress": progress})
@@ -149,7 +150,6 @@ def _worker_main(
             pipe.send((kind, value))
 
     _start_logging(info.rank, send, levels)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which then ends its workers
     threading.Thread(target=_exit_with_parent, args=(pipe,), daemon=True).start()
     import torch
     from torch.distributed import TCPStore

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,8 @@ from ..core.dataset import Examples
 from ..core.devices import search_device
 from ..core.protocols import Canvas, Capability, Decoder, Model, Ranking
 from ..core.timing import timed_section
+from ..errors import MrbenchError
+from ..metrics.names import SCORE_ROUNDING
 from ..store.rankings import rankings_table
 
 if TYPE_CHECKING:
@@ -159,6 +161,7 @@ class BatchDecoder:
             batch = Examples(examples.histories[rows], examples.targets[rows])
             context, canvas, ranking = self.decode_batch(batch, meter)
             with timed_section("output"):
+                self._check(ranking, len(batch))
                 table = self._table(ranking, batch.histories.users)
             meter.batch_seconds.append(time.perf_counter() - start_time)
             for name, values in self._search_error(batch, context, canvas, ranking).items():
@@ -218,6 +221,35 @@ class BatchDecoder:
             constraint=self._constraint,
             excluded=excluded,
             capability=self.capability,
+        )
+
+    def _check(self, ranking: Ranking, n_users: int) -> None:
+        """Refuse rankings that the decoder contract does not allow, which would be stored as results.
+
+        Raises:
+            MrbenchError: names the decoder's class, what is wrong, and what checks the whole contract.
+        """
+        codes, scores, lengths = ranking.codes, ranking.scores, ranking.lengths
+        shapes = [tuple(tensor.shape) for tensor in (codes, scores, lengths)]
+        expected = [(n_users, self.beam, len(self.slots)), (n_users, self.beam), (n_users,)]
+        if shapes != expected:
+            self._refuse(f"codes, scores and lengths of shapes {shapes}, not {expected}")
+        results, numbers = lengths.cpu().numpy(), scores.cpu().numpy()
+        if ((results < 0) | (results > self.beam)).any():
+            self._refuse(f"lengths from {results.min()} to {results.max()}, not from 0 to {self.beam}")
+        is_result = np.arange(self.beam) < results[:, None]
+        if not np.isfinite(numbers[is_result]).all():
+            self._refuse("scores that are not finite")
+        if ((numbers[:, 1:] > numbers[:, :-1] + SCORE_ROUNDING) & is_result[:, 1:]).any():
+            self._refuse("scores that rise with the rank")
+        sizes = np.array(self.space.canvas_sizes(self.slots))
+        if (codes.cpu().numpy()[is_result] >= sizes).any():
+            self._refuse("codes beyond the size of their slots")
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise MrbenchError(
+            f"the decoder {type(self.decoder).__qualname__} returned {what}; correct it: "
+            "mindrec_bench.testing.check_decoder names the rest"
         )
 
     def _table(self, ranking: Ranking, users: Int) -> pa.Table:

@@ -105,7 +105,10 @@ class ExecutionOptions:
             "Processes that train and decode, one GPU each on CUDA.", default="as many as torchrun started, else 1"
         ),
     ] = None
-    fresh: Annotated[bool, Setting("Delete this run and its fitted model, and compute them again.")] = False
+    fresh: Annotated[
+        Literal["decode", "all"] | None,
+        Setting("Compute again what is stored: this decoder's results, or (all) the fitted model too.", bare="decode"),
+    ] = None
     wait: Annotated[bool, Setting("Exit instead of waiting if another process is computing this run.")] = True
     quiet: Annotated[bool, Setting("Print the result only, no progress and no notices.", flag="-q")] = True
     shard_users: Annotated[int, Ge(1)] | None = None

@@ -28,7 +28,7 @@ from .config import AUTO, DEFAULT_BATCH, ExecutionOptions, ExperimentConfig
 from .resolve import ResolvedExperiment, resolve_config
 from .search_error_meter import SearchErrorMeter
 from .shard_decoder import ShardDecoder
-from .summary import decoding_costs, run_command, run_notes, score_shards, slot_counts
+from .summary import code_origins, decoding_costs, run_command, run_notes, score_shards, slot_counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +101,7 @@ class RunContext:
     @property
     def training_processes(self) -> int:
         """How many processes will train; 0 where nothing is trained, or the model is fitted already."""
-        is_ready = not self.backbone.sizes or (self.model_folder.is_done() and not self.options.fresh)
+        is_ready = not self.backbone.sizes or (self.model_folder.is_done() and self.options.fresh != "all")
         return 0 if is_ready else self.spec.train_devices
 
     def training_notice(self) -> str:
@@ -254,6 +254,7 @@ class RunContext:
             environment=Environment(**environment(self.device)),
             fit=report,
             weights=weights_id,
+            code=code_origins(self.resolved),
             notes=tuple(run_notes(self.spec, self.dataset, self.space, model_codes)),
             finished=now(),
             command=run_command(self.resolved, self.spec),

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from ..core.backbone import Backbone, FitReport
 from ..distributed.devices import check_devices, reset_peak_memory
@@ -23,6 +23,7 @@ from ..distributed.launcher import launch
 from ..distributed.processes import ProcessGroup, ProcessInfo, WorkerContext, noop, silent
 from ..distributed.torchrun import TorchrunGroup, only_main_process_speaks, process_from_env
 from ..errors import MrbenchError, UsageError
+from ..io.manifest import Stamp
 from ..io.progress import ProgressBar
 from ..io.schema import validate_keys
 from ..plugins import registry
@@ -90,10 +91,11 @@ def fit_model(settings: Mapping[str, Any], options: ExecutionOptions) -> dict[st
     decoders = [entry.name for entry in registry.list_entries("decoder")]
     config = make_config({**settings, "decoder": _first_usable_decoder(backbone, decoders)})
 
+    if options.fresh:
+        options = replace(options, fresh="all")  # there is no more to compute again than the model
+
     def fit(coordinator: Coordinator) -> bool:
-        was_done = not options.fresh and coordinator.context.model_folder.is_done()
-        coordinator.fit()
-        return not was_done
+        return coordinator.fit().trained
 
     context, fitted = _coordinate(config, options, fit)
     folder, spec = context.model_folder, context.spec
@@ -133,11 +135,11 @@ def _coordinate(
     context = RunContext.create(config, options)
     check_gpus(context, devices, process)
     if process is None:
-        return context, action(Coordinator(context, LocalGroup(context, devices)))
+        return context, action(Coordinator.of(context, LocalGroup(context, devices)))
     process.select_gpu(context.device)
     group = TorchrunGroup.connect(process, context.worker_functions)
     if process.rank == 0:
-        result = action(Coordinator(context, group))
+        result = action(Coordinator.of(context, group))
         group.shutdown()
         return context, result
     group.serve()
@@ -247,6 +249,25 @@ def _check_importable(classes: Iterable[type]) -> None:
             )
 
 
+def _reused(run: Run) -> RunResult:
+    logger.info("this run is done already; --fresh computes it again")
+    return RunResult(run, reused=True)
+
+
+class Fit(NamedTuple):
+    """What `Coordinator.fit` returns.
+
+    Attributes:
+        report: of the training; None where nothing is trained.
+        weights_id: of the model; '' where nothing is trained.
+        trained: whether it was trained now.
+    """
+
+    report: FitReport | None
+    weights_id: str
+    trained: bool = False
+
+
 @dataclass(frozen=True, eq=False)
 class Coordinator:
     """Puts the steps of a run in order and holds its locks, in one process.
@@ -254,39 +275,57 @@ class Coordinator:
     Attributes:
         context: the run in this process.
         group: the processes that train and decode.
+        run_stamp, model_stamp: what was stored when the command began: `fresh` forgets that, and nothing that another
+            process has computed since.
     """
 
     context: RunContext
     group: ProcessGroup
+    run_stamp: Stamp = None
+    model_stamp: Stamp = None
+
+    @classmethod
+    def of(cls, context: RunContext, group: ProcessGroup) -> Coordinator:
+        """The coordinator of a command that begins now."""
+        return cls(context, group, context.run_folder.stamp(), context.model_folder.stamp())
 
     def run(self) -> RunResult:
         """The result, computed or stored."""
         context, options = self.context, self.context.options
-        with context.run_folder.lock(wait=options.wait):
-            if options.fresh:
-                context.run_folder.discard()
-            run = context.run_folder.load_run()
-            if run is not None:
-                logger.info("this run is done already; --fresh computes it again")
-                return RunResult(run, reused=True)
-            report, weights_id = self.fit()
-            return RunResult(context.finish(self.decode(weights_id), report))
-
-    def fit(self) -> tuple[FitReport | None, str]:
-        """Fit the backbone, or reuse a fitted model; returns its report and weights id, or None and ''."""
-        context, options = self.context, self.context.options
-        folder = context.model_folder
-        if not context.backbone.sizes:
-            return None, ""
+        folder = context.run_folder
+        # Without the lock, which can't be taken in a run store that can only be read.
+        run = None if options.fresh or folder.has_shards else folder.load_run(warn=False)
+        if run is not None:
+            return _reused(run)
         with folder.lock(wait=options.wait):
-            if options.fresh:
+            if options.fresh and folder.stamp() == self.run_stamp:
+                folder.discard()
+            run = folder.load_run()
+            if run is not None:
+                folder.remove_shards()
+                return _reused(run)
+            fit = self.fit()
+            return RunResult(context.finish(self.decode(fit.weights_id), fit.report))
+
+    def fit(self) -> Fit:
+        """Fit the backbone, or reuse a fitted model."""
+        context, options = self.context, self.context.options
+        folder, again = context.model_folder, options.fresh == "all"
+        if not context.backbone.sizes:
+            return Fit(None, "")
+        report = None if again else folder.load_report(warn=False)
+        if report is not None:  # without the lock, as above
+            return Fit(report, folder.weights_id())
+        with folder.lock(wait=options.wait):
+            if again and folder.stamp() == self.model_stamp:
                 folder.discard()
             report = folder.load_report()
-            if report is None:
-                folder.start()
-                logger.info(context.training_notice())
-                report = folder.finish(self.group.run("train", context.spec.train_devices))
-            return report, folder.weights_id()
+            if report is not None:
+                return Fit(report, folder.weights_id())
+            folder.start()
+            logger.info(context.training_notice())
+            report = folder.finish(self.group.run("train", context.spec.train_devices))
+            return Fit(report, folder.weights_id(), trained=True)
 
     def decode(self, weights_id: str) -> list[Shard]:
         """Decode the shards that are missing or come from other weights; returns all shards."""

@@ -15,13 +15,13 @@ from ..core.choices import HISTORY, Categories
 from ..core.code_space import CodeSpace
 from ..core.dataset import Dataset, Examples
 from ..metrics.accuracy import Columns
-from ..metrics.lists import Catalogue, coverage_at, score_lists, score_sequences, summarise
+from ..metrics.lists import ITEM_PREFIX, Catalogue, coverage_at, score_lists, score_sequences, summarise
 from ..metrics.model_codes import ModelCodes
-from ..metrics.names import SEARCH_METRICS
-from ..plugins import options
+from ..metrics.names import HIT_RATES, SEARCH_METRICS
+from ..plugins import options, registry
 from ..store.rankings import padded_codes
 from ..store.run_spec import RunSpec
-from ..store.run_summary import ITEM_CODE, SID_CODE, SlotCounts, Timings
+from ..store.run_summary import ITEM_CODE, SID_CODE, Collisions, SlotCounts, Timings
 from ..store.shards import Shard
 from .config import AUTO, changed_settings
 from .resolve import ResolvedExperiment
@@ -50,7 +50,7 @@ def score_shards(
 
     Returns:
         The metrics of each user (of shape (U,) each), and the fields of `RunSummary` about results: `metrics`,
-        `coverage_at`, `interactions`, and, where they are known, `search_error` and `optimum`.
+        `coverage_at`, `interactions`, and, where they are known, `collisions`, `search_error` and `optimum`.
     """
     catalogue = Catalogue(space, dataset.train_counts())
     slots = space.canvas_slots(categories)
@@ -70,11 +70,14 @@ def score_shards(
         code_counts = shard_counts if code_counts is None else code_counts.add(shard_counts)
     assert code_counts is not None
     columns = {name: np.concatenate([shard[name] for shard in scores]) for name in scores[0]}
+    by_item = {name: float(columns.pop(f"{ITEM_PREFIX}{name}").mean()) for name in HIT_RATES if catalogue.n_sharing}
     results: dict[str, Any] = {
         "metrics": summarise(columns, code_counts, catalogue),
         "coverage_at": coverage_at(code_counts, beam),
         "interactions": dataset.interactions_hash,
     }
+    if by_item and model_codes is None:
+        results["collisions"] = Collisions(catalogue.n_sharing, dataset.n_items, by_item)
     if all(shard.meta.search_error for shard in shards):
         names = [name for name in SEARCH_METRICS if name in shards[0].meta.search_error]
         errors = {name: np.concatenate([shard.meta.search_error[name] for shard in shards]) for name in names}
@@ -120,6 +123,13 @@ def decoding_costs(shards: Sequence[Shard]) -> dict[str, Any]:
     return {"seconds": total, "timings": timings}
 
 
+def code_origins(resolved: ResolvedExperiment) -> dict[str, str]:
+    """The model and the decoder that are not built in: role -> `registry.code_origin`."""
+    names: dict[registry.Kind, str] = {"model": resolved.model_name, "decoder": resolved.decoder_name}
+    origins = {str(kind): registry.code_origin(kind, name) for kind, name in names.items()}
+    return {kind: origin for kind, origin in origins.items() if origin}
+
+
 def run_notes(spec: RunSpec, dataset: Dataset, space: CodeSpace, model_codes: ModelCodes | None = None) -> list[str]:
     """Facts to show beside the results of a run."""
     notes = data_notes(dataset, space, counts_items=model_codes is None)
@@ -152,7 +162,7 @@ def data_notes(dataset: Dataset, space: CodeSpace, *, counts_items: bool = True)
 def run_command(resolved: ResolvedExperiment, spec: RunSpec) -> str:
     """The shortest command that repeats the run, with what was resolved in place of `auto` and of defaults.
 
-    Of a class that no package registers it is a call in Python, with a comment that says so.
+    With a class that no package registers it is a call in Python, with a comment that says so.
     """
     resolved_config = replace(
         resolved.config,
@@ -164,14 +174,15 @@ def run_command(resolved: ResolvedExperiment, spec: RunSpec) -> str:
         categories=spec.categories,
         train_devices=spec.train_devices if spec.train_devices > 1 else None,
     )
-    if not (resolved.model_code or resolved.decoder_code):
+    of_process = {
+        "model": registry.is_of_process("model", resolved.model_name),
+        "decoder": registry.is_of_process("decoder", resolved.decoder_name),
+    }
+    if not any(of_process.values()):
         return resolved_config.command()
     texts = {name: repr(value) for name, value in changed_settings(resolved_config, always=("data",)).items()}
-    for name, code, instance in (
-        ("model", resolved.model_code, resolved.backbone),
-        ("decoder", resolved.decoder_code, resolved.decoder),
-    ):
-        if code:
+    for name, instance in (("model", resolved.backbone), ("decoder", resolved.decoder)):
+        if of_process[name]:
             changed = options.changed(instance, options.with_defaults(instance))
             arguments = ", ".join(f"{key}={value!r}" for key, value in changed.items())
             texts[name] = f"{type(instance).__name__}({arguments})"

@@ -23,6 +23,7 @@ from ..data.importing.text_format import TextFormat
 from ..data.issues import Issues
 from ..errors import DataError
 from ..io.parquet_files import open_parquet
+from ..metrics.names import SCORE_ROUNDING
 from .ranking_columns import read_integers, read_scores, read_sids, read_users, user_names
 
 
@@ -136,7 +137,7 @@ def _check_users(user: Int, users: Int, dataset: Dataset, allow_missing: bool, i
 def _check_order(
     user: Int, rank: Int, scores: NDArray[np.float64] | None, beam: int | None, dataset: Dataset, issues: Issues
 ) -> None:
-    """Check that each user has the ranks 1, 2, 3, ..., and that scores never rise with the rank."""
+    """Check that each user has the ranks 1, 2, 3, ..., and that scores never rise with the rank, rounding aside."""
     order = np.lexsort((rank, user))
     user, rank = user[order], rank[order]
     same_user = np.concatenate([[False], user[1:] == user[:-1]])
@@ -150,5 +151,5 @@ def _check_order(
         issues.add_where(rank > beam, f"rows beyond rank {beam}, the beam", names, prefix="user ")
     if scores is not None:
         score = scores[order]
-        rises = np.concatenate([[False], score[1:] > score[:-1]]) & same_user
+        rises = np.concatenate([[False], score[1:] > score[:-1] + SCORE_ROUNDING]) & same_user
         issues.add_where(rises, "scores that rise with the rank", names, prefix="user ")

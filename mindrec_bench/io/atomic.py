@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..errors import MrbenchError
+from ..errors import DataError, MrbenchError
 from .hashing import to_jsonable
 
 TEMPORARY = ".tmp"
@@ -43,6 +43,25 @@ def explain_write_errors(path: Path, option: str = "--runs-dir") -> Iterator[Non
 
 
 @contextmanager
+def explain_read_errors(path: Path) -> Iterator[None]:
+    """Turn an `OSError` of a block that reads stored files into an error; what can't be read is left as it is.
+
+    Args:
+        path: what the block reads.
+
+    Raises:
+        DataError: names the file and the reason.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"can't read {error.filename or path} ({error.strerror or error}); check its permissions and its disk; "
+            "nothing was changed"
+        ) from error
+
+
+@contextmanager
 def atomic_path(path: Path, *, option: str = "--runs-dir") -> Iterator[Path]:
     """A temporary path for the block to write to; afterwards it is flushed to disk and renamed into place.
 
@@ -59,11 +78,15 @@ def atomic_path(path: Path, *, option: str = "--runs-dir") -> Iterator[Path]:
             f".{path.name}{TEMPORARY}"
         )  # a fixed name: what a killed process left is overwritten
         try:
+            temporary.unlink(missing_ok=True)
+            temporary.touch()
+            mode = temporary.stat().st_mode
             yield temporary
+            os.chmod(temporary, mode)  # what the umask says; safetensors writes files that only their owner can read
             with open(temporary, "rb") as file:
                 os.fsync(file.fileno())
             os.replace(temporary, path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         except BaseException:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
@@ -85,7 +108,7 @@ def atomic_write(path: Path, write: Callable[[BinaryIO], object], *, option: str
         write(file)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Flush a rename to disk; some systems can't sync a folder, which only costs durability."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
@@ -102,7 +125,19 @@ def write_json(path: Path, value: Any) -> None:
         MrbenchError: as in `atomic_write`.
     """
     text = json.dumps(to_jsonable(value), indent=2, ensure_ascii=False) + "\n"
-    atomic_write(path, lambda file: file.write(text.encode()))
+    atomic_write(path, lambda file: file.write(text.encode(errors="surrogatepass")))
+
+
+def remove_path(path: Path) -> None:
+    """Delete a file, or a folder with all that is in it; it may be missing.
+
+    Raises:
+        OSError: it can't be deleted.
+    """
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def remove_folder(folder: Path, *, first: str) -> None:
@@ -115,7 +150,7 @@ def remove_folder(folder: Path, *, first: str) -> None:
     Raises:
         MrbenchError: it can't be deleted.
     """
-    if folder.exists():
-        with explain_write_errors(folder):
-            (folder / first).unlink(missing_ok=True)
-            shutil.rmtree(folder)
+    with explain_write_errors(folder):
+        if folder.is_dir():
+            remove_path(folder / first)
+        remove_path(folder)

@@ -35,4 +35,4 @@ def canonical_json(value: Any) -> str:
 
 def short_hash(value: Any) -> str:
     """The first 12 hex digits of the SHA-256 of the canonical JSON."""
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:12]
+    return hashlib.sha256(canonical_json(value).encode(errors="surrogatepass")).hexdigest()[:12]

@@ -48,9 +48,19 @@ def read_object(path: Path) -> dict[str, Any]:
         raise DataError(f"the key '{error}' occurs twice in {path}; keep one of them") from None
     except (RecursionError, ValueError) as error:
         raise DataError(f"{path} can't be read as JSON: {error}; repair the file") from error
+    if "\\ud" in text.lower() and _has_lone_surrogates(content):
+        raise DataError(f"{path} has half of a character (\\ud800 to \\udfff alone), which no text can hold; remove it")
     if not isinstance(content, dict):
         raise DataError(f'{path} must contain a JSON object, like {{"0": ...}}, and not a {type(content).__name__}')
     return content
+
+
+def _has_lone_surrogates(content: Any) -> bool:
+    try:
+        json.dumps(content, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 class RepeatedKeyError(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields
@@ -28,24 +29,44 @@ class Setting:
         none: how None is written (`all`), where it can be.
         flag: a short flag of the command line.
         default: what the help says about a default of None.
+        bare: the value of its option where the command line gives none; '' where it must.
     """
 
     help: str = ""
     none: str = ""
     flag: str = ""
     default: str = ""
+    bare: str = ""
 
 
 def parse_toml(text: str, where: str) -> dict[str, Any]:
     """The values of a TOML text; `where` is what messages call it.
 
     Raises:
-        UsageError: it is not valid TOML.
+        UsageError: it is not valid TOML, or so long or deep that reading it may take all memory.
     """
+    if len(text) > _MAX_TOML:
+        raise UsageError(f"{where} has {len(text):,} characters; it may have {_MAX_TOML:,}: split it")
+    if _DEEP_KEY.search(text) or _depth(text) > _MAX_DEPTH:
+        raise UsageError(f"{where} nests keys, lists or tables more than {_MAX_DEPTH} deep; write it flat")
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:  # ValueError: a number of 5,000 digits
         raise UsageError(f"{where} is not valid TOML: {error}") from error
+
+
+_MAX_TOML, _MAX_DEPTH = 1_000_000, 20
+_DEEP_KEY = re.compile(rf"""(?<!["'\w-])(?:["'\w-]++[ \t]*+\.[ \t]*+){{{_MAX_DEPTH}}}""")
+"""A key of many parts: the standard parser takes memory that grows with the square of their number."""
+
+
+def _depth(text: str) -> int:
+    """How deep brackets are nested; those in strings and comments may be counted too, in pairs."""
+    depth = deepest = 0
+    for bracket in re.findall(r"[\[\]{}]", text):
+        depth = max(0, depth + (1 if bracket in "[{" else -1))
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def validate_keys(

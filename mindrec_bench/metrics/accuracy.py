@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.catalogue import Int
-from .names import RANKING_METRICS, split_metric
+from .names import KS, RANKING_METRICS, split_metric
 
 Columns = dict[str, NDArray[Any]]
 """Metric -> its value for each user. Shape of each: (U,)"""
@@ -53,6 +53,30 @@ def rank_metric(metric: str, ranks: NDArray[np.int32]) -> NDArray[np.float64]:
 def hr_and_ndcg(ranks: NDArray[np.int32]) -> Columns:
     """`names.RANKING_METRICS` of each user, from the ranks that `hit_ranks` gives. Shape of each: (U,)"""
     return {metric: rank_metric(metric, ranks) for metric in RANKING_METRICS}
+
+
+def item_hit_rates(results: Int, targets: Int, ranks: NDArray[np.int32], n_items: Int) -> Columns:
+    """HR@k where a hit is the item itself: the expected value, with the items of a SID in random order.
+
+    A result takes as many places as items have its SID; one that no item has, or that repeats another, takes one.
+
+    Args:
+        results: as in `hit_ranks`, numbers from C on where they are no item. Shape: (U, b)
+        targets: the SID sequences of the true next items. Shape: (U,)
+        ranks: from `hit_ranks`. Shape: (U,)
+        n_items: how many items have each of the C distinct SIDs. Shape: (C,)
+
+    Returns:
+        `hr@k` for each k in `KS`, float64. Shape of each: (U,)
+    """
+    sharing = n_items[targets]
+    if results.shape[1] == 0:
+        return {f"hr@{k}": np.zeros(len(results)) for k in KS}
+    is_item = (results >= 0) & (results < len(n_items)) & ~duplicated(results)
+    places = np.where(is_item, n_items[np.where(is_item, results, 0)], 1)
+    first = np.maximum(ranks, 1) - 1
+    before = (np.cumsum(places, axis=1) - places)[np.arange(len(results)), first]
+    return {f"hr@{k}": np.where(ranks > 0, np.clip((k - before) / sharing, 0.0, 1.0), 0.0) for k in KS}
 
 
 def duplicated(results: Int) -> NDArray[np.bool_]:

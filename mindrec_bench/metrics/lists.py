@@ -15,12 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.code_space import CodeSpace, Int
-from .accuracy import Columns, duplicated, hit_ranks, hr_and_ndcg, rank_metric
+from .accuracy import Columns, duplicated, hit_ranks, hr_and_ndcg, item_hit_rates, rank_metric
 from .diversity import CodeCounts
 from .names import SUMMARY_METRICS
 
 NEVER = np.iinfo(np.int64).max
 """The best rank of an item that nobody was recommended."""
+
+ITEM_PREFIX = "item_"
+"""Before the names of metrics for which a hit is the item itself."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +42,16 @@ class Catalogue:
     def n_sids(self) -> int:
         """C, the number of distinct SIDs."""
         return self.space.sid_index.n_sequences
+
+    @cached_property
+    def items_of_sid(self) -> Int:
+        """How many items have each SID. Shape: (C,)"""
+        return np.bincount(self.space.sid_index.item_sequences, minlength=self.n_sids)
+
+    @cached_property
+    def n_sharing(self) -> int:
+        """How many items share their SID with another item."""
+        return int(self.items_of_sid[self.items_of_sid > 1].sum())
 
     @cached_property
     def popularity(self) -> Int:
@@ -93,7 +106,8 @@ def score_lists(sids: Int, targets: Int, catalogue: Catalogue) -> tuple[Columns,
 
     Returns:
         The columns hit_rank, `RANKING_METRICS`, results, valid and duplicates (int32, the metrics float64), of shape
-        (U,) each; and the counts for the metrics over all lists.
+        (U,) each; where items share SIDs also `accuracy.item_hit_rates`, their names after `ITEM_PREFIX`; and the
+        counts for the metrics over all lists.
     """
     codes = CodeCounts.of(sids, catalogue.space.sid_sizes)
     return score_sequences(catalogue.space.sid_index.number_sequences(sids), codes, targets, catalogue)
@@ -114,11 +128,15 @@ def score_sequences(
     filled = sequences >= 0
     valid = filled & (sequences < catalogue.n_sids)
     duplicates = duplicated(sequences) & filled
-    ranks = hit_ranks(sequences, catalogue.space.sid_index.item_sequences[targets])
+    target_sequences = catalogue.space.sid_index.item_sequences[targets]
+    ranks = hit_ranks(sequences, target_sequences)
     columns = {"hit_rank": ranks, **hr_and_ndcg(ranks)}
     masks = {"results": filled, "valid": valid, "duplicates": duplicates}
     columns |= {name: mask.sum(axis=1).astype(np.int32) for name, mask in masks.items()}
     recommended = np.bincount(sequences[valid], minlength=catalogue.n_sids)
+    if catalogue.n_sharing:
+        by_item = item_hit_rates(sequences, target_sequences, ranks, catalogue.items_of_sid)
+        columns |= {f"{ITEM_PREFIX}{name}": column for name, column in by_item.items()}
     best_ranks = np.full(catalogue.n_sids, NEVER)
     np.minimum.at(best_ranks, sequences[valid], np.broadcast_to(np.arange(sequences.shape[1]) + 1, valid.shape)[valid])
     return columns, CorpusCounts(codes, recommended, best_ranks, int(filled.sum()), int(duplicates.sum()))

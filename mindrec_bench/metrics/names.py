@@ -18,6 +18,12 @@ RANKING_METRICS = tuple(f"{name}@{k}" for name in ("hr", "ndcg") for k in KS)
 SUMMARY_METRICS = (*RANKING_METRICS, *(f"mrr@{k}" for k in KS))
 """The accuracy metrics that summaries have, as means over users."""
 
+HIT_RATES = tuple(f"hr@{k}" for k in KS)
+"""HR at every k."""
+
+SCORE_ROUNDING = 1e-8
+"""By how much the scores of a list may rise with the rank and still count as rounding."""
+
 CORPUS_METRICS = (
     "entropy",
     "ttr",

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ..io.printable import printable
+
 
 class MessageHandler(logging.Handler):
     """Prints messages as plain lines, on the stderr that there is when they are logged.
@@ -22,7 +24,7 @@ class MessageHandler(logging.Handler):
         if self.quiet:
             return
         try:
-            print(self.format(record), file=sys.stderr, flush=True)
+            print(printable(self.format(record)), file=sys.stderr, flush=True)
         except Exception:
             self.handleError(record)
 

@@ -22,7 +22,7 @@ from ..core.protocols import Capability, Needs
 from ..errors import UsageError, did_you_mean
 from ..io.hashing import short_hash
 from . import options
-from .source_code import source_of
+from .source_code import is_built_in, source_of
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ _classes: dict[tuple[Kind, str], type] = {}
 def registered(classes: Mapping[tuple[Kind, str], type]) -> Iterator[None]:
     """Register classes without a package, in this process and for the block; `mindrec_bench.run` takes objects so.
 
-    A run with such a class has the hash of its source code in its identity (`code_hash`).
+    As that of every class that is not built in, its code is part of a run's identity (`code_hash`).
 
     Args:
         classes: (kind, name) -> class. A name hides an equal one of a package.
@@ -148,13 +148,32 @@ def name_of(kind: Kind, cls: type) -> str | None:
 
 
 def code_hash(kind: Kind, name: str) -> str:
-    """The hash of the source code behind a name that no package registers (`registered`); '' for the others.
+    """The hash of the code behind a name (`source_code`); '' for what is built in.
 
     Raises:
-        UsageError: the source can't be read.
+        UsageError: the source can't be read, or see `load`.
     """
-    cls = _classes.get((kind, name))
-    return "" if cls is None else short_hash({"code": source_of(cls)})
+    cls = load(kind, name)
+    return "" if is_built_in(cls) else short_hash({"code": source_of(cls)})
+
+
+def code_origin(kind: Kind, name: str) -> str:
+    """The class behind a name, its package and version, and `code_hash`; '' for what is built in.
+
+    Raises:
+        UsageError: see `code_hash`.
+    """
+    digest = code_hash(kind, name)
+    if not digest:
+        return ""
+    cls, point = load(kind, name), None if is_of_process(kind, name) else _entry_points(kind)[name]
+    package = f" of {point.dist.name} {point.dist.version}" if point is not None and point.dist else ""
+    return f"{cls.__module__}:{cls.__qualname__}{package}, code {digest}"
+
+
+def is_of_process(kind: Kind, name: str) -> bool:
+    """Whether this process has registered a name, and no package."""
+    return (kind, name) in _classes
 
 
 def _origin(point: EntryPoint) -> str:

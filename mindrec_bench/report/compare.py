@@ -8,12 +8,13 @@ from typing import Any
 
 from ..errors import UsageError
 from ..metrics.names import KS
-from ..stats.comparison import TEST_NAMES, Comparison, PairedTest, System, compare
+from ..stats.comparison import TEST_NAMES, Comparison, PairedTest, compare
 from ..stats.diversity_tests import DIVERSITY_METRICS
 from ..stats.paired_tests import ALPHA
 from ..stats.resampling import RESAMPLES
 from ..store.run_spec import RunSettings
 from ..store.runs import Run
+from .comparability import unlike_trainings
 from .metric_format import format_value, metric_arrow, metric_name
 from .tables.run_data import code_kinds, load_systems, runs_without_codes, system_value
 from .text_table import format_columns
@@ -26,18 +27,21 @@ class RunComparison:
     Attributes:
         reference: the first run.
         others: the other runs.
-        values: metric -> value of each run, the reference first; without Entropy and TTR where the runs have
+        values: metric -> value of each run, the reference first, None for a metric at k where its lists are shorter;
+            without Entropy and TTR where the runs have
             different semantic IDs or different kinds of codes, or a compact run lacks its codes.
         comparisons: for each of `others`, metric -> comparison with the reference, corrected by Holm over the runs for
             each metric.
+        unlike: id of a run that is the result of another training of the reference's model -> the reason.
         n_users: number of users that all of them evaluated.
         resamples: of the randomisation tests and the bootstrap.
     """
 
     reference: Run
     others: tuple[Run, ...]
-    values: dict[str, tuple[float, ...]]
+    values: dict[str, tuple[float | None, ...]]
     comparisons: tuple[dict[str, Comparison], ...]
+    unlike: dict[str, str]
     n_users: int
     resamples: int
 
@@ -79,17 +83,13 @@ def compare_runs(
         raise UsageError(f"run {max(ids, key=ids.count)} is named twice; name each run once")
     ranking = [metric for name in ("hr", "ndcg") for k in ks if (metric := f"{name}@{k}") != "ndcg@1"]
     systems = load_systems([(run.id, [run]) for run in runs], with_codes=True, metrics=ranking)
-    metrics = [metric for metric in ranking if all(metric in system.values for system in systems)]
+    metrics = [metric for metric in ranking if any(metric in system.values for system in systems)]
     metrics += DIVERSITY_METRICS if systems[0].counts is not None else ()
     comparisons = compare(systems[0], systems[1:], metrics, test=test, resamples=resamples, seed=seed)
-    values = {metric: tuple(_value(system, metric) for system in systems) for metric in metrics}
-    return RunComparison(runs[0], tuple(runs[1:]), values, tuple(comparisons), len(systems[0].users), resamples)
-
-
-def _value(system: System, metric: str) -> float:
-    value = system_value(system, metric)
-    assert value is not None  # rankings were read where the metric needs them
-    return value
+    values = {metric: tuple(system_value(system, metric) for system in systems) for metric in metrics}
+    reasons = {run.id: unlike_trainings([runs[0]], [run]) for run in runs[1:]}
+    unlike = {run: reason for run, reason in reasons.items() if reason}
+    return RunComparison(runs[0], tuple(runs[1:]), values, tuple(comparisons), unlike, len(systems[0].users), resamples)
 
 
 def to_text(comparison: RunComparison) -> str:
@@ -99,8 +99,13 @@ def to_text(comparison: RunComparison) -> str:
     blocks = [
         f"reference  {_describe_run(reference)}\non {reference.summary.data}, {comparison.n_users:,} users{holdout}"
     ]
+    blocks += [
+        f"{run} and the reference are of one model, trained otherwise ({reason}): their difference is not one of "
+        "decoders, and has no mark."
+        for run, reason in comparison.unlike.items()
+    ]
     blocks += [_block(comparison, index) for index in range(len(others))]
-    blocks += _codes_note(comparison)
+    blocks += [*_codes_note(comparison), *_lengths_note(comparison)]
     tests = {metric.test for by_metric in comparison.comparisons for metric in by_metric.values()}
     names = "; ".join(TEST_NAMES[test] for test in TEST_NAMES if test in tests)
     blocks.append(
@@ -140,6 +145,22 @@ def _codes_note(comparison: RunComparison) -> list[str]:
     return []
 
 
+def _lengths_note(comparison: RunComparison) -> list[str]:
+    """Whose lists are too short for a metric, or too unlike for a test."""
+    metrics = comparison.values
+    untested = [
+        run.id
+        for run, by_metric in zip(comparison.others, comparison.comparisons, strict=True)
+        if any(metric not in by_metric for metric in metrics)
+    ]
+    if not untested:
+        return []
+    return [
+        f"Lists of another length than the reference's ({', '.join(untested)}): a metric at k needs k results, and "
+        "Entropy and TTR of such lists are not tested."
+    ]
+
+
 _HEADINGS = (
     "",
     "reference",
@@ -156,15 +177,21 @@ _HEADINGS = (
 
 def _block(comparison: RunComparison, index: int) -> str:
     """The run `others[index]` against the reference, one line per metric."""
-    rows = []
-    for metric, c in comparison.comparisons[index].items():
+    rows: list[tuple[str, ...]] = []
+    tested, marked = comparison.comparisons[index], comparison.others[index].id not in comparison.unlike
+    for metric, of_runs in comparison.values.items():
+        name = f"{metric_name(metric)}{metric_arrow(metric)}"
+        both = ("-" if value is None else format_value(value, metric) for value in (of_runs[0], of_runs[index + 1]))
+        if metric not in tested:
+            rows.append((name, *both, *[""] * (len(_HEADINGS) - 3)))
+            continue
+        c = tested[metric]
         interval = "" if c.low is None or c.high is None else f"{_signed(c.low, metric)} to {_signed(c.high, metric)}"
         rows.append(
             (
-                f"{metric_name(metric)}{metric_arrow(metric)}",
-                format_value(comparison.values[metric][0], metric),
-                format_value(comparison.values[metric][index + 1], metric),
-                _signed(c.difference, metric) + ("*" if c.p_holm <= ALPHA else " "),
+                name,
+                *both,
+                _signed(c.difference, metric) + ("*" if marked and c.p_holm <= ALPHA else " "),
                 interval,
                 f"{c.p:.2g}",
                 f"{c.p_holm:.2g}",
@@ -187,6 +214,7 @@ def to_dict(comparison: RunComparison) -> dict[str, Any]:
         "reference": comparison.reference.id,
         "users": comparison.n_users,
         "resamples": comparison.resamples,
+        "unlike_trainings": comparison.unlike,
         "values": {
             run.id: {metric: values[index] for metric, values in comparison.values.items()}
             for index, run in enumerate((comparison.reference, *comparison.others))

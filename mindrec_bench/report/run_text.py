@@ -71,6 +71,9 @@ def _accuracy(run: Run, ks: Sequence[int]) -> list[str]:
         add(label, run.value, name, ".4f")
         if summary.optimum:
             add(f"{label}, best reachable", summary.optimum.get, name, ".4f")
+    by_item = summary.collisions.item_hr if summary.collisions else {}
+    if any(value != summary.metrics[name] for name, value in by_item.items()):
+        add("HR by item", by_item.get, "hr", ".4f")
     add("MRR", run.value, "mrr", ".4f")
     errors = (summary.search_error or {}).get
     add("exact top-k found", errors, "exact", ".1%")
@@ -99,13 +102,26 @@ def _beyond(metrics: Mapping[str, float]) -> str:
 
 def _costs(run: Run) -> list[str]:
     """Decoding speed, memory and training, then the notes."""
-    summary, notes = run.summary, [f"note: {note}" for note in run.summary.notes]
+    summary = run.summary
+    notes = [f"note: {note}" for note in (*summary.notes, *_collision_notes(summary))]
+    notes += [f"{role} is not built in: {text}" for role, text in summary.code.items()]
     if summary.timings is None or summary.environment is None:
         return ["rankings made elsewhere: time and memory are not known", *notes]
     lines = [_decoding(run, summary.timings, summary.environment.device)]
     if summary.fit:
         lines.append(_training(summary.fit, run.spec.train_devices))
     return lines + notes
+
+
+def _collision_notes(summary: RunSummary) -> list[str]:
+    """How many items share a semantic ID, for which a hit by semantic ID is less than a hit of the item."""
+    collisions = summary.collisions
+    if collisions is None:
+        return []
+    return [
+        f"{collisions.items:,} of {collisions.of:,} items share their semantic ID with another item; HR by item is the "
+        "expected value with these in random order"
+    ]
 
 
 def _decoding(run: Run, timings: Timings, device: str) -> str:

@@ -29,6 +29,9 @@ TEST_NAMES = {
 }
 """All tests, with their names in output."""
 
+LENGTH_TOLERANCE = 0.01
+"""Lists of two systems are alike in length where the codes that they hold together differ by at most this share."""
+
 
 @dataclass(frozen=True, eq=False)
 class System:
@@ -96,7 +99,8 @@ def compare(
     Args:
         reference: what the others are compared with.
         others: systems on the same users.
-        metrics: per-user metrics, `entropy` and `ttr`; one that a system lacks is left out of its comparisons.
+        metrics: per-user metrics, `entropy` and `ttr`; one that a system lacks is left out of its comparisons, and so
+            are `entropy` and `ttr` where its lists are not as long as those of the reference.
         test: for all but HR of one seed, Entropy and TTR.
         resamples: of the randomisation tests and of the bootstrap.
         seed: for both.
@@ -164,8 +168,14 @@ def _compare_diversity(
 ) -> None:
     """Fill in Entropy and TTR, the metrics of all lists together."""
     requested = [(i, m) for i, m in enumerate(diversity_tests.DIVERSITY_METRICS) if m in metrics]
-    with_lists = [(c, other.counts) for c, other in enumerate(others) if other.counts is not None]
-    if not requested or not with_lists or reference.counts is None:
+    if not requested or reference.counts is None:
+        return
+    with_lists = [
+        (c, other.counts)
+        for c, other in enumerate(others)
+        if other.counts is not None and alike_lengths(reference.counts, other.counts)
+    ]
+    if not with_lists:
         return
     counts = [count for _, count in with_lists]
     tests = diversity_tests.swap_test(reference.counts, counts, resamples=resamples, seed=seed)
@@ -179,6 +189,17 @@ def _compare_diversity(
             a, b = (float(low[column]), float(high[column])) if m == "entropy" else (None, None)
             p = float(tests.p[i, column])
             rows[c][m] = Comparison(m, "swap", float(difference[i, column]), a, b, p, p, float(detectable[i, column]))
+
+
+def alike_lengths(one: csr_array, other: csr_array) -> bool:
+    """Whether the lists of two systems are as long, up to `LENGTH_TOLERANCE`; else Entropy and TTR are not tested.
+
+    Args:
+        one: the code counts of a system. Shape: (U, V)
+        other: those of another. Shape: (U, V)
+    """
+    shorter, longer = sorted((float(one.sum()), float(other.sum())))
+    return longer - shorter <= LENGTH_TOLERANCE * longer
 
 
 def intervals(

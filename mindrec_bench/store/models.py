@@ -17,13 +17,14 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ..core.backbone import FitReport
+from ..core.backbone import MODEL_FILE, FitReport
 from ..io.atomic import TEMPORARY, explain_write_errors, remove_folder
 from ..io.hashing import short_hash
 from ..io.locks import folder_lock
-from ..io.manifest import read_manifest, write_manifest
+from ..io.manifest import Stamp, manifest_stamp, read_manifest, write_manifest
 from ..io.schema import read_strictly
 from .run_spec import FIT, RunSpec
+from .run_summary import WEIGHTS_HASH
 from .runs import OtherVersionError
 
 REPORT = "report.json"
@@ -58,13 +59,21 @@ class FittedModelFolder:
         """Whether training has ended; the files are not checked."""
         return (self.path / REPORT).is_file()
 
-    def load_report(self) -> FitReport | None:
+    def stamp(self) -> Stamp:
+        """Tells this trained model from one that is trained later."""
+        return manifest_stamp(self.path / REPORT)
+
+    def load_report(self, *, warn: bool = True) -> FitReport | None:
         """The report of the training, all files checked; None when it has not ended or, with a notice, is damaged.
 
+        Args:
+            warn: log the notice.
+
         Raises:
+            DataError: a file can't be read.
             OtherVersionError: a later version trained the model.
         """
-        content = read_manifest(self.path / REPORT, check=None)
+        content = read_manifest(self.path / REPORT, check=None, warn=warn)
         if content is None:
             return None
         try:
@@ -73,13 +82,16 @@ class FittedModelFolder:
             raise OtherVersionError(self.path, earlier=False) from error
 
     def weights_id(self) -> str:
-        """Twelve hex digits that are equal exactly for the same files; '' before training has ended.
+        """A hash that is equal exactly for the same files, `MODEL_FILE` aside; '' before training has ended.
 
         A model that was trained again has the same fit id but may have other weights, whose rankings must not be mixed
         with those of the first.
         """
         content = read_manifest(self.path / REPORT, check=())
-        return "" if content is None else short_hash(content["files"])
+        if content is None:
+            return ""
+        weights = {name: digest for name, digest in content["files"].items() if name != MODEL_FILE}
+        return f"{WEIGHTS_HASH}{short_hash(weights)}"
 
     def start(self) -> None:
         """Get ready to train: a finished but damaged model is deleted, an interrupted training stays to be continued.
@@ -87,7 +99,7 @@ class FittedModelFolder:
         Raises:
             MrbenchError: the folder can't be written.
         """
-        if self.is_done():
+        if (self.path / REPORT).exists():
             self.discard()
         with explain_write_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)

@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.code_space import Int
 from ..errors import MrbenchError
-from ..io.atomic import atomic_write, explain_write_errors, remove_folder, write_json
+from ..io.atomic import atomic_write, explain_write_errors, remove_folder, remove_path, write_json
 from ..io.locks import folder_lock
-from ..io.manifest import write_manifest
+from ..io.manifest import Stamp, manifest_stamp, write_manifest
 from ..metrics.names import RANKING_METRICS
 from .run_spec import RunSpec, folder_name
 from .run_summary import RunSummary
@@ -69,9 +69,22 @@ class RunFolder:
         """
         return folder_lock(self.path, wait=wait)
 
-    def load_run(self, *, verify: bool = True) -> Run | None:
+    def load_run(self, *, verify: bool = True, warn: bool = True) -> Run | None:
         """The finished run; see `runs.read_run`."""
-        return read_run(self.path, verify=verify)
+        return read_run(self.path, verify=verify, warn=warn)
+
+    def stamp(self) -> Stamp:
+        """Tells this finished run from one that is computed later."""
+        return manifest_stamp(self.path / SUMMARY)
+
+    @property
+    def has_shards(self) -> bool:
+        """Whether there are shards: of an unfinished run, or left by a process that was killed at the end of it."""
+        return (self.path / SHARDS).exists()
+
+    def remove_shards(self) -> None:
+        """Delete the shards of a finished run; where that fails, they only take space."""
+        shutil.rmtree(self.path / SHARDS, ignore_errors=True)
 
     def start(self) -> None:
         """Get ready to compute: write `spec.json`, and delete what a damaged run left; whole shards stay.
@@ -80,8 +93,8 @@ class RunFolder:
             MrbenchError: the disk is full or the folder can't be written.
         """
         with explain_write_errors(self.path):
-            for name in (SUMMARY, RANKINGS, METRICS, CODES):
-                (self.path / name).unlink(missing_ok=True)
+            for name in (SUMMARY, SPEC, RANKINGS, METRICS, CODES):
+                remove_path(self.path / name)
         write_json(self.path / SPEC, self.spec.as_dict())
 
     def load_shards(self, *, device: str, batch_size: int, weights_id: str = "", shard_users: int = 512) -> list[Shard]:
@@ -151,7 +164,7 @@ class RunFolder:
         atomic_write(self.path / RANKINGS, lambda file: join_shards(shards, file))
         atomic_write(self.path / METRICS, lambda file: pq.write_table(table, file, compression="zstd"))
         run = self.seal(summary, (RANKINGS, METRICS))
-        shutil.rmtree(self.path / SHARDS, ignore_errors=True)
+        self.remove_shards()
         return run
 
     def store_compact(self, run: Run, *, with_codes: bool) -> Run:

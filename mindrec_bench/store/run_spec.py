@@ -50,7 +50,7 @@ class RunSettings:
         Constrain,
         Setting("A slot may have any of its codes, or only those that keep a catalogue item reachable."),
     ] = "slots"
-    beam: Annotated[int, Ge(1), Setting("Results per user.")] = 10
+    beam: Annotated[int, Ge(1), Le(1000), Setting("Results per user, at most 1,000.")] = 10
     eval_users: Annotated[int | None, Ge(1), Setting("Decode only the first N users, for a quick look.")] = None
     seed: Annotated[int, Ge(0), Le(MAX_SEED), Setting("Random seed, of training and of all else that is random.")] = 42
     exclude_history: Annotated[bool, Setting("Never recommend items of the history that the model sees.")] = False
@@ -105,7 +105,7 @@ class ModelSpec:
         size: '' where it has none.
         inference: those that change only how a fitted model answers.
         files: the fingerprints of the files that the options name, by their role.
-        code: the hash of its source code; '' where a package registers it.
+        code: the hash of its code (`registry.code_hash`); '' where it is built in.
     """
 
     name: str

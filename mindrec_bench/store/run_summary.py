@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..core.backbone import FitReport
 
@@ -20,6 +20,9 @@ ITEM_CODE = "an item, since the data has no semantic IDs"
 
 FINISHED_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 """The format of `RunSummary.finished`, for `time.strftime`."""
+
+WEIGHTS_HASH = "sha256:"
+"""The beginning of a known hash of weights; what earlier versions stored in its place differs for equal weights too."""
 
 
 def now() -> str:
@@ -89,6 +92,7 @@ class Environment:
         threads: of torch.
         python: version.
         versions: of packages; None for those that are not installed.
+        commit: of the checkout that this package is imported from, `+changed` where its files differ; '' elsewhere.
     """
 
     device: str
@@ -96,6 +100,23 @@ class Environment:
     threads: int
     python: str
     versions: dict[str, str | None]
+    commit: str = ""
+
+
+@dataclass(frozen=True)
+class Collisions:
+    """Items that share their semantic ID with other items.
+
+    Attributes:
+        items: how many do.
+        of: the items of the catalogue.
+        item_hr: `hr@1` ... -> the expected value where a hit is the item itself, and the items of one semantic ID are
+            recommended in random order (`metrics.accuracy.item_hit_rates`).
+    """
+
+    items: int
+    of: int
+    item_hr: dict[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,9 +137,12 @@ class RunSummary:
         timings: what decoding cost.
         environment: what it was computed on.
         fit: what training did; None where nothing was trained.
-        weights: `FittedModelFolder.weights_id` of the model that decoded; '' where nothing was trained.
+        weights: `FittedModelFolder.weights_id` of the model that decoded; '' where nothing was trained. It is unknown
+            unless it begins with `WEIGHTS_HASH`.
         missing_users: users that a file of rankings did not have; None for runs of our own.
         notes: facts to show beside the results.
+        code: what made the run, of a model or decoder that is not built in: `decoder` -> class, package and code.
+        collisions: items that share a semantic ID, and HR by item; None where there are none.
         finished: when, in UTC.
         command: the shortest command that makes the run again.
         lacks: what a compact run does not hold: `rankings`, and `codes`, without which Entropy and TTR can't be tested.
@@ -143,6 +167,8 @@ class RunSummary:
     weights: str = ""
     missing_users: int | None = None
     notes: tuple[str, ...] = ()
+    code: dict[str, str] = field(default_factory=dict)
+    collisions: Collisions | None = None
     finished: str
     command: str
     lacks: tuple[str, ...] = ()

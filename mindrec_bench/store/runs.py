@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, MrbenchError, UsageError, did_you_mean
+from ..io.atomic import explain_read_errors
 from ..io.hashing import to_jsonable
-from ..io.manifest import read_manifest
+from ..io.manifest import damaged_file, read_manifest
 from ..io.schema import read_strictly
 from ..metrics.names import RANK_METRICS, split_metric
 from .run_spec import FIT, RunSettings, RunSpec
@@ -85,7 +86,8 @@ class Run:
         `SEARCH_METRICS` where they are known. Shape of each: (U,)
 
         Raises:
-            DataError: the file is damaged, missing, or can't be read.
+            DamagedRunError: the file is damaged or missing.
+            DataError: it can't be read.
         """
         from ..metrics.accuracy import hr_and_ndcg
 
@@ -101,7 +103,8 @@ class Run:
             columns: names of `rankings.SCHEMA` (user, rank, codes, score, item); None: all.
 
         Raises:
-            DataError: the run is compact, or the file is damaged, missing, or can't be read.
+            DamagedRunError: the file is damaged or missing.
+            DataError: the run is compact, or the file can't be read.
         """
         if "rankings" in self.summary.lacks:
             raise DataError(
@@ -114,7 +117,8 @@ class Run:
         """How often each user was recommended each code (`code_counts.SCHEMA`); None where a compact run lacks it.
 
         Raises:
-            DataError: the file is damaged, missing, or can't be read.
+            DamagedRunError: the file is damaged or missing.
+            DataError: it can't be read.
         """
         from .code_counts import count_codes
 
@@ -123,6 +127,25 @@ class Run:
         if CODES in self.files:
             return self._read(CODES)
         return count_codes(self.rankings(["user", "codes"]), self.summary.slots.sid)
+
+    def is_whole(self, *, codes: bool) -> bool:
+        """Whether the files that tables read are whole; logs the first that is not, and what to do.
+
+        Args:
+            codes: the tables read codes too (`code_counts`).
+
+        Raises:
+            DataError: a file can't be read, which is not damage.
+        """
+        with_codes = codes and "codes" not in self.summary.lacks
+        names = [METRICS, *([CODES if CODES in self.files else RANKINGS] if with_codes else [])]
+        try:
+            for name in names:
+                self.read_file(name)
+        except DamagedRunError as error:
+            logger.warning(f"{error}")
+            return False
+        return True
 
     def as_dict(self, ks: Sequence[int] = ()) -> dict[str, Any]:
         """Spec and summary as one flat object in JSON's types, with the names of the command line's options as keys.
@@ -143,29 +166,28 @@ class Run:
         """The content of one of its files.
 
         Raises:
-            DataError: the file is damaged, missing, or can't be read.
+            DamagedRunError: the file is damaged or missing.
+            DataError: it can't be read.
         """
         path = self.path / name
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise self._unreadable(path, error) from error
+        with explain_read_errors(path):
+            content = path.read_bytes() if path.is_file() else b""
         if hashlib.sha256(content).hexdigest() != self.files.get(name):
-            raise DataError(f"{path} is damaged; repeat its command, which computes it again: {self.summary.command}")
+            what = "damaged" if content else "missing or damaged"
+            raise DamagedRunError(
+                f"{path} is {what}; repeat its command, which computes it again: {self.summary.command}"
+            )
         return content
 
     def _read(self, name: str, columns: list[str] | None = None) -> pa.Table:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        content = self.read_file(name)
-        try:
-            return pq.read_table(pa.BufferReader(content), columns=columns)
-        except (OSError, pa.ArrowInvalid) as error:
-            raise self._unreadable(self.path / name, error) from error
+        return pq.read_table(pa.BufferReader(self.read_file(name)), columns=columns)
 
-    def _unreadable(self, path: Path, error: Exception) -> DataError:
-        return DataError(f"{path} can't be read ({error}); repeat its command: {self.summary.command}")
+
+class DamagedRunError(DataError):
+    """A file of a run is damaged or missing."""
 
 
 class OtherVersionError(UsageError):
@@ -197,7 +219,7 @@ def read_run(folder: Path, *, verify: bool, warn: bool = True) -> Run | None:
     if content.get("version", 1) < SUMMARY_VERSION:
         raise OtherVersionError(folder, earlier=True)
     files = content.pop("files")
-    spec = json.loads((folder / SPEC).read_text(encoding="utf-8"))
+    spec = json.loads((folder / SPEC).read_bytes().decode(errors="surrogatepass"))
     try:
         return Run(folder, RunSpec.from_dict(spec), read_strictly(RunSummary, content), files)
     except ValueError as error:  # whole, and with fields that this version does not know
@@ -246,7 +268,8 @@ def find_run(root: Path, text: str) -> Run:
         raise MrbenchError(f"the run {folder} is not finished; repeat its command, which continues from what is done")
     run = read_run(folder, verify=False, warn=False)  # the error below names the file
     if run is None:
-        raise DataError(f"{folder / SUMMARY} is damaged; repeat the run's command, which computes it again")
+        damaged = damaged_file(folder / SUMMARY, check=(SPEC,)) or folder / SUMMARY
+        raise DamagedRunError(f"{damaged} is missing or damaged; repeat the run's command, which computes it again")
     return run
 
 

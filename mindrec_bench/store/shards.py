@@ -17,7 +17,7 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..io.atomic import TEMPORARY, atomic_write, explain_write_errors
+from ..io.atomic import TEMPORARY, atomic_write, explain_read_errors, explain_write_errors, remove_path
 from ..io.hashing import canonical_json, sha256
 from ..io.schema import read_strictly
 from .rankings import SCHEMA
@@ -137,14 +137,15 @@ def load_shards(
     discarded: list[Shard] = []
     with explain_write_errors(folder):
         for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-            shard = _read_shard(path)
+            with explain_read_errors(path):
+                shard = _read_shard(path)
             if shard is not None and shard.meta.origin != origin:
                 discarded.append(shard)
             elif shard is not None:
                 # Two whole shards of one index hold the same rankings, and differ in their timings only.
                 kept.setdefault(shard.index, shard)
             if shard is None or kept.get(shard.index) is not shard:
-                path.unlink()
+                remove_path(path)
     if discarded:
         logger.warning(
             f"{len(discarded)} finished shards of {folder.parent} are from {_origin_text(*discarded[0].meta.origin)}, "
@@ -181,7 +182,7 @@ def _read_shard(path: Path) -> Shard | None:
     if path.name.endswith(TEMPORARY):
         return None
     name = _NAME.fullmatch(path.name)
-    if name is None or sha256(path)[: len(name[2])] != name[2]:
+    if name is None or not path.is_file() or sha256(path)[: len(name[2])] != name[2]:
         logger.warning(f"{path} is damaged; this shard of the run is computed again")
         return None
     return Shard(int(name[1]), path, ShardMeta.from_json(pq.read_schema(path).metadata[_META]))

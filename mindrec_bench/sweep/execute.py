@@ -13,6 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from ..distributed.processes import blocked_interrupts, end_with_parent, noop
 from ..errors import MrbenchError, UsageError
 from ..experiment.config import ExecutionOptions, ExperimentConfig
 from ..experiment.run import run_experiment
@@ -64,12 +65,23 @@ def try_run(config: ExperimentConfig, execution: ExecutionOptions) -> SweepOutco
 
 @contextmanager
 def local_executor(jobs: int) -> Iterator[Executor]:
-    """Up to `jobs` processes of this machine."""
-    executor = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), initializer=discard_messages)
+    """Up to `jobs` processes of this machine, which end with the block and with this process, however it ends."""
+    others = set(multiprocessing.active_children())
+    executor = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), initializer=start_worker)
     try:
+        with blocked_interrupts():  # Ctrl-C reaches the workers too, and this process ends them
+            executor.submit(noop, None)  # which starts all of them
         yield executor
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
+        for process in set(multiprocessing.active_children()) - others:
+            process.kill()  # what it has written is whole; a run that is not finished is continued
+
+
+def start_worker() -> None:
+    """Called in each process of `local_executor` before its first run."""
+    discard_messages()
+    end_with_parent()
 
 
 @contextmanager

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +27,7 @@ def test_ctrl_c_exits_with_130_and_says_how_to_continue(call, register):
 
 PAUSED = """
 import os, signal, sys, time
-from mindrec_bench.cli import main as cli
+from mindrec_bench.__main__ import main
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with it ignored
 part, left = sys.argv.pop(1), int(sys.argv.pop(1))
@@ -38,7 +42,7 @@ def pausing(source, target):
     replace(source, target)
 
 os.replace = pausing
-cli.main()
+main()
 """
 
 
@@ -66,6 +70,8 @@ def result_bytes(root):
 @pytest.mark.parametrize(
     ("part", "count", "with_signal"),
     [
+        ("/shards/", 3, signal.SIGINT),
+        ("/shards/", 3, signal.SIGTERM),
         ("/shards/", 3, signal.SIGKILL),
         ("summary.json", 1, signal.SIGINT),
         pytest.param("/shards/", 3, signal.SIGINT, marks=pytest.mark.slow),
@@ -75,8 +81,8 @@ def result_bytes(root):
 def test_stopped_while_decoding(call, tmp_path, part, count, with_signal):
     words = (*replaced(RUN, ("--data", "arts-sim:users=2000,items=50")), "--beam", "3")
     code, err = stop(words, part, count, with_signal)
-    if with_signal == signal.SIGINT:
-        assert (code, err) == (130, "interrupted; the same command continues from what is done\n")
+    if with_signal != signal.SIGKILL:
+        assert (code, err) == (128 + with_signal, "interrupted; the same command continues from what is done\n")
     else:
         assert code == -signal.SIGKILL
         assert len(list(tmp_path.rglob("*.tmp"))) == 1, "killed in the middle of writing"
@@ -87,6 +93,86 @@ def test_stopped_while_decoding(call, tmp_path, part, count, with_signal):
     assert list(tmp_path.rglob("*.tmp")) == []
     assert call(*words, "--runs-dir", "uninterrupted")[0] == 0
     assert result_bytes(tmp_path / "runs") == result_bytes(tmp_path / "uninterrupted")
+
+
+@pytest.mark.parametrize("module", ["numpy", "mindrec_bench.cli.main", "click"])
+def test_stopped_while_it_starts(module):
+    """Two signals, of which the first comes in the middle of an import."""
+    pausing = f"""
+import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
+class Pausing:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(20)
+sys.meta_path.insert(0, Pausing())
+from mindrec_bench.__main__ import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", pausing, "list"], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "interrupted; the same command continues from what is done\n"
+
+
+SWEEP = """
+[run]
+data = "arts-sim:users=2000,items=50"
+beam = 3
+[[grid]]
+model = "markov"
+decoder = "dbs-penalty"
+seed = [0, 1, 2, 3, 4, 5, 6, 7]
+"""
+
+
+def children_of(pid):
+    """The processes that a process has started, and they."""
+    children = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            if int(path.read_text().rpartition(")")[2].split()[1]) == pid:
+                children.append(int(path.parent.name))
+    return children + [process for child in children for process in children_of(child)]
+
+
+def is_running(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="finds processes in /proc")
+@pytest.mark.parametrize("signals", [("SIGTERM",), ("SIGKILL",), ("SIGHUP",), ("SIGINT", "SIGINT")], ids="-".join)
+def test_a_stopped_sweep_ends_its_workers(tmp_path, signals):
+    (tmp_path / "sweep.toml").write_text(SWEEP)
+    command = [sys.executable, "-m", "mindrec_bench", "sweep", "sweep.toml", "--jobs", "2"]
+    group = {"cwd": tmp_path, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, process_group=0, preexec_fn=default_interrupts, **group) as process:
+        deadline = time.monotonic() + 100
+        while not list(tmp_path.glob("runs/*/*/*/*/shards")) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        workers = children_of(process.pid)
+        for name in signals:
+            number = getattr(signal, name)
+            # A terminal sends Ctrl-C to all, a scheduler the others to the command.
+            os.killpg(process.pid, number) if name == "SIGINT" else process.send_signal(number)
+            time.sleep(0.05)
+        _, err = process.communicate(timeout=60)
+    assert len(workers) >= 3, "two workers and the resource tracker"
+    last = getattr(signal, signals[0])
+    assert process.returncode == (-last if last == signal.SIGKILL else 128 + last), err
+    assert "Traceback" not in err
+    deadline = time.monotonic() + 30
+    while any(map(is_running, workers)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert [pid for pid in workers if is_running(pid)] == []
+
+
+def default_interrupts():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def data():
 
 @pytest.fixture
 def run(tmp_path, notices):
-    """run("markov", "bs", beam=3, options={"fresh": True}): the summary; `run.notices` has the messages.
+    """run("markov", "bs", beam=3, options={"fresh": "all"}): the summary; `run.notices` has the messages.
 
     The options of all later calls are in `run.options`.
     """

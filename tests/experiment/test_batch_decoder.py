@@ -11,6 +11,7 @@ import torch
 from mindrec_bench.core.code_space import MASK, CodeSpace
 from mindrec_bench.core.dataset import Examples, Histories
 from mindrec_bench.core.protocols import Ranking
+from mindrec_bench.errors import MrbenchError
 from mindrec_bench.experiment.batch_decoder import BatchDecoder, Meter, MeteredContext
 
 CATEGORIES = np.array([[3, 1], [3, 2], [5, 1]])
@@ -54,6 +55,37 @@ class RecordingDecoder:
         scores = torch.full((n, beam), -torch.inf, dtype=torch.float64)
         scores[:, 0] = torch.where(lengths > 0, -canvas.users.double(), -torch.inf)
         return Ranking(codes, scores, lengths, items if self.with_items else None)
+
+
+@dataclass(frozen=True)
+class WrongDecoder:
+    """Returns a right ranking of three results, changed."""
+
+    change: object
+    needs = "denoiser"
+
+    def decode(self, context, canvas, *, beam):
+        n = len(canvas.users)
+        codes = canvas.items[torch.arange(3)].expand(n, 3, -1).clone()
+        scores = torch.tensor([[-1.0, -1.0, -2.0]], dtype=torch.float64).repeat(n, 1)
+        return self.change(Ranking(codes, scores, torch.full((n,), 3)))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda r: Ranking(r.codes[:, :2], r.scores, r.lengths), "codes, scores and lengths of shapes"),
+        (lambda r: Ranking(r.codes, r.scores[:1], r.lengths), "codes, scores and lengths of shapes"),
+        (lambda r: Ranking(r.codes, r.scores * torch.nan, r.lengths), "scores that are not finite"),
+        (lambda r: Ranking(r.codes, -r.scores, r.lengths), "scores that rise with the rank"),
+        (lambda r: Ranking(r.codes, r.scores, r.lengths + 1), "lengths from 4 to 4, not from 0 to 3"),
+        (lambda r: Ranking(r.codes + 9, r.scores, r.lengths), "codes beyond the size of their slots"),
+    ],
+)
+def test_a_wrong_ranking_is_not_stored(change, message):
+    decoder = make(decoder=WrongDecoder(change), beam=3)
+    with pytest.raises(MrbenchError, match=rf"the decoder WrongDecoder returned {message}.*check_decoder"):
+        list(decoder.decode_batches(EXAMPLES, Meter()))
 
 
 def make(categories="generate", **changes):

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from mindrec_bench.errors import MrbenchError
-from mindrec_bench.experiment.config import ExperimentConfig
+from mindrec_bench.experiment.config import ExecutionOptions, ExperimentConfig
+from mindrec_bench.experiment.context import RunContext
 from mindrec_bench.experiment.resolve import resolve_config
+from mindrec_bench.experiment.run import Coordinator, LocalGroup
 from mindrec_bench.store.models import FittedModelFolder
 from mindrec_bench.store.run_folder import RunFolder
 
@@ -26,7 +28,7 @@ def test_finished_run_is_returned(run, decoded):
 def test_fresh_computes_the_run_again(run, decoded):
     first = run()
     content = result_bytes(first)
-    second = run(options={"fresh": True})
+    second = run(options={"fresh": "decode"})
     assert decoded["users"] == 2 * USERS
     assert second["run"] == first["run"]
     assert result_bytes(second) == content
@@ -106,11 +108,27 @@ def test_fitted_model_is_shared_by_decoders_and_category_settings(run, trainings
     assert len(trainings) == 6
 
 
-def test_fresh_deletes_the_fitted_model_too(run, trainings):
+def test_fresh_says_what_is_computed_again(run, trainings, decoded):
     first = result_bytes(run("trained", "rank-items"))
-    second = result_bytes(run("trained", "rank-items", options={"fresh": True}))
-    assert len(trainings) == 2
-    assert second != first
+    assert result_bytes(run("trained", "rank-items", options={"fresh": "decode"})) == first
+    assert (len(trainings), decoded["users"]) == (1, 2 * USERS)
+    assert result_bytes(run("trained", "rank-items", options={"fresh": "all"})) != first
+    assert (len(trainings), decoded["users"]) == (2, 3 * USERS)
+
+
+def test_what_another_process_has_computed_meanwhile_is_fresh(run, trainings, decoded, data, tmp_path):
+    """Three of these commands at once: one computes, and the others wait for it."""
+    run("trained", "bs")
+    context = RunContext.create(
+        ExperimentConfig("trained", "bs", data=DATA),
+        ExecutionOptions(runs_dir=tmp_path / "runs", device="cpu", fresh="all"),
+    )
+    waiting = Coordinator.of(context, LocalGroup(context, 1))
+    run("trained", "bs", options={"fresh": "all"})
+    assert waiting.run().reused
+    assert (len(trainings), decoded["users"]) == (2, 2 * USERS)
+    assert not Coordinator.of(context, LocalGroup(context, 1)).run().reused
+    assert len(trainings) == 3
 
 
 @pytest.mark.parametrize("retrained", [False, True])
@@ -119,7 +137,7 @@ def test_shards_of_an_older_training_are_not_mixed_in(run, trainings, interrupt,
     interrupt(3)
     with pytest.raises(KeyboardInterrupt):
         run("trained", "bs")
-    run("trained", "rank-items", options={"fresh": retrained})
+    run("trained", "rank-items", options={"fresh": "all" if retrained else None})
     decoded.clear()
     run("trained", "bs")
     assert len(trainings) == 1 + retrained

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import linecache
 import sys
 from collections.abc import Callable
@@ -75,7 +76,109 @@ def test_classes_of_this_package_are_left_out() -> None:
         def load(self, task: Any, folder: Any) -> Any:
             return catalogue_model(None)  # type: ignore[arg-type]
 
-    assert source_of(Mine) == Path(__file__).read_text(encoding="utf-8")
+    assert "class Backbone" not in source_of(Mine).replace(Path(__file__).read_text(encoding="utf-8"), "")
+
+
+PACKAGE = {
+    "__init__.py": "",
+    "decoder.py": """
+from functools import wraps
+SCALE = 2
+def kept(function):
+    @wraps(function)
+    def call(self):
+        return function(self)
+    return call
+def times(number):
+    def value(self):
+        return number
+    return value
+class Mine:
+    width = 3
+    triple = times(3)
+    @kept
+    def decode(self):
+        from .deep import answer
+        return answer()
+def helper():
+    return 1
+""",
+    "deep/__init__.py": "def answer():\n    return 1\n",
+}
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], ModuleType]:
+    """package(): the module `decoder` of a new process that imports the package as it is now in the folder."""
+    folder = tmp_path / "a_package"
+    (folder / "deep").mkdir(parents=True)
+    for name, text in PACKAGE.items():
+        (folder / name).write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+    def load() -> ModuleType:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "a_package"]:
+            del sys.modules[name]
+        importlib.invalidate_caches()
+        return importlib.import_module("a_package.decoder")
+
+    yield load
+    for name in [name for name in sys.modules if name.partition(".")[0] == "a_package"]:
+        del sys.modules[name]
+
+
+def test_of_a_package_it_is_every_file_wherever_the_package_is(
+    package: Callable[[], ModuleType], tmp_path: Path
+) -> None:
+    before = source_of(package().Mine)
+    assert source_of(package().Mine) == before
+    (tmp_path / "a_package" / "deep" / "__init__.py").write_text("def answer():\n    return 2\n")
+    assert source_of(package().Mine) != before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda module: setattr(module.Mine, "width", 4),
+        lambda module: setattr(module.Mine, "decode", lambda self: 5),
+        lambda module: setattr(module.Mine, "triple", module.times(4)),
+        lambda module: setattr(module, "SCALE", 3),
+        lambda module: setattr(module, "helper", lambda: 2),
+    ],
+    ids=["attribute", "method", "closure", "constant", "function"],
+)
+def test_what_is_changed_in_the_process_counts(
+    package: Callable[[], ModuleType], change: Callable[[ModuleType], object]
+) -> None:
+    module = package()
+    before = source_of(module.Mine)
+    change(module)
+    assert source_of(module.Mine) != before
+
+
+def test_a_module_that_is_edited_and_not_loaded_again_is_neither_the_old_nor_the_new(
+    package: Callable[[], ModuleType], tmp_path: Path
+) -> None:
+    module = package()
+    before = source_of(module.Mine)
+    edited = PACKAGE["decoder.py"].replace("return answer()", "return answer() + 1").replace("SCALE = 2", "SCALE = 4")
+    (tmp_path / "a_package" / "decoder.py").write_text(edited)
+    neither = source_of(module.Mine)
+    assert len({before, neither, source_of(package().Mine)}) == 3
+
+
+def test_of_a_module_that_stands_alone_it_is_what_it_imports_from_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "alone.py").write_text("def lazily():\n    import beside_it\nclass Mine:\n    pass\n")
+    (tmp_path / "beside_it.py").write_text("WORD = 'besides'\n")
+    (tmp_path / "unrelated.py").write_text("WORD = 'unrelated'\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    source = source_of(importlib.import_module("alone").Mine)
+    assert "besides" in source
+    assert "unrelated" not in source
+    monkeypatch.delitem(sys.modules, "alone")
 
 
 def test_without_source_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,6 +73,46 @@ def test_runs_that_can_not_be_compared_are_refused(store_run: Store) -> None:
         compare_runs([run, store_run("markov", "dbs-dedup", users=50)])
 
 
+def test_metrics_at_k_need_lists_of_k(store_run: Store) -> None:
+    long, short = store_run("markov", "bs"), store_run("markov", "dbs-dedup", beam=5, results=5)
+    comparison = compare_runs([long, short], resamples=50)
+    assert comparison.values["ndcg@10"] == (pytest.approx(long.summary.metrics["ndcg@10"]), None)
+    assert {"hr@10", "ndcg@10", "entropy", "ttr"} == {*comparison.values} - {*comparison.comparisons[0]}
+    lines = to_text(comparison).splitlines()
+    (line,) = [line.split() for line in lines if line.startswith("HR@10")]
+    assert line == ["HR@10↑", f"{long.summary.metrics['hr@10']:.4f}", "-"]
+    assert f"Lists of another length than the reference's ({short.id})" in to_text(comparison)
+    json.dumps(to_dict(comparison))
+
+
+def trained(run: Any, weights: str, *, epochs: float = 2.5, **changes: Any) -> Any:
+    return with_summary(run, weights=weights, fit=replace(run.summary.fit, epochs=epochs), **changes)
+
+
+def test_unlike_trainings_are_said_and_not_marked(store_run: Store) -> None:
+    sizes = {"size": "tiny", "max_minutes": 5.0}
+    first = store_run("llada", "bs", hit=0.1, **sizes)
+    second = store_run("llada", "dbs-dedup", hit=0.9, noise=1, **sizes)
+    known = [trained(run, f"sha256:{number}") for number, run in enumerate((first, second))]
+    comparison = compare_runs(known, resamples=300)
+    assert comparison.unlike == {second.id: "the same fit, trained twice to other weights"}
+    assert comparison.comparisons[0]["hr@10"].p_holm < 0.001
+    text = to_text(comparison)
+    assert f"{second.id} and the reference are of one model, trained otherwise (the same fit" in text
+    assert "*" not in text.partition("difference: run minus")[0].replace("* at", "")
+    for weights in (("sha256:0", "sha256:0"), ("0123", "4567"), ("sha256:0", "4567")):  # equal, or unknown
+        runs = [trained(run, hashed) for run, hashed in zip((first, second), weights, strict=True)]
+        assert compare_runs(runs, resamples=50).unlike == {}
+
+
+@pytest.mark.parametrize(("epochs", "unlike"), [(15.0, True), (2.51, False)])
+def test_a_clock_that_left_other_epochs_is_said(store_run: Store, epochs: float, unlike: bool) -> None:
+    first = trained(store_run("llada", "bs", size="tiny", max_minutes=5.0), "sha256:0")
+    second = trained(store_run("llada", "dbs-dedup", size="tiny"), "sha256:1", epochs=epochs)
+    reasons = list(compare_runs([first, second], resamples=50).unlike.values())
+    assert reasons == (["a time limit left 2.5 and 15.0 epochs of training"] if unlike else [])
+
+
 def test_codes_of_different_kinds_are_not_compared(store_run: Store) -> None:
     """One model names items in codes of its own, on the same data: hits are compared, codes are not."""
     sids, texts = store_run("markov", "bs"), store_run("pop", "bs", noise=1)

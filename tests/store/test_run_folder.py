@@ -114,8 +114,32 @@ def test_a_file_is_checked_before_it_is_read(run, name):
     with pytest.raises(DataError, match=rf"{name} is damaged; repeat its command, which computes it again: mrbench"):
         finished.rankings(["user"]) if name.startswith("rankings") else finished.per_user()
     (run.path / name).unlink()
-    with pytest.raises(DataError, match=rf"{name} can't be read .*; repeat its command: mrbench"):
+    with pytest.raises(DataError, match=rf"{name} is missing or damaged; repeat its command, .*: mrbench"):
         finished.rankings(["user"]) if name.startswith("rankings") else finished.per_user()
+
+
+@pytest.mark.parametrize("name", ["spec.json", "summary.json", "rankings.parquet", "metrics.parquet"])
+def test_a_folder_in_place_of_a_file_is_damage_that_is_repaired(run, name, notices):
+    finished, _ = compute(run)
+    content = (run.path / name).read_bytes()
+    (run.path / name).unlink()
+    (run.path / name / "inside").mkdir(parents=True)
+    assert run.load_run() is None
+    assert [line for line in notices if str(run.path / name) in line]
+    run.start()
+    assert compute(run)[0] == finished
+    assert (run.path / name).read_bytes() == content
+
+
+def test_a_file_that_cannot_be_read_is_not_damage(run, monkeypatch):
+    compute(run)
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("mindrec_bench.io.manifest.sha256", refuse)
+    with pytest.raises(DataError, match=r"can't read .*metrics.parquet \(Permission denied\); .*; nothing was changed"):
+        run.load_run()
 
 
 def test_killed_run_continues_to_the_same_bytes(run, tmp_path, run_spec):

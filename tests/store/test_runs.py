@@ -108,10 +108,11 @@ def test_unfinished_run(store, run_spec):
         find_run(root, replace(run_spec, seed=4).id)
 
 
-def test_damaged_summary(store):
+@pytest.mark.parametrize("name", ["summary.json", "spec.json"])
+def test_the_damaged_file_is_named(store, name):
     root, (run, *_) = store
-    (run.path / "summary.json").write_text("{")
-    with pytest.raises(DataError, match=r"summary\.json is damaged"):
+    (run.path / name).write_text("{")
+    with pytest.raises(DataError, match=rf"{name} is missing or damaged; repeat the run's command"):
         find_run(root, run.spec.id)
 
 

@@ -12,7 +12,7 @@ from ...store.runs import Run
 from ..table_spec import TableSpec
 from ..tables.build import build_table
 from ..tables.caption import settings_sentence
-from ..tables.footnotes import missing_run_lines
+from ..tables.footnotes import missing_run_lines, unlike_notes
 from ..tables.table import Table
 
 
@@ -185,4 +185,5 @@ def _caption(table: Table, runs: Sequence[Run]) -> str:
         all_rows = len(table.under_trained) == sum(1 for row in table.rows if row.runs)
         labels = "all points" if all_rows else ", ".join(table.under_trained)
         sentences.append(f"Under-trained (validation still improved when time was up): {labels}.")
+    sentences += unlike_notes(table)
     return " ".join([*sentences, *spec.notes])

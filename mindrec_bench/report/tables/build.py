@@ -84,6 +84,8 @@ def build_table(
         test=test,
         epochs=epochs,
         under_trained=tuple(under_trained),
+        unlike={group.data: group.unlike for group in groups if group.unlike},
+        collisions={group.data: group.collisions for group in groups if group.collisions},
     )
 
 

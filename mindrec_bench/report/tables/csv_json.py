@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from ...io.schema import is_number
 from ...stats.comparison import Comparison
 from .caption import caption
 from .footnotes import footnotes
@@ -17,6 +18,9 @@ from .table import Table
 _COMPARISON_FIELDS = tuple(Comparison.__dataclass_fields__)[1:]
 """All fields but the metric."""
 
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+"""Spreadsheets compute a cell that begins with one of these."""
+
 CSV_COLUMNS = (
     "table", "row", "data", "metric", "value", "low", "high", "published", "difference_from_published", "users",
     "seeds", "size", "history_excluded", "runs", "reference", *(f"test_{name}" for name in _COMPARISON_FIELDS),
@@ -24,13 +28,25 @@ CSV_COLUMNS = (
 )  # fmt: skip
 
 
-def to_csv(table: Table) -> str:
-    """One line per cell with everything that is known about it; numbers are not rounded."""
+def to_csv(table: Table, *, quote_formulas: bool = True) -> str:
+    """One line per cell with everything that is known about it; numbers are not rounded.
+
+    Args:
+        table: the table.
+        quote_formulas: put a ' before a text that a spreadsheet would compute as a formula.
+    """
     out = io.StringIO()
     writer = csv.DictWriter(out, CSV_COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(_csv_rows(table))
+    for row in _csv_rows(table):
+        writer.writerow({name: _quote(value) for name, value in row.items()} if quote_formulas else row)
     return out.getvalue()
+
+
+def _quote(value: Any) -> Any:
+    """A text with a ' before it where it begins as a formula; a number, also one as text, stays."""
+    is_formula = isinstance(value, str) and value.startswith(FORMULA_STARTS) and not is_number(value)
+    return f"'{value}" if is_formula else value
 
 
 def _csv_rows(table: Table) -> Iterator[dict[str, Any]]:

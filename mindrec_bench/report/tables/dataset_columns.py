@@ -11,6 +11,7 @@ from ...core.code_space import Int
 from ...stats.comparison import Comparison, PairedTest, System, compare, intervals
 from ...stats.diversity_tests import DIVERSITY_METRICS
 from ...store.runs import Run
+from ..comparability import unlike_systems
 from ..slices import of_users
 from ..table_spec import NOT_REPORTED, RowSpec, TableSpec
 from .run_data import load_systems, system_value
@@ -73,12 +74,25 @@ class DatasetColumns:
         reference = next((label for label in spec.reference if label in systems), None)
         comparisons, spans = {}, {}
         if reference:
-            others = [system for label, system in systems.items() if label != reference]
+            pairs = unlike_systems(present)
+            alike = [label for label in systems if not {(label, reference), (reference, label)} & {*pairs}]
+            others = [systems[label] for label in alike if label != reference]
             tested = compare(systems[reference], others, spec.metrics, test=test, resamples=resamples, seed=seed)
             comparisons = {other.label: by_metric for other, by_metric in zip(others, tested, strict=True)}
         if with_intervals:
             spans = dict(zip(systems, intervals(loaded, spec.metrics, resamples=resamples, seed=seed), strict=True))
         return cls(spec, data, present, systems, reference, comparisons, spans, members is not None)
+
+    @property
+    def unlike(self) -> dict[tuple[str, str], str]:
+        """Pairs of rows that are the results of unlike trainings of one model, with the reason; they are not tested."""
+        return unlike_systems(self.runs)
+
+    @property
+    def collisions(self) -> tuple[int, int] | None:
+        """How many of how many items share their semantic ID; None where none do, or it is not known."""
+        known = (run.summary.collisions for runs in self.runs.values() for run in runs)
+        return next(((of_run.items, of_run.of) for of_run in known if of_run), None)
 
     @property
     def n_users(self) -> int:

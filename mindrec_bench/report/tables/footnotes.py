@@ -10,6 +10,7 @@ from ..table_spec import TableSpec
 from ..table_spec_io import installed_tables, load_table_spec
 from .caption import keys_by_value
 from .table import Table
+from .table_lines import UNLIKE_MARK
 
 
 def footnotes(table: Table) -> list[str]:
@@ -19,7 +20,26 @@ def footnotes(table: Table) -> list[str]:
         notes.append(f"Epochs trained: {_epochs_text(table.epochs)}.")
     if table.under_trained:
         notes.append(f"Under-trained (validation still improved when time was up): {', '.join(table.under_trained)}.")
-    return [*notes, *_ttr_notes(table), *_audit_notes(table.spec), *missing_run_lines(table)]
+    notes += [*unlike_notes(table), *_collision_notes(table), *_ttr_notes(table), *_audit_notes(table.spec)]
+    return [*notes, *missing_run_lines(table)]
+
+
+def unlike_notes(table: Table) -> list[str]:
+    """Rows of one model that were trained otherwise."""
+    return [
+        f"{UNLIKE_MARK.strip()} '{one}' and '{other}' on {data} are of one model, trained otherwise ({reason}): their "
+        "difference is not one of decoders, and is not tested."
+        for data, pairs in table.unlike.items()
+        for (one, other), reason in pairs.items()
+    ]
+
+
+def _collision_notes(table: Table) -> list[str]:
+    """Items that share a semantic ID, which a hit does not tell apart."""
+    return [
+        f"{items:,} of {of:,} items of {data} share their semantic ID with another item: a hit is one of the ID."
+        for data, (items, of) in table.collisions.items()
+    ]
 
 
 def missing_run_lines(table: Table) -> list[str]:

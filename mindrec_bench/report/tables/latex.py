@@ -16,12 +16,15 @@ from .table_lines import EMPTY_CELL, FormattedCell, TableLine, data_groups, tabl
 _SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    '"': "''", "±": r"$\pm$", "≠": r"$\neq$", "†": r"$\dagger$", "–": r"\textendash{}", "—": r"\textemdash{}",
+    '"': "''", "±": r"$\pm$", "≠": r"$\neq$", "†": r"$\dagger$", "‡": r"$\ddagger$",
+    "–": r"\textendash{}", "—": r"\textemdash{}",
 }  # fmt: skip
 _ROW = DataRow("", " & ", r" \\")
 _TOP, _MIDDLE, _BOTTOM = (Line(rf"\{name}rule", "", "", "") for name in ("top", "mid", "bottom"))
 _BOOKTABS = TableFormat(_TOP, _MIDDLE, None, _BOTTOM, headerrow=_ROW, datarow=_ROW, padding=0, with_header_hide=None)
 """As `latex_booktabs` of `tabulate`, which would escape the commands in our cells."""
+
+_ENGINE = "% has letters outside ASCII: typeset it with xelatex or lualatex, and a font that has them\n"
 
 _ARROWS = {"up": r"$\uparrow$", "down": r"$\downarrow$", "": ""}
 
@@ -35,7 +38,7 @@ def to_latex(table: Table, *, with_intervals: bool = False) -> str:
     data_heads = _data_heads(table) if len(spec.data) > 1 else []
     notes = [escape(note.removeprefix("- ")) for note in footnotes(table)]
     below = [r"\begin{flushleft}\footnotesize", "\\\\\n".join(notes), r"\end{flushleft}"] if notes else []
-    return "\n".join(
+    text = "\n".join(
         [
             r"% needs \usepackage{booktabs}; with \usepackage{graphicx}, a table wider than the page is scaled to it",
             r"\begin{table*}",
@@ -56,6 +59,7 @@ def to_latex(table: Table, *, with_intervals: bool = False) -> str:
             "",
         ]
     )
+    return text if text.isascii() else _ENGINE + text
 
 
 def _data_heads(table: Table) -> list[str]:
@@ -85,7 +89,11 @@ def _cell(cell: FormattedCell, kind: str) -> str:
 
 
 def escape(text: str) -> str:
-    """Escape the characters that LaTeX treats specially, and turn quotes into opening and closing ones."""
+    """Escape the characters that LaTeX treats specially, and turn quotes into opening and closing ones.
+
+    Line breaks become spaces: an empty line would end the caption, and control characters are no input of LaTeX.
+    """
+    text = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text)
     escaped = "".join(_SPECIAL.get(character, character) for character in text)
     escaped = re.sub(r"^(\s*)([\[*])", r"\1{\2}", escaped)  # else an argument of the line break before it
     return re.sub(r"(?<![\w)])'(?=[\w(])", "`", escaped.replace("--", "-{}-"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ..metric_format import metric_arrow, metric_name
 from ..text_table import format_table
 from .caption import caption
@@ -37,10 +39,16 @@ def _cell(cell: FormattedCell) -> str:
 def _note(note: str) -> str:
     """The text of a footnote, with its command as code."""
     before, command, after = note.removeprefix("- ").partition("mrbench run")
-    return f"{_escape(before)}`{command}{after}`" if command else _escape(before)
+    if not command:
+        return _escape(before)
+    code = " ".join(f"{command}{after}".split())
+    fence = "`" * (1 + max(map(len, re.findall("`+", code)), default=0))
+    return f"{_escape(before)}{fence}{code}{fence}"
 
 
 def _escape(text: str) -> str:
-    for character in "\\|*_<>":
+    """One line that shows as it is: no markup, and no address becomes a link."""
+    for character in "\\`|*_<>":
         text = text.replace(character, f"\\{character}")
-    return text
+    text = re.sub(r"(\]\(|&(?=#?\w+;)|(?<=:)//|(?<=www)\.)", r"\\\1", text)  # links, addresses, names of characters
+    return re.sub(r"[\r\n]+", " ", text)

@@ -12,6 +12,7 @@ from ...data.sources import default_users
 from ...errors import UsageError
 from ...experiment.config import AUTO, ExperimentConfig
 from ...plugins import options, registry
+from ...stats.diversity_tests import DIVERSITY_METRICS
 from ...store.run_spec import EXTERNAL, DecoderSpec, ModelSpec
 from ...store.runs import Run
 from ..table_spec import RowSpec, TableSpec
@@ -35,7 +36,7 @@ class CellRuns:
 
 
 class RunMatcher:
-    """Matches stored runs with the cells of a table.
+    """Matches stored runs with the cells of a table; a damaged run is missing, with a notice that names its file.
 
     A cell fixes model, decoder, data, categories and options; size, users, beam, seeds and the time limit of training
     come from the table's head. Size `auto` takes the largest size of a model that any row of the table has on that
@@ -67,6 +68,8 @@ class RunMatcher:
         for matches in by_seed.values():
             if len(matches) > 1:
                 raise UsageError(_conflict(row, matches))
+        codes = any(metric in DIVERSITY_METRICS for metric in self._spec.metrics)
+        by_seed = {seed: [run for run in matches if run.is_whole(codes=codes)] for seed, matches in by_seed.items()}
         missing_seeds = [seed for seed, matches in by_seed.items() if not matches]
         if not missing_seeds:
             return CellRuns(tuple(matches[0] for matches in by_seed.values()), size)
@@ -146,11 +149,12 @@ def _same_plugin(run: Run, kind: Literal["model", "decoder"], text: str) -> bool
         return False
     _, instance = registry.make(kind, text)
     if kind == "decoder":
-        return run.spec.decoder == DecoderSpec.of(name, instance)
+        return run.spec.decoder == replace(DecoderSpec.of(name, instance), code=registry.code_hash(kind, name))
     size = run.spec.model.size
     if instance.sizes and size not in instance.sizes:
         return False
-    return replace(run.spec.model, files={}) == ModelSpec.of(name, instance, size)  # any version of the files
+    model = replace(ModelSpec.of(name, instance, size), code=registry.code_hash(kind, name))
+    return replace(run.spec.model, files={}) == model  # any version of the files
 
 
 def _with_default_categories(runs: Sequence[Run]) -> list[Run]:

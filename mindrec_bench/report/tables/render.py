@@ -35,6 +35,7 @@ def render_tables(
     with_intervals: bool = False,
     colour: bool = False,
     width: int = TEXT_WIDTH,
+    quote_formulas: bool = True,
 ) -> str:
     """All tables as one text that ends in a line break.
 
@@ -43,6 +44,7 @@ def render_tables(
         table_format: a key of `FILE_ENDINGS`.
         with_intervals: show bootstrap 95% intervals where they were computed; CSV and JSON always have them.
         colour, width: see `to_text`.
+        quote_formulas: see `to_csv`.
     """
     if table_format == "html":
         return to_html(tables, with_intervals=with_intervals)
@@ -52,16 +54,21 @@ def render_tables(
         "text": partial(to_text, with_intervals=with_intervals, colour=colour, width=width),
         "github": partial(to_markdown, with_intervals=with_intervals),
         "latex": partial(to_latex, with_intervals=with_intervals),
-        "csv": to_csv,
+        "csv": partial(to_csv, quote_formulas=quote_formulas),
     }
     render = renderers[table_format]
     return "\n\n".join(render(table).rstrip("\n") for table in tables) + "\n"
 
 
 def save_tables(
-    tables: Sequence[Table], folder: Path, table_format: TableFormat, *, with_intervals: bool = False
+    tables: Sequence[Table],
+    folder: Path,
+    table_format: TableFormat,
+    *,
+    with_intervals: bool = False,
+    quote_formulas: bool = True,
 ) -> tuple[Path, ...]:
-    """Write one file per table, `<name>.<ending>`.
+    """Write one file per table, `<name>.<ending>`; the arguments are those of `render_tables`.
 
     Returns:
         The paths.
@@ -72,7 +79,8 @@ def save_tables(
     paths = []
     for table in tables:
         paths.append(folder / f"{table.spec.name}.{FILE_ENDINGS[table_format]}")
-        _write_text(paths[-1], render_tables([table], table_format, with_intervals=with_intervals))
+        text = render_tables([table], table_format, with_intervals=with_intervals, quote_formulas=quote_formulas)
+        _write_text(paths[-1], text)
     return tuple(paths)
 
 

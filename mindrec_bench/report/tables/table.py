@@ -100,6 +100,8 @@ class Table:
         test: for all metrics but HR of one seed, Entropy and TTR.
         epochs: label -> epochs trained on each dataset, in words; only rows whose model is trained.
         under_trained: labels of rows whose training was stopped while validation still improved.
+        unlike: data -> pairs of rows that are the results of unlike trainings of one model -> the reason.
+        collisions: data -> how many of how many items share their semantic ID.
     """
 
     spec: TableSpec
@@ -112,6 +114,13 @@ class Table:
     test: PairedTest
     epochs: dict[str, str] = field(default_factory=dict)
     under_trained: tuple[str, ...] = ()
+    unlike: dict[str, dict[tuple[str, str], str]] = field(default_factory=dict)
+    collisions: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def unlike_rows(self) -> set[str]:
+        """The labels of all rows in `unlike`."""
+        return {label for pairs in self.unlike.values() for pair in pairs for label in pair}
 
     @property
     def excluding(self) -> frozenset[str]:

@@ -14,6 +14,8 @@ EMPTY_CELL = "-"
 SIGNIFICANCE_MARK = "*"
 EXCLUSION_MARK = " †"
 """After the label of a row that excludes the history, in a table in which others do not."""
+UNLIKE_MARK = " ‡"
+"""After the label of a row that another row is unlike: one model, trained otherwise."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ def _values_line(table: Table, row: TableRow, with_intervals: bool) -> TableLine
             text += f" [{format_value(low, metric)}, {format_value(high, metric)}]"
         cells.append(FormattedCell(text, cell.rank, cell.significant))
     mark = EXCLUSION_MARK if table.mixes_exclusion and row.label in table.excluding else ""
+    mark += UNLIKE_MARK if row.label in table.unlike_rows else ""
     return TableLine("values", row.label + mark, tuple(cells))
 
 

@@ -43,7 +43,8 @@ def test_a_killed_training_continues_to_the_same_bits(
     with pytest.raises(KeyboardInterrupt):
         backbone.fit(task, tmp_path / "killed")
     monkeypatch.setattr(Trainer, "_train_epoch", train_epoch)
-    assert [path.name for path in (tmp_path / "killed").rglob("*.*")] == ["checkpoint.pt"]
+    checkpoints = tmp_path / "killed" / "checkpoints"
+    assert sorted(path.name for path in checkpoints.iterdir()) == ["checkpoint-1", "checkpoint-2"]
     report = backbone.fit(dataclasses.replace(task), tmp_path / "killed")
     assert notices == ["training continues at epoch 2 of 3"]
     assert report.valid_loss == whole.valid_loss

@@ -7,35 +7,35 @@ from pathlib import Path
 import pytest
 
 from mindrec_baselines.training.progress import TrainingProgress
-from mindrec_bench.io.atomic import write_json
+from mindrec_bench.io.checkpoints import checkpoint_path, complete_checkpoint
 
 
 def new_progress(folder: Path, max_steps: int, minutes: float | None = None) -> TrainingProgress:
     return TrainingProgress(folder, max_steps=max_steps, patience=1, decay=0.1, minutes=minutes, quiet=True)
 
 
-def test_time_before_an_interruption_counts(chain, tmp_path: Path) -> None:
+def test_time_before_an_interruption_counts(tmp_path: Path) -> None:
     progress = new_progress(tmp_path, max_steps=10, minutes=1)
-    checkpoint = tmp_path / "checkpoint-10"
+    state = {"step": 3, "epoch": 0.3, "losses": [], "finished": False, "plateau": None, "seconds": 45.0}
+    checkpoint = checkpoint_path(tmp_path, 3)
     checkpoint.mkdir()
-    write_json(
-        checkpoint / "progress.json",
-        {"step": 3, "epoch": 0.3, "losses": [], "finished": False, "plateau": None, "seconds": 45.0},
-    )
-    (tmp_path / "checkpoint-9").mkdir()
-    (tmp_path / "checkpoint-9" / "progress.json").write_text("{}")
-    assert progress.resume(needs="progress.json") == checkpoint
+    complete_checkpoint(checkpoint, state)
+    assert progress.resume(needs="weights") is None
+    (checkpoint / "weights").write_bytes(b"")
+    complete_checkpoint(checkpoint, state)
+    assert progress.resume(needs="weights") == checkpoint
     assert progress.seconds == pytest.approx(45, abs=1)
     assert progress.fraction_done(3) == pytest.approx(0.75, abs=0.02), "a larger fraction of the time than of the steps"
 
 
 def test_a_checkpoint_of_another_version_is_ignored_with_a_notice(tmp_path: Path, notices: list[str]) -> None:
     progress = new_progress(tmp_path, max_steps=10)
-    (tmp_path / "checkpoint-3").mkdir()
-    (tmp_path / "checkpoint-3" / "progress.json").write_text('{"step": 3, "seconds": 45.0}')
-    assert progress.resume(needs="progress.json") is None
+    checkpoint = checkpoint_path(tmp_path, 3)
+    checkpoint.mkdir()
+    complete_checkpoint(checkpoint, {"step": 3, "seconds": 45.0})
+    assert progress.resume(needs="") is None
     assert progress.step == 0
-    assert notices == [f"{tmp_path / 'checkpoint-3'} was written by another version; training starts again"]
+    assert notices == [f"{checkpoint} was written by another version; training does not continue from it"]
 
 
 def test_early_stopping_leaves_the_decay(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,9 @@ from mindrec_baselines.training import weights
 from mindrec_bench.core.backbone import FitReport
 
 from ..causal import task
+
+UMASK = os.umask(0)
+os.umask(UMASK)
 
 FULL_DISK = """
 import resource, sys
@@ -45,7 +49,12 @@ def test_a_report_survives_the_round_trip(chain, tmp_path: Path) -> None:
     report = FitReport(1.5, 3, 10, 2.0, (1.0, 0.5), True, "bf16")
     assert weights.completed_report(tmp_path) is None
     weights.save_model(tmp_path, task(chain()), {"w": torch.zeros(2)}, report)
+    (tmp_path / weights.CHECKPOINTS / "checkpoint-3").mkdir(parents=True)
     assert weights.completed_report(tmp_path) == report
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.json", "weights.safetensors"], (
+        "what a killed clean-up left is gone, and files are as readable as the umask allows"
+    )
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o666 & ~UMASK}
     content = json.loads((tmp_path / "model.json").read_text())
     assert content["slots"] == [4, 3, 2, 5]
     del content["report"]["precision"]

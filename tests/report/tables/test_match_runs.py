@@ -52,6 +52,18 @@ def test_a_run_that_differs_in_one_thing_is_not_taken(store_run: Store, changes:
     assert matched(table_spec(), other) == ()
 
 
+def test_a_damaged_run_is_missing_and_named(store_run: Store, notices: list[str]) -> None:
+    run = store_run("markov", "bs")
+    spec = table_spec()
+    content = bytearray((run.path / "metrics.parquet").read_bytes())
+    content[len(content) // 2] ^= 1
+    (run.path / "metrics.parquet").write_bytes(content)
+    cell = RunMatcher(spec, [run]).match(spec.rows[0], "arts")
+    assert cell.runs == ()
+    assert len(cell.missing) == 1
+    assert [line.split(";")[0] for line in notices] == [f"{run.path / 'metrics.parquet'} is damaged"]
+
+
 def test_a_missing_run_gives_its_command() -> None:
     spec = table_spec('seeds = [42, 7]\nsize = "small"', model="llada")
     cell = RunMatcher(spec, []).match(spec.rows[0], "arts")
