@@ -70,7 +70,7 @@ WITHOUT_A_MODULE = {
     "tests/data/importing/test_right_values.py": "is about files as people have them",
     "tests/data/importing/test_round_trips.py": "is about files that other libraries write",
     "tests/cli/test_errors.py": "is about the errors of all commands",
-    "tests/cli/test_output.py": "is about the output of all commands",
+    "tests/cli/test_hostile_output.py": "is about the output of all commands",
     "tests/cli/test_stopped.py": "is about commands that are stopped",
     "tests/test_gpu.py": "is about all that a GPU computes",
 }

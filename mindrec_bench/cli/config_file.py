@@ -64,7 +64,8 @@ def _convert(key: str, value: Any, option: Any, path: Path) -> Any:
     """The value as the option takes it; converted here because click's own message would not name the file."""
     is_flag = getattr(option, "is_flag", False)
     is_list = isinstance(value, list) and option.multiple
-    if is_flag != isinstance(value, bool) or (isinstance(value, list | dict) and not is_list):
+    is_plain = isinstance(value, str | int | float) or is_list  # and no date, time, list or table
+    if is_flag != isinstance(value, bool) or not is_plain:
         expected = "true or false" if is_flag else "one plain value"
         raise UsageError(f"'{key}' in {path} is {value!r}; it must be {expected}")
     if is_flag and not option.flag_value:  # --no-...
