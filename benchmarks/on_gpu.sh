@@ -30,7 +30,7 @@ print(torch.__version__, transformers.__version__, torch.cuda.is_available(), im
 }
 
 tests() {
-    part tests 120 "$python" -m pytest -q -rs -m gpu -o addopts= -p no:cacheprovider --durations=10 \
+    part tests 120 "$python" -m pytest -q -rs -m gpu -o addopts=--import-mode=importlib -p no:cacheprovider --durations=10 \
         tests/test_gpu.py tests/decoders/search/test_penalty_walk.py tests/experiment/test_whole_runs.py
 }
 
