@@ -113,7 +113,7 @@ main()
 """
     done = subprocess.run([sys.executable, "-c", pausing, "list"], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (130, "")
-    assert done.stderr == "interrupted; the same command continues from what is done\n"
+    assert done.stderr.strip() == "interrupted; the same command continues from what is done"
 
 
 SWEEP = """

@@ -11,6 +11,7 @@ from mindrec_baselines.llada import Llada
 from mindrec_baselines.llama3 import Llama3
 from mindrec_baselines.tiger import Tiger
 from mindrec_baselines.training import loop, progress, trainer
+from mindrec_bench.io.checkpoints import STATE_FILE
 
 from ..causal import task
 
@@ -49,7 +50,7 @@ def test_a_checkpoint_of_the_trainer_is_not_continued_by_the_loop(chain, tmp_pat
             fit(Llada(epochs=1, batch=50), chain_task, folder, fixed_shapes=False)
     assert sorted(path.name for path in folder.iterdir()) == ["checkpoints"]
     report, _ = fit(Llada(epochs=1, batch=50), chain_task, folder, fixed_shapes=True)
-    assert any("written by another version; training starts again" in notice for notice in notices)
+    assert any("written by another version; training does not continue" in notice for notice in notices)
     assert report.steps == -(-len(chain_task.data.train_examples()) // 50)
 
 
@@ -63,7 +64,7 @@ def test_a_checkpoint_has_these_files(chain, tmp_path: Path, monkeypatch) -> Non
 
     monkeypatch.setattr(progress.TrainingProgress, "on_save", watched)
     Llada(epochs=2, batch=64).fit(task(chain(users=40)), tmp_path)
-    files = [progress.BEST_FILE, loop.WEIGHTS_FILE, loop.OPTIMIZER_FILE, progress.STATE_FILE, loop.RANDOM_FILE]
+    files = [progress.BEST_FILE, loop.WEIGHTS_FILE, loop.OPTIMIZER_FILE, STATE_FILE, loop.RANDOM_FILE]
     assert written == [sorted(files)] * 2
 
 
