@@ -23,6 +23,7 @@ from mindrec_bench.testing import catalogue_model
 from mindrec_decoders.adaptive import Adaptive
 from mindrec_decoders.bs import BeamSearch
 from mindrec_decoders.rank_items import RankItems
+from mindrec_decoders.search.results import make_ranking
 
 DATA = "arts-sim:users=60,items=50"
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "python.md"
@@ -191,14 +192,15 @@ def test_an_object_of_a_registered_class_is_the_same_run_as_its_text():
 
 @dataclass(frozen=True)
 class Narrow:
-    """`bs` with a narrower beam."""
+    """`bs` with a narrower beam, padded."""
 
     needs: ClassVar[str] = "denoiser"
     width: int = 4
     note: str = ""
 
     def decode(self, context, canvas, *, beam):
-        return BeamSearch().decode(context, canvas, beam=min(beam, self.width))
+        found = BeamSearch().decode(context, canvas, beam=min(beam, self.width))
+        return make_ranking(found.codes, found.scores, beam)
 
 
 @dataclass(frozen=True)

@@ -321,7 +321,7 @@ class _Tracer:
         probs = probs / max(probs.sum(), np.finfo(float).tiny)
         first_items = np.arange(len(probs))
         row = target
-        if self.decoder.decoder.needs != "items":
+        if self.decoder.capability != "items":
             index = self._space.index(self.decoder.slots)
             probs = np.bincount(index.item_sequences, probs, minlength=index.n_sequences)
             first_items, row = index.first_items, int(index.item_sequences[target])

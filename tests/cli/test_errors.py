@@ -88,7 +88,7 @@ def shop(tmp_path):
     [
         ({"inter": '{"1": [0, 1'}, "Shop/Shop.inter.json is not valid JSON at line 1"),
         ({"inter": None}, "Shop.inter.json"),
-        ({"index": None}, "`mrbench data tokenize Shop`"),
+        ({"index": None}, "`mrbench data tokenize ./Shop`"),
         ({"inter": '{"1": [0, 1, 99]}'}, "99"),
         ({"inter": '{"1": [0, 1, 2], "1": [2, 1, 3]}'}, "the key '1' occurs twice in Shop/Shop.inter.json"),
         ({"inter": '{"1": [0, 1]}'}, "3 interactions"),

@@ -173,6 +173,7 @@ def test_a_stopped_sweep_ends_its_workers(tmp_path, signals):
 
 def default_interrupts():
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it
 
 
 @pytest.mark.parametrize(

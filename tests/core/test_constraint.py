@@ -294,6 +294,7 @@ def test_the_batch_decoder_passes_the_constraint_on(constrain, real, categories)
     sizes = space.canvas_sizes(slots)
     users = BatchDecoder(
         model=TabularDenoiser.random(sizes, users=3, seed=2),
+        capability="denoiser",
         decoder=registry.make("decoder", "dbs-dedup")[1],
         space=space,
         categories=categories,

@@ -178,7 +178,7 @@ def test_data_folders(data_root: Path) -> None:
     assert data_folder("Shop", data_root) == data_root / "Shop"
     assert data_folder("arts", data_root) == data_root / "Arts"
     assert data_folder(str(data_root / "empty"), None) == data_root / "empty"
-    with pytest.raises(DataError, match="Games is not on this machine; `mrbench data fetch games`"):
+    with pytest.raises(DataError, match="Games is not on this machine; `mrbench data fetch games --data-dir "):
         data_folder("games", data_root)
     with pytest.raises(UsageError, match="'arts-sim' has no folder"):
         data_folder("arts-sim", data_root)

@@ -92,6 +92,7 @@ def make(categories="generate", **changes):
     space = changes.pop("space", SPACE)
     decoder = BatchDecoder(
         model=UniformModel(),
+        capability="denoiser",
         decoder=RecordingDecoder([]),
         space=space,
         categories=categories,

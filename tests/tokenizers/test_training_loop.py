@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -92,7 +93,7 @@ def test_a_damaged_checkpoint_is_reported_and_ignored(tmp_path: Path, notices: l
 
 def test_the_time_limit_ends_training(monkeypatch: pytest.MonkeyPatch, notices: list[str]) -> None:
     clock = iter(range(0, 10_000, 20))
-    monkeypatch.setattr(training_loop.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(training_loop, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
     assert len(run(LinearObjective(), replace(TASK, max_minutes=1))) == 3  # 20 seconds per epoch
     assert notices == ["time limit reached after 3 of 25 epochs"]
 
