@@ -189,16 +189,16 @@ def runs(runs_dir: str | Path = ExecutionOptions.runs_dir) -> list[Run]:
 def compare(
     *runs: StoredRun, test: PairedTest = "randomisation", resamples: int = RESAMPLES, seed: int = 0
 ) -> RunComparison:
-    """Compare runs with the first one: every metric is tested over the same users. Printing it shows the table.
+    """Compare systems with that of the first run, every metric over the same users. Printing it shows the table.
 
     Args:
-        runs: two or more.
+        runs: of two systems or more; those that differ only in the seed are one system.
         test: `randomisation`, `t` or `wilcoxon`, for all metrics but HR, Entropy and TTR (docs/semantics.md).
         resamples: of the randomisation tests and the bootstrap.
         seed: of both.
 
     Raises:
-        UsageError: fewer than two runs, a run given twice, an unknown test, or runs over different users or data.
+        UsageError: fewer than two systems, a run given twice, an unknown test, or runs over different users or data.
         DataError: a file of a run is missing or damaged.
     """
     require_choice(test, get_args(PairedTest), "test", "mindrec_bench.compare")

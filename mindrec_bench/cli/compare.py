@@ -30,6 +30,7 @@ def compare(
 ) -> None:
     """Compare stored runs with the first one: every metric is tested over the same users.
 
+    Runs that differ only in the seed are one system: its mean, the spread over seeds, and what is above their noise.
     With --by, HR and NDCG at the largest k are tested on each group of users.
 
     A RUN is the id of a run, the start of its id, or its folder.

@@ -19,7 +19,7 @@ from ..stats.paired_tests import ALPHA, holm
 from ..stats.resampling import RESAMPLES
 from ..store.runs import Run
 from .metric_format import format_value, metric_arrow, metric_name
-from .tables.run_data import load_systems
+from .tables.run_data import group_seeds, load_systems
 from .text_table import format_columns
 
 METRICS = ("hr@10", "ndcg@10")
@@ -32,10 +32,10 @@ class SliceGroup:
     Attributes:
         name: what these users have in common.
         users: how many there are.
-        values: metric -> mean over the group of each run, in the order of the runs.
+        values: metric -> mean over the group of each system, in their order.
         intervals: metric -> bootstrap 95% interval of each of these.
-        comparisons: for each run but the first, metric -> comparison with the first run on these users; Holm's
-            correction is over all groups and runs of one metric.
+        comparisons: for each system but the first, metric -> comparison with the first on these users; Holm's
+            correction is over all groups and systems of one metric.
     """
 
     name: str
@@ -47,17 +47,17 @@ class SliceGroup:
 
 @dataclass(frozen=True)
 class SliceComparison:
-    """Runs on all groups of one slice.
+    """Systems on all groups of one slice.
 
     Attributes:
         by: a key of `data.slices.SLICES`.
-        runs: the runs; the others are tested against the first.
+        systems: the runs of each system, one a seed; the others are tested against the first.
         groups: those that have users.
         resamples: of the tests and the bootstrap.
     """
 
     by: str
-    runs: tuple[Run, ...]
+    systems: tuple[tuple[Run, ...], ...]
     groups: tuple[SliceGroup, ...]
     resamples: int
 
@@ -71,10 +71,10 @@ def compare_slices(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> SliceComparison:
-    """Compare runs with the first one on each group of users.
+    """Compare systems of runs with the first one on each group of users.
 
     Args:
-        runs: one or more, over the same users.
+        runs: one or more, over the same users; those that differ only in the seed are one system.
         slices: of the data and the split of the runs (`data.slices.slice_users`).
         metrics: of `metrics.names.RANK_METRICS`, at any k within the beams.
         test: for all metrics but HR.
@@ -85,7 +85,8 @@ def compare_slices(
         UsageError: the runs have different users or different data, or a k is beyond a beam.
         DataError: a file of a run is missing or can't be read.
     """
-    systems = load_systems([(run.id, [run]) for run in runs], with_codes=False, metrics=metrics)
+    grouped = group_seeds(runs)
+    systems = load_systems([(of_system[0].id, of_system) for of_system in grouped], with_codes=False, metrics=metrics)
     for metric in metrics:
         if lacking := [system.label for system in systems if metric not in system.values]:
             raise UsageError(f"{metric} of run {lacking[0]} is not known for each user; choose another metric or k")
@@ -103,14 +104,17 @@ def compare_slices(
                 tuple(compare(first, others, metrics, test=test, **settings)) if others else (),
             )
         )
-    return SliceComparison(slices.by, tuple(runs), _corrected(groups, metrics), resamples)
+    return SliceComparison(slices.by, tuple(grouped), _corrected(groups, metrics), resamples)
 
 
 def of_users(system: System, mask: NDArray[np.bool_]) -> System:
     """A system on some of its users. Shape of the mask: (U,)"""
     values = {metric: column[mask] for metric, column in system.values.items()}
     counts = None if system.counts is None else system.counts[np.flatnonzero(mask)]
-    return replace(system, users=system.users[mask], values=values, counts=counts)
+    by_seed = {
+        seed: {metric: column[mask] for metric, column in of_seed.items()} for seed, of_seed in system.by_seed.items()
+    }
+    return replace(system, users=system.users[mask], values=values, counts=counts, by_seed=by_seed)
 
 
 def _corrected(groups: Sequence[SliceGroup], metrics: Sequence[str]) -> tuple[SliceGroup, ...]:
@@ -134,10 +138,11 @@ def slices_text(comparison: SliceComparison) -> str:
     metrics = list(comparison.groups[0].values) if comparison.groups else []
     blocks = ["\n".join(_metric_lines(comparison, metric)) for metric in metrics]
     tests = {row[metric].test for group in comparison.groups for row in group.comparisons for metric in metrics}
-    note = "95% interval: bootstrap over the group's users."
+    several = any(len(runs) > 1 for runs in comparison.systems)
+    note = f"95% interval: bootstrap over the group's users{' and the seeds' if several else ''}."
     if tests:
         names = "; ".join(TEST_NAMES[test] for test in TEST_NAMES if test in tests)
-        n = len(comparison.groups) * (len(comparison.runs) - 1)
+        n = len(comparison.groups) * (len(comparison.systems) - 1)
         note += (
             f" difference: run minus the first run on the same users.\np: {names}; two-sided, "
             f"{comparison.resamples:,} resamples; Holm over {n} comparisons a metric, * at {ALPHA}."
@@ -148,14 +153,14 @@ def slices_text(comparison: SliceComparison) -> str:
 def _metric_lines(comparison: SliceComparison, metric: str) -> list[str]:
     rows = []
     for group in comparison.groups:
-        for number, run in enumerate(comparison.runs):
+        for number, runs in enumerate(comparison.systems):
             low, high = group.intervals[metric][number]
             tested = group.comparisons[number - 1][metric] if number else None
             rows.append(
                 (
                     "" if number else group.name,
                     "" if number else f"{group.users:,}",
-                    run.id,
+                    runs[0].id + (f" ({len(runs)} seeds)" if len(runs) > 1 else ""),
                     format_value(group.values[metric][number], metric),
                     f"[{format_value(low, metric)}, {format_value(high, metric)}]",
                     _difference(tested, metric) if tested else "",
@@ -179,7 +184,7 @@ def slices_dict(comparison: SliceComparison) -> dict[str, Any]:
     return {
         "by": comparison.by,
         "meaning": (SLICES[comparison.by].__doc__ or "").strip(),
-        "runs": [run.id for run in comparison.runs],
+        "runs": [runs[0].id for runs in comparison.systems],
         "resamples": comparison.resamples,
         "groups": [asdict(group) for group in comparison.groups],
     }

@@ -6,12 +6,12 @@ Which metric gets which test: docs/semantics.md, Significance.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from . import diversity_tests, paired_tests, resampling
+from . import diversity_tests, paired_tests, resampling, seeds
 from .resampling import Float
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class System:
         values: metric -> its values, averaged over the seeds. Shape of each: (U,)
         seeds: how many seeds were averaged.
         counts: code counts of each user's lists, those of all seeds pooled; None without lists. Shape: (U, V)
+        by_seed: seed -> metric -> the values of this seed, where there are several seeds. Shape of each: (U,)
     """
 
     label: str
@@ -50,6 +51,12 @@ class System:
     values: Mapping[str, Float]
     seeds: int = 1
     counts: csr_array | None = None
+    by_seed: Mapping[int, Mapping[str, Float]] = field(default_factory=dict)
+
+    def seed_values(self, metric: str) -> Float:
+        """The values of each seed, or their average where they are not known. Shape: (S, U)"""
+        rows = [values[metric] for values in self.by_seed.values()]
+        return np.stack(rows or [self.values[metric]])
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,8 @@ class Comparison:
         metric: `hr@1`, `ndcg@10`, `entropy`, `ttr`, ...
         test: key of `TEST_NAMES`.
         difference: system minus reference.
-        low: lower end of the bootstrap 95% interval of the difference; None for TTR, whose resamples only lose codes.
+        low: lower end of the bootstrap 95% interval of the difference, over users and, where a system has several, over
+            seeds; of Entropy over users only, and None for TTR, whose resamples only lose codes.
         high: upper end of it.
         p: two-sided.
         p_holm: p after Holm's correction over the comparisons of this metric.
@@ -69,6 +77,8 @@ class Comparison:
         wins: on how many users the system is better; None as above.
         losses: on how many users the reference is better.
         ties: how many other users there are.
+        seed_noise: the largest difference that seeds alone explain, half the width of its 95% t interval over seeds;
+            None for Entropy and TTR, and where each system has one seed.
     """
 
     metric: str
@@ -83,6 +93,12 @@ class Comparison:
     wins: int | None = None
     losses: int | None = None
     ties: int | None = None
+    seed_noise: float | None = None
+
+    @property
+    def above_seed_noise(self) -> bool | None:
+        """Whether the difference is larger than what seeds alone explain; None where that is not known."""
+        return None if self.seed_noise is None else abs(self.difference) > self.seed_noise
 
 
 def compare(
@@ -148,14 +164,30 @@ def _compare_per_user(
             "t": lambda: paired_tests.paired_t_test(rest),
             "wilcoxon": lambda: paired_tests.wilcoxon_test(rest),
         }[test]()
-    low, high = resampling.percentile_interval(resampling.bootstrap_means(d, resamples=resamples, seed=seed))
+    by_seed = [_difference_by_seed(reference, others[c], m) for c, m in cells]
+    blocks = [block for cell in by_seed for block in cell]
+    samples = iter(seeds.bootstrap_means_over_seeds(blocks, resamples=resamples, seed=seed))
+    low, high = resampling.percentile_interval(np.stack([sum(next(samples) for _ in cell) for cell in by_seed]))
+    noise = [seeds.seed_noise([values.mean(axis=1) for values, _ in cell]) for cell in by_seed]
     detectable = paired_tests.minimum_detectable_difference((d**2).mean(axis=0), len(d))
     effect, mean = paired_tests.effect_size(d), d.mean(axis=0)
     for i, (c, m) in enumerate(cells):
         rows[c][m] = Comparison(
             m, "mcnemar" if exact[i] else test, float(mean[i]), float(low[i]), float(high[i]), float(p[i]), float(p[i]),
-            float(detectable[i]), float(effect[i]), int(wins[i]), int(losses[i]), int(ties[i]),
+            float(detectable[i]), float(effect[i]), int(wins[i]), int(losses[i]), int(ties[i]), noise[i],
         )  # fmt: skip
+
+
+def _difference_by_seed(reference: System, other: System, metric: str) -> list[tuple[Float, int]]:
+    """One system minus another as independent terms, each with its stream of seeds. Shape of each: (S, U)
+
+    Runs of the same seeds are paired: the decoders of one fit share it. Otherwise each system has seeds of its own.
+    """
+    theirs, ours = other.seed_values(metric), reference.seed_values(metric)
+    if other.by_seed.keys() == reference.by_seed.keys():
+        order = [list(reference.by_seed).index(seed) for seed in other.by_seed] or [0]
+        return [(theirs - ours[order], 0)]
+    return [(theirs, 0), (-ours, 1)]
 
 
 def _compare_diversity(
@@ -205,7 +237,9 @@ def alike_lengths(one: csr_array, other: csr_array) -> bool:
 def intervals(
     systems: Sequence[System], metrics: Sequence[str], *, resamples: int = resampling.RESAMPLES, seed: int = 0
 ) -> list[dict[str, tuple[float, float]]]:
-    """Bootstrap 95% intervals over users of the values of each system, TTR left out.
+    """Bootstrap 95% intervals of the values of each system, TTR left out.
+
+    They are over users and, where a system has several, over seeds; of Entropy over users only.
 
     Returns:
         For each system, metric -> (low, high).
@@ -217,8 +251,9 @@ def _intervals(system: System, metrics: Sequence[str], resamples: int, seed: int
     ends: dict[str, tuple[float, float]] = {}
     per_user = [m for m in metrics if m in system.values]
     if per_user:
-        values = np.stack([system.values[m] for m in per_user], axis=1)
-        low, high = resampling.percentile_interval(resampling.bootstrap_means(values, resamples=resamples, seed=seed))
+        blocks = [(system.seed_values(m), 0) for m in per_user]
+        samples = seeds.bootstrap_means_over_seeds(blocks, resamples=resamples, seed=seed)
+        low, high = resampling.percentile_interval(samples)
         ends = {m: (float(low[i]), float(high[i])) for i, m in enumerate(per_user)}
     if "entropy" in metrics and system.counts is not None:
         samples = diversity_tests.bootstrap_entropy([system.counts], resamples=resamples, seed=seed)

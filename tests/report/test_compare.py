@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mindrec_bench.errors import UsageError
@@ -147,3 +148,28 @@ def test_any_cut_off_within_the_lists_is_compared(store_run: Store) -> None:
     runs = [store_run("markov", "bs"), store_run("markov", "dbs-dedup", noise=1)]
     comparison = compare_runs(runs, ks=(1, 2, 11), resamples=200)
     assert list(comparison.values)[:-2] == ["hr@1", "hr@2", "ndcg@2"]
+
+
+def test_runs_that_differ_only_in_the_seed_are_one_system(store_run: Store) -> None:
+    ours = [store_run("markov", "bs", hit=0.1, seed=seed) for seed in (0, 1, 2)]
+    theirs = [store_run("pop", "bs", hit=0.9, seed=seed) for seed in (0, 1, 2)]
+    single = store_run("pop", "dbs-dedup", hit=0.9)
+    comparison = compare_runs([ours[0], theirs[0], *ours[1:], *theirs[1:], single], resamples=300)
+    assert (comparison.reference, comparison.others) == (tuple(ours), (tuple(theirs), (single,)))
+    hits = [run.summary.metrics["hr@10"] for run in ours]
+    assert comparison.values["hr@10"][0] == pytest.approx(np.mean(hits))
+    assert comparison.spreads["hr@10"][0] == pytest.approx(np.std(hits, ddof=1))
+    assert comparison.spreads["hr@10"][2] is comparison.spreads["entropy"][0] is None
+    text = to_text(comparison)
+    assert f"reference  {', '.join(run.id for run in ours)}  markov x bs, categories none, seeds 0, 1, 2\n" in text
+    assert f"{np.mean(hits):.4f} ±{np.std(hits, ddof=1):.4f}" in text
+    assert "Above the noise of seeds: HR@" in text
+    assert "Above the noise of seeds (of one seed of the run, taken to have none): HR@" in text
+    assert "interval over users and seeds" in text
+    parsed = json.loads(json.dumps(to_dict(comparison)))
+    assert parsed["systems"][theirs[0].id] == [run.id for run in theirs]
+    assert parsed["comparisons"][theirs[0].id]["hr@10"]["seed_noise"] > 0
+    plain = to_text(compare_runs([ours[0], single], resamples=50))
+    assert not [word for word in ("noise", "±", "users and seeds") if word in plain]
+    with pytest.raises(UsageError, match="differ only in the seed and are one system"):
+        compare_runs(ours)

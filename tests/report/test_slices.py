@@ -56,3 +56,13 @@ def test_the_text_has_a_line_for_each_group_and_run(store_run, slices):
 def test_a_metric_beyond_the_lists_is_refused(store_run, slices):
     with pytest.raises(UsageError, match=r"hr@11 of run .* is not known for each user"):
         compare_slices([store_run("markov", "bs")], slices, ["hr@11"])
+
+
+def test_runs_that_differ_only_in_the_seed_are_one_line(store_run, slices):
+    runs = [store_run("markov", "bs", seed=seed) for seed in (0, 1)]
+    sliced = compare_slices([*runs, store_run("pop", "bs")], slices, ["hr@10"], resamples=300)
+    expected = np.mean([run.per_user()["hr@10"][:20] for run in runs])
+    assert sliced.groups[0].values["hr@10"][0] == pytest.approx(expected)
+    text = slices_text(sliced)
+    assert f"{runs[0].id} (2 seeds)" in text
+    assert "the group's users and the seeds" in text

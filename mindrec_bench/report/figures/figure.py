@@ -24,7 +24,7 @@ class Point:
         label: of its row in the figure's file.
         x: position on the x axis.
         value: None where there is no run, or the run does not have the metric.
-        low, high: ends of the bootstrap 95% interval over users; None where there is none.
+        low, high: ends of the bootstrap 95% interval over users and several seeds; None where there is none.
         bound: what the value can't exceed; TTR only.
         runs: ids of the runs behind the value.
     """
@@ -167,7 +167,8 @@ def _caption(table: Table, runs: Sequence[Run]) -> str:
     categories = sorted({run.spec.categories for run in runs})
     sentences.append(f"{', '.join(systems)}{', categories ' if categories else ''}{', '.join(categories)}.")
     ttr = " (TTR has none; dashed: what it can't exceed)" if "ttr" in spec.metrics else ""
-    sentences.append(f"Bars: bootstrap 95% intervals over users{ttr}.")
+    over = "users and seeds" if len(spec.seeds) > 1 else "users"
+    sentences.append(f"Bars: bootstrap 95% intervals over {over}{ttr}.")
     if table.mixes_exclusion:
         labels = ", ".join(row.label for row in table.rows if row.label in table.excluding)
         sentences.append(f"History excluded: {labels}; not of the others.")

@@ -18,6 +18,14 @@ _SLOT_STRIDE = 1 << 32
 """A code and its slot are packed into the one number code + slot * stride."""
 
 
+def group_seeds(runs: Sequence[Run]) -> list[tuple[Run, ...]]:
+    """The runs of each system, in the order of its first: runs that differ only in the seed are one system."""
+    systems: dict[str, list[Run]] = {}
+    for run in runs:
+        systems.setdefault(replace(run.spec, seed=0).id, []).append(run)
+    return [tuple(of_system) for of_system in systems.values()]
+
+
 def load_systems(
     cells: Sequence[tuple[str, Sequence[Run]]], *, with_codes: bool, metrics: Sequence[str] = RANKING_METRICS
 ) -> list[System]:
@@ -100,9 +108,12 @@ def _load_system(label: str, runs: Sequence[Run], metrics: Sequence[str]) -> Sys
     beam = min(run.spec.beam for run in runs)
     parts = {metric: split_metric(metric) for metric in metrics}
     known = [metric for metric, (name, k) in parts.items() if name in RANK_METRICS and k <= beam]
-    ranks = [columns["hit_rank"] for columns in by_run]
-    values = {metric: np.mean([rank_metric(metric, of_run) for of_run in ranks], axis=0) for metric in known}
-    return System(label, users, values, seeds=len(runs))
+    by_seed = {
+        run.spec.seed: {metric: rank_metric(metric, columns["hit_rank"]) for metric in known}
+        for run, columns in zip(runs, by_run, strict=True)
+    }
+    values = {metric: np.mean([of_seed[metric] for of_seed in by_seed.values()], axis=0) for metric in known}
+    return System(label, users, values, seeds=len(runs), by_seed=by_seed if len(runs) > 1 else {})
 
 
 def _sorted_by_user(columns: Columns) -> Columns:
