@@ -1,4 +1,4 @@
-"""Commands in forks of the warm test process, which a hook below the I/O layer can kill at its n-th change of a file."""
+"""Commands in forks of the warm test process, which a hook below the I/O layer kills at the n-th change of a file."""
 
 from __future__ import annotations
 

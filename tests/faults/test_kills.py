@@ -14,11 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 DATA = "arts-sim:users=60,items=50"
 RUN = ("run", "-m", "markov", "-d", "bs", "--data", DATA, "-q")
-FIT = ("fit", "-m", "llada:epochs=2,batch=32", "--size", "tiny", "--data", DATA, "-q")
 IMPORT = ("data", "import", "sales.csv", "--items", "things.jsonl", "--name", "shop")
-TOKENIZE = ("data", "tokenize", "shop", "--levels", "2", "--codes", "8")
-RQVAE = (*TOKENIZE, "-m", "rqvae:epochs=4,batch=8", "--device", "cpu")
-ARCHIVE = ("table", "mine.toml", "--archive", "kept")
 
 TABLE = f"""
 title = "Mine"
@@ -45,14 +41,8 @@ def write_sales(folder: Path) -> None:
     ("before", "words"),
     [
         pytest.param((), RUN, id="run"),
-        pytest.param((RUN,), (*RUN, "--fresh", "all"), id="run-fresh"),
-        pytest.param((), FIT, id="fit"),
         pytest.param((), IMPORT, id="import"),
         pytest.param((IMPORT,), (*IMPORT, "--replace"), id="import-replace"),
-        pytest.param((IMPORT,), TOKENIZE, id="tokenize"),
-        pytest.param((IMPORT,), (*TOKENIZE, "--out", "coded"), id="tokenize-out"),
-        pytest.param((IMPORT,), RQVAE, id="tokenize-rqvae"),
-        pytest.param((RUN,), ARCHIVE, id="table-archive"),
     ],
 )
 def test_a_command_that_is_killed_anywhere_ends_with_the_same_bits(

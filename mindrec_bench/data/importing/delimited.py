@@ -113,7 +113,8 @@ class DelimitedReader(TableReader):
         if data.startswith(_BYTE_ORDER_MARK):
             data = _BYTE_ORDER_MARK + data  # pyarrow takes the first one for that of a file; here it begins an id
         # One block at a time and in this thread: pyarrow numbers rows in one thread only, and no thread of its own is
-        # left reading when an error ends the process.
+        # left reading when an error ends the process. It can't hand over a row that is not UTF-8: it prints a traceback
+        # then, and refuses the file as it does without a handler.
         return csv.read_csv(
             pa.BufferReader(data),
             csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=self.header),
@@ -121,7 +122,7 @@ class DelimitedReader(TableReader):
                 delimiter=self._delimiter.decode(),
                 quote_char='"' if self._text.quotes else False,
                 newlines_in_values=True,
-                invalid_row_handler=skip,
+                invalid_row_handler=skip if _is_utf8(data) else None,
             ),
             csv.ConvertOptions(include_columns=list(names), column_types=dict.fromkeys(names, pa.binary())),
         )
@@ -135,6 +136,14 @@ class DelimitedReader(TableReader):
             issues.advise(f"save it as UTF-8{self._text.hint('encoding with their encoding, such as latin-1')}")
             texts = pa.array([_decode_cell(cell, row_name, row, issues) for row, cell in enumerate(cells.to_pylist())])
         return pc.utf8_trim_whitespace(texts) if self._first.padded else texts
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 class _WithoutMark:
