@@ -72,6 +72,8 @@ WITHOUT_A_MODULE = {
     "tests/cli/test_errors.py": "is about the errors of all commands",
     "tests/cli/test_hostile_output.py": "is about the output of all commands",
     "tests/cli/test_stopped.py": "is about commands that are stopped",
+    "tests/faults/test_kills.py": "kills commands at every change of a file",
+    "tests/faults/test_fuzz.py": "feeds malformed inputs to commands",
     "tests/test_gpu.py": "is about all that a GPU computes",
 }
 """Test files that mirror no module -> why."""
