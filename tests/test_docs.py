@@ -215,16 +215,15 @@ def test_the_readme_is_short_and_its_two_commands_stay():
 
 def test_the_results_of_the_readme_are_those_of_its_runs():
     rows = re.findall(r"^\| `[^|]*\|(.*)\| `(\w{12})` \|$", README, re.MULTILINE)
-    assert len(rows) == 7
+    assert len(rows) == 6
     for cells, name in rows:
         run = find_run(ROOT / "results" / "runs", name)
-        parameters, epochs, *values = (cell.strip() for cell in cells.split("|"))
-        assert values == [f"{run.summary.metrics[metric]:.4f}" for metric in ("hr@1", "hr@3", "hr@10", "ndcg@10")]
-        if run.summary.fit is None:
-            assert (parameters, epochs) == ("none", "")
-        else:
-            assert parameters == f"{run.summary.fit.parameters / 1e6:.1f}M"
-            assert epochs == f"{run.summary.fit.epochs:.0f}" + ", stopped by time" * run.summary.fit.under_trained
+        assert (run.summary.data, run.spec.eval_users, run.spec.exclude_history) == ("instruments", 10_000, True)
+        values = [cell.strip().rstrip("*") for cell in cells.split("|")]
+        assert values == [f"{run.summary.metrics[name]:.4f}"[1:] for name in ("hr@1", "hr@5", "hr@10", "ndcg@10")]
+        if run.summary.fit is not None:
+            assert (f"{run.summary.fit.parameters / 1e6:.1f}M", round(run.summary.fit.epochs)) == ("0.9M", 20)
+            assert run.summary.fit.under_trained
 
 
 @pytest.mark.parametrize("name", ["table2", "arts"])
