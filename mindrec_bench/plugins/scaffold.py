@@ -1,11 +1,13 @@
-"""`mrbench new`: the package of a new decoder, ready to be installed, tested and changed."""
+"""`mrbench new`: the package of a new decoder or backbone, ready to be installed, tested and changed."""
 
 from __future__ import annotations
 
 import keyword
 import os
 import re
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
+from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from string import Template
@@ -20,91 +22,62 @@ RESERVED_NAMES = ("fit", "external")
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
-PYPROJECT = """\
-[build-system]
-requires = ["setuptools>=77"]
-build-backend = "setuptools.build_meta"
-
-[project]
-name = "$name"
-version = "0.1.0"
-description = "The decoder $name for mindrec-bench"
-readme = "README.md"
-requires-python = ">=3.11"
-dependencies = ["mindrec-bench"]
-
-[project.optional-dependencies]
-test = ["pytest"]
-
-[project.entry-points."mindrec_bench.decoders"]
-$name = "$module:$cls"
-
-[tool.setuptools.packages.find]
-where = ["src"]
-"""
-
-DECODER = '''\
-"""`$name`: the semantic-ID (SID) slots from the last to the first."""
-
-from dataclasses import dataclass
-
-from mindrec_decoders.search.diffusion_search import DiffusionSearch
-
 
 @dataclass(frozen=True)
-class $cls(DiffusionSearch):
-    """Beam search over the SID slots from the last to the first."""
+class Scaffold:
+    """A package that can be written.
 
-    # The fields of this class are its options, --decoder $name:key=value; `normalise` and `propose` are inherited.
-    # `width: int = option(2, help="what it means.")` declares one more (from mindrec_bench.plugins.options).
+    Attributes:
+        kind: of its plugin, as the registry names it.
+        noun: the kind in words, also the end of the class's name.
+        templates: path in the package -> file in `templates`; `module` stands for the module's name.
+        words: what the templates say besides the names: word -> text.
+    """
 
-    pruning = "standard"
-
-    @property
-    def expansion(self):
-        """The steps that fill the SID slots."""
-        # Imported here, because it imports torch, which would slow down `mrbench list`.
-        from mindrec_decoders.search.expansion import left_to_right
-
-        return lambda slots: left_to_right(slots[::-1])
-'''
-
-TEST = '''\
-"""The decoder meets the decoder contract."""
-
-import pytest
-from mindrec_bench.testing import check_decoder
-
-from $module import $cls
+    kind: registry.Kind
+    noun: str
+    templates: dict[str, str]
+    words: dict[str, str]
 
 
-@pytest.mark.parametrize("options", [{}, {"normalise": "slot"}, {"propose": "sample"}], ids=str)
-def test_conforms(options):
-    check_decoder($cls(**options))
-'''
-
-README = """\
-# $name
-
-A decoder for mindrec-bench: beam search over the semantic-ID slots from the last to the first. Change `expansion` and
-`pruning` in `src/$module/__init__.py`, or write a `decode` of your own.
-
-In this folder, in the environment where mindrec-bench is installed:
-
-    pip install -e '.[test]'
-    pytest
-    mrbench run --model markov --decoder $name
-
-`mrbench list decoders` shows the first line of its docstring. `mrbench run` prints what the package logs with
-`logging.getLogger(__name__)`, from `info` on.
-"""
+DECODER = Scaffold(
+    "decoder",
+    "decoder",
+    {
+        "README.md": "decoder/README.md",
+        "src/module/__init__.py": "decoder/decoder.py",
+        "tests/test_decoder.py": "decoder/test_decoder.py",
+    },
+    {},
+)
 
 
-def new_decoder(name: str, out: Path) -> Path:
-    """Write the package of a working decoder into the new folder `out/name`; a failure leaves nothing behind.
+def _backbone(capability: str, summary: str, decoder: str) -> Scaffold:
+    """A backbone of this capability, to be tried with this decoder."""
+    templates = {
+        "README.md": "backbone/README.md",
+        "src/module/__init__.py": "backbone/backbone.py",
+        "src/module/network.py": f"backbone/{capability}_network.py",
+        "src/module/training.py": "backbone/training.py",
+        "tests/test_backbone.py": "backbone/test_backbone.py",
+    }
+    words = {"capability": capability, "summary": summary, "sentence": summary.capitalize(), "decoder": decoder}
+    return Scaffold("model", "backbone", templates, words)
+
+
+BACKBONES = {
+    "items": _backbone("items", "a score for every item from the latest items, weighted by recency.", "rank-items"),
+    "denoiser": _backbone("denoiser", "masked codes from the latest items and the revealed codes.", "dbs-dedup"),
+}
+"""Capability -> its example."""
+
+
+def new_package(scaffold: Scaffold, name: str, out: Path) -> Path:
+    """Write the package of a working plugin into the new folder `out/name`; a failure leaves nothing behind.
 
     Args:
-        name: of the decoder and of its package.
+        scaffold: what to write.
+        name: of the plugin and of its package.
         out: the folder to put it in; created where it is missing.
 
     Returns:
@@ -114,7 +87,7 @@ def new_decoder(name: str, out: Path) -> Path:
         UsageError: the name is malformed or taken, or the folder exists.
         MrbenchError: the disk is full or `out` can't be written.
     """
-    _check_name(name)
+    _check_name(scaffold, name)
     target = out / name
     if os.path.lexists(target):
         raise UsageError(f"{target} exists already; choose another name, or another folder with --out")
@@ -122,7 +95,7 @@ def new_decoder(name: str, out: Path) -> Path:
         out.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=f".{name}.", dir=out) as temporary:
             package = Path(temporary) / name
-            for path, text in _files(name).items():
+            for path, text in _files(scaffold, name).items():
                 (package / path).parent.mkdir(parents=True, exist_ok=True)
                 (package / path).write_text(text, encoding="utf-8")
             package.rename(target)
@@ -133,16 +106,18 @@ def _module_name(name: str) -> str:
     return name.replace("-", "_")
 
 
-def _check_name(name: str) -> None:
+def _check_name(scaffold: Scaffold, name: str) -> None:
+    noun = scaffold.noun
     if not NAME.fullmatch(name) or keyword.iskeyword(name):
         raise UsageError(
-            f"'{name}' can't name a decoder and its package; use lower-case letters and digits, a letter first, with "
-            "single hyphens between words, as in my-decoder, and no Python keyword"
+            f"'{name}' can't name a {noun} and its package; use lower-case letters and digits, a letter first, with "
+            f"single hyphens between words, as in my-{noun}, and no Python keyword"
         )
-    if name in RESERVED_NAMES:
+    if scaffold.kind == "decoder" and name in RESERVED_NAMES:
         raise UsageError(f"'{name}' is the name of a folder of the run store; choose another name")
-    if name in registry.names("decoder"):
-        raise UsageError(f"a decoder '{name}' is registered already (see `mrbench list decoders`); choose another name")
+    if name in registry.names(scaffold.kind):
+        listing = f"mrbench list {scaffold.kind}s"
+        raise UsageError(f"a {noun} '{name}' is registered already (see `{listing}`); choose another name")
     if _is_installed(name):
         raise UsageError(f"a Python package '{name}' is installed already, and would be replaced; choose another name")
 
@@ -159,15 +134,18 @@ def _is_installed(name: str) -> bool:
     return True
 
 
-def _files(name: str) -> dict[str, str]:
+def _files(scaffold: Scaffold, name: str) -> dict[str, str]:
     """The files of the package: path in the folder -> text."""
     module = _module_name(name)
-    words = name.removesuffix("-decoder").split("-")
-    cls = "".join(word.capitalize() for word in words) + "Decoder"
-    templates = {
-        "pyproject.toml": PYPROJECT,
-        "README.md": README,
-        f"src/{module}/__init__.py": DECODER,
-        "tests/test_decoder.py": TEST,
+    words = name.removesuffix(f"-{scaffold.noun}").split("-")
+    cls = "".join(word.capitalize() for word in words) + scaffold.noun.capitalize()
+    group = registry.GROUPS[scaffold.kind]
+    values = {"name": name, "module": module, "cls": cls, "noun": scaffold.noun, "group": group, **scaffold.words}
+    folder = files(__package__) / "templates"
+    texts = {
+        path: (folder / f"{template}.in").read_text(encoding="utf-8")
+        for path, template in {"pyproject.toml": "pyproject.toml", **scaffold.templates}.items()
     }
-    return {path: Template(text).substitute(name=name, module=module, cls=cls) for path, text in templates.items()}
+    return {
+        path.replace("src/module/", f"src/{module}/"): Template(text).substitute(values) for path, text in texts.items()
+    }

@@ -1,16 +1,23 @@
-"""`mrbench new decoder`: its package installs, is listed, runs and passes its own test; names that are refused."""
+"""`mrbench new`: its packages install, are listed, run and pass their own tests; names that are refused."""
 
 from __future__ import annotations
 
+import importlib
+import logging
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from mindrec_bench.errors import MrbenchError, UsageError
+from mindrec_bench.core.backbone import Backbone, Task
+from mindrec_bench.data.simulation.arts_sim import ArtsSim
+from mindrec_bench.errors import DataError, MrbenchError, UsageError
 from mindrec_bench.plugins import scaffold
+from mindrec_bench.testing import check_backbone
 
 MRBENCH = ("-m", "mindrec_bench")
 NAME = "try-scaffold-2"
@@ -23,11 +30,59 @@ def python(*words: str, cwd: Path, path: Path | None = None) -> subprocess.Compl
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120)
 
 
+@dataclass(frozen=True)
+class Example:
+    """A package that `mrbench new` writes, and what is true of it.
+
+    Attributes:
+        command: the words after `mrbench new`.
+        listing: its entry in `mrbench list`: group, capability, summary.
+        model, decoder: what it is run with.
+    """
+
+    command: tuple[str, ...]
+    listing: tuple[str, str, str]
+    model: str
+    decoder: str
+
+
+DECODER = Example(
+    ("decoder", NAME),
+    ("decoders", "denoiser", "Beam search over the SID slots from the last to the first."),
+    "markov",
+    NAME,
+)
+ITEMS = Example(
+    ("backbone", NAME),
+    ("models", "items", "A score for every item from the latest items, weighted by recency."),
+    NAME,
+    "rank-items",
+)
+DENOISER = Example(
+    ("backbone", NAME, "--capability", "denoiser"),
+    ("models", "denoiser", "Masked codes from the latest items and the revealed codes."),
+    NAME,
+    "dbs-dedup",
+)
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(DECODER, id="decoder"),
+        pytest.param(ITEMS, id="items"),
+        pytest.param(DENOISER, id="denoiser", marks=pytest.mark.slow),  # as `items`, whose network alone is another
+    ],
+)
+def example(request) -> Example:
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def package(tmp_path_factory) -> Path:
+def package(example, tmp_path_factory) -> Path:
     """The folder that the command wrote."""
     folder = tmp_path_factory.mktemp("scaffold")
-    done = python(*MRBENCH, "new", "decoder", NAME, "--out", "mine", cwd=folder)
+    done = python(*MRBENCH, "new", *example.command, "--out", "mine", cwd=folder)
     assert (done.returncode, done.stdout, done.stderr) == (0, f"mine/{NAME}\n", "")
     return folder / "mine" / NAME
 
@@ -38,20 +93,22 @@ def installed(package, install) -> Path:
     return install(package)
 
 
-def test_decoder_is_listed_where_it_is_installed(installed, tmp_path):
-    without = python(*MRBENCH, "list", "decoders", cwd=tmp_path)
+def test_plugin_is_listed_where_it_is_installed(example, installed, tmp_path):
+    group, capability, summary = example.listing
+    without = python(*MRBENCH, "list", group, cwd=tmp_path)
     assert (without.returncode, NAME in without.stdout) == (0, False)
-    done = python(*MRBENCH, "list", "decoders", cwd=tmp_path, path=installed)
+    done = python(*MRBENCH, "list", group, cwd=tmp_path, path=installed)
     assert (done.returncode, done.stderr) == (0, "")
     [line] = [line for line in done.stdout.splitlines() if NAME in line]
-    assert line.split(maxsplit=2) == [NAME, "[denoiser]", "Beam search over the SID slots from the last to the first."]
+    assert line.split(maxsplit=2) == [NAME, f"[{capability}]", summary]
 
 
-def test_decoder_runs(installed, tmp_path):
-    words = ("run", "--model", "pop", "--decoder", NAME, "--data", "arts-sim:users=50,items=60", "--quiet")
-    done = python(*MRBENCH, *words, cwd=tmp_path, path=installed)
+def test_plugin_runs(example, installed, tmp_path):
+    words = ("--model", example.model, "--decoder", example.decoder, "--data", "arts-sim:users=50,items=60", "--quiet")
+    done = python(*MRBENCH, "run", *words, cwd=tmp_path, path=installed)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith(f"pop x {NAME} on arts-sim:users=50,items=60, 50 users")
+    assert f"{example.decoder} on arts-sim:users=50,items=60, 50 users" in done.stdout.splitlines()[0]
+    assert not list(tmp_path.rglob("checkpoints")), "a finished training keeps its weights only"
 
 
 def test_tests_of_the_package_pass(installed, package):
@@ -60,10 +117,65 @@ def test_tests_of_the_package_pass(installed, package):
     assert done.stdout.splitlines()[-1].startswith("3 passed")
 
 
-def test_readme_has_three_commands(package):
+def test_readme_has_three_commands(example, package):
     lines = (package / "README.md").read_text(encoding="utf-8").splitlines()
     commands = [line.strip() for line in lines if line.startswith("    ")]
-    assert commands == ["pip install -e '.[test]'", "pytest", f"mrbench run --model markov --decoder {NAME}"]
+    run = f"mrbench run --model {example.model} --decoder {example.decoder}"
+    assert commands == ["pip install -e '.[test]'", "pytest", run]
+
+
+@pytest.fixture(scope="module", params=sorted(scaffold.BACKBONES))
+def backbone_class(request, tmp_path_factory) -> Iterator[type[Backbone]]:
+    """The class of a new backbone, imported here."""
+    capability = request.param
+    package = scaffold.new_package(scaffold.BACKBONES[capability], f"try-{capability}", tmp_path_factory.mktemp("new"))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.syspath_prepend(str(package / "src"))
+        yield getattr(importlib.import_module(f"try_{capability}"), f"Try{capability.capitalize()}Backbone")
+
+
+def test_backbone_conforms(backbone_class):
+    check_backbone(backbone_class(epochs=4, batch=32))
+
+
+def test_backbone_continues_at_its_checkpoint(backbone_class, tmp_path, caplog):
+    data = ArtsSim(users=40, items=60).load(None, users=None)
+    task, backbone = Task(data, data.space(categories=True), size="small"), backbone_class(epochs=3, batch=16)
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    report = backbone.fit(task, whole)
+
+    class Stop(logging.Filter):
+        def filter(self, record):
+            if "epoch 2" in record.getMessage():
+                raise KeyboardInterrupt
+            return True
+
+    logger = logging.getLogger(f"{backbone_class.__module__}.training")
+    stop = Stop()
+    logger.addFilter(stop)
+    with caplog.at_level(logging.INFO):
+        with pytest.raises(KeyboardInterrupt):
+            backbone.fit(task, stopped)
+        logger.removeFilter(stop)
+        caplog.clear()
+        continued = backbone.fit(task, stopped)
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == [
+        f"training continues after step {report.steps // 3 * 2}",
+        "epoch 3 of 3",
+    ]
+    assert replace(continued, seconds=0.0) == replace(report, seconds=0.0)
+    weights = [(folder / "model.safetensors").read_bytes() for folder in (whole, stopped)]
+    assert weights[0] == weights[1]
+    assert sorted(path.name for path in stopped.iterdir()) == ["model.json", "model.safetensors"]
+
+
+def test_damaged_weights_of_a_backbone_are_named(backbone_class, tmp_path):
+    data = ArtsSim(users=40, items=60).load(None, users=None)
+    task, backbone = Task(data, data.space(categories=True), size="small"), backbone_class(epochs=1)
+    backbone.fit(task, tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"no weights")
+    with pytest.raises(DataError, match=r"model\.safetensors are missing, damaged or of another shape; .* --fresh all"):
+        backbone.load(task, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +189,8 @@ def test_readme_has_three_commands(package):
 )
 def test_class_name_does_not_shadow_an_import(tmp_path, name, cls):
     module = name.replace("-", "_")
-    text = (scaffold.new_decoder(name, tmp_path) / "src" / module / "__init__.py").read_text(encoding="utf-8")
+    package = scaffold.new_package(scaffold.DECODER, name, tmp_path)
+    text = (package / "src" / module / "__init__.py").read_text(encoding="utf-8")
     compile(text, name, "exec")
     assert f"\nclass {cls}(DiffusionSearch):\n" in text
 
@@ -98,7 +211,13 @@ def test_class_name_does_not_shadow_an_import(tmp_path, name, cls):
 )
 def test_malformed_or_taken_name_is_refused(tmp_path, name, message):
     with pytest.raises(UsageError, match=message):
-        scaffold.new_decoder(name, tmp_path / "out")
+        scaffold.new_package(scaffold.DECODER, name, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_taken_name_of_a_backbone_is_refused(tmp_path):
+    with pytest.raises(UsageError, match=r"a backbone 'pop' is registered already \(see `mrbench list models`\)"):
+        scaffold.new_package(scaffold.BACKBONES["items"], "pop", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -109,13 +228,13 @@ def test_name_of_an_installed_distribution_is_refused(tmp_path, monkeypatch):
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(UsageError, match="'odd-name' is installed already"):
-        scaffold.new_decoder("odd-name", tmp_path / "out")
+        scaffold.new_package(scaffold.DECODER, "odd-name", tmp_path / "out")
 
 
 def test_folder_on_the_path_is_no_package(tmp_path, monkeypatch):
     (tmp_path / "folderonly").mkdir()
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert scaffold.new_decoder("folderonly", tmp_path / "out").is_dir()
+    assert scaffold.new_package(scaffold.DECODER, "folderonly", tmp_path / "out").is_dir()
 
 
 @pytest.mark.parametrize("kind", ["folder", "file", "dangling link"])
@@ -128,7 +247,7 @@ def test_nothing_is_overwritten(tmp_path, kind):
     }
     make[kind]()
     with pytest.raises(UsageError, match=f"{NAME} exists already; choose another name, or another folder with --out"):
-        scaffold.new_decoder(NAME, tmp_path)
+        scaffold.new_package(scaffold.DECODER, NAME, tmp_path)
     assert os.listdir(tmp_path) == [NAME]
     assert kind != "folder" or os.listdir(target) == []
 
@@ -143,14 +262,14 @@ def test_failed_write_leaves_nothing(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "write_text", failing)
     with pytest.raises(MrbenchError, match=f"can't write .*{NAME}: Permission denied; .* with --out"):
-        scaffold.new_decoder(NAME, tmp_path)
+        scaffold.new_package(scaffold.DECODER, NAME, tmp_path)
     assert os.listdir(tmp_path) == []
 
 
 def test_out_that_is_a_file(tmp_path):
     (tmp_path / "out").touch()
     with pytest.raises(MrbenchError, match=r"can't write .*; choose a folder that can be written with --out"):
-        scaffold.new_decoder(NAME, tmp_path / "out")
+        scaffold.new_package(scaffold.DECODER, NAME, tmp_path / "out")
 
 
 def test_wrong_usage_exits_with_2(tmp_path):
@@ -159,7 +278,7 @@ def test_wrong_usage_exits_with_2(tmp_path):
     assert done.stderr.startswith("mrbench: a decoder 'bs' is registered already")
 
 
-@pytest.mark.parametrize("words", [["new"], ["new", "decoder"]], ids=" ".join)
+@pytest.mark.parametrize("words", [["new"], ["new", "decoder"], ["new", "backbone"]], ids=" ".join)
 def test_help(words, tmp_path):
     done = python(*MRBENCH, *words, "--help", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
