@@ -70,8 +70,8 @@ DENOISER = Example(
     scope="module",
     params=[
         pytest.param(DECODER, id="decoder"),
-        pytest.param(ITEMS, id="items"),
-        pytest.param(DENOISER, id="denoiser", marks=pytest.mark.slow),  # as `items`, whose network alone is another
+        pytest.param(ITEMS, id="items", marks=pytest.mark.slow),  # its parts are tested in process, below
+        pytest.param(DENOISER, id="denoiser", marks=pytest.mark.slow),
     ],
 )
 def example(request) -> Example:
