@@ -182,6 +182,7 @@ def measure(
     model = backbone.load(task, folder / "fit")
     decoder = BatchDecoder(
         model=model,
+        capability="denoiser",
         decoder=DbsPenalty(),
         space=task.space,
         categories="generate",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -137,8 +136,5 @@ def test_semantic_ids_can_be_ignored(write_folder) -> None:
     assert data.sids.shape == (5, 0)
 
 
-def test_arts_loads_in_two_seconds(real_data: Path) -> None:
-    start = time.process_time()
-    data = read_folder(real_data / "Arts")
-    assert data.n_users == 45_141
-    assert time.process_time() - start < 2
+def test_all_users_of_arts_are_read(real_data: Path) -> None:
+    assert read_folder(real_data / "Arts").n_users == 45_141
