@@ -15,7 +15,7 @@ from mindrec_bench.core.dataset import Histories
 
 from ..common.onednn_linear import onednn_linear, patch_linears
 from .blocks import CausalBlocks
-from .sequences import PackedItems
+from .sequences import last_states
 
 
 class NextCodesNetwork(nn.Module):
@@ -78,11 +78,8 @@ class NextCodesModel:
         """Read the histories once. `slots`: the slots of the space on the canvas."""
         network = self.network
         device = network.embedding.weight.device
-        packed = PackedItems.pack(histories.items)
-        tensors = {name: tensor.to(device) for name, tensor in packed.tensors().items()}
         with torch.no_grad():
-            states = network.states(**tensors).index_select(0, torch.from_numpy(packed.ends).to(device))
-            logits = network.slot_logits(states)
+            logits = network.slot_logits(last_states(network.states, histories, device))
         width = max(network.space.sizes[slot] for slot in slots)
         rows = [logits[slot].log_softmax(dim=1) for slot in slots]
         return NextCodesContext([functional.pad(row, (0, width - row.shape[1]), value=-torch.inf) for row in rows])

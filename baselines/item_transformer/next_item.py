@@ -13,7 +13,7 @@ from mindrec_bench.core.devices import search_device
 
 from ..common.onednn_linear import onednn_linear
 from .blocks import CausalBlocks
-from .sequences import PackedItems
+from .sequences import last_states
 
 
 def sampled_softmax_loss(states: Tensor, weight: Tensor, labels: Tensor, negatives: Tensor) -> Tensor:
@@ -102,9 +102,6 @@ class NextItemContext:
         """Log-softmax of the scores over the catalogue. Shape: (B, N), float64"""
         network = self.model.network
         device = network.embedding.weight.device
-        packed = PackedItems.pack(self.histories.items)
-        tensors = {name: tensor.to(device) for name, tensor in packed.tensors().items()}
         with torch.no_grad():
-            states = network.states(**tensors).index_select(0, torch.from_numpy(packed.ends).to(device))
-            scores = network.scores(states)
+            scores = network.scores(last_states(network.states, self.histories, device))
         return scores.to(search_device(device.type)).double().log_softmax(dim=-1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,6 +79,22 @@ class PackedItems:
         """`items`, `places`, and `grid`, an empty tensor of shape (b, n, 0): a shape that needs no wait for a GPU."""
         grid = torch.empty(len(self.lengths), int(self.lengths.max(initial=1)), 0)
         return {"grid": grid, "items": torch.from_numpy(self.items), "places": torch.from_numpy(self.places)}
+
+
+def last_states(states: Callable[..., Tensor], histories: Histories, device: torch.device) -> Tensor:
+    """A network's hidden states at the last items of histories.
+
+    Args:
+        states: the network's, from the tensors of `PackedItems.tensors`. Shape: (m, hidden)
+        histories: of b users.
+        device: the network's.
+
+    Returns:
+        Shape: (b, hidden)
+    """
+    packed = PackedItems.pack(histories.items)
+    tensors = {name: tensor.to(device) for name, tensor in packed.tensors().items()}
+    return states(**tensors).index_select(0, torch.from_numpy(packed.ends).to(device))
 
 
 def next_item_batch(examples: Examples, *, every_position: bool) -> dict[str, Tensor]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ...errors import UsageError
 from ...io.atomic import atomic_write, explain_write_errors
 from ...metrics.names import CORPUS_METRICS, KS, RANKING_METRICS
+from ..html_environment import html_environment
 from ..metric_format import format_value, metric_arrow, metric_name
 from ..run_text import LOST_NOTE
 from .charts import bar_chart, line_chart
@@ -115,17 +116,7 @@ class _Pages:
 
     @cached_property
     def _environment(self) -> Environment:
-        from jinja2 import Environment, PackageLoader, StrictUndefined
-
-        return Environment(
-            loader=PackageLoader("mindrec_bench.report.site"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            finalize=visible,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-        )
+        return html_environment("mindrec_bench.report.site", finalize=visible)
 
 
 def visible(value: Any) -> Any:

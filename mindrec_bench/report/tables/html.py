@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..html_environment import html_environment
 from ..metric_format import metric_arrow, metric_name
 from .caption import caption
 from .footnotes import footnotes
@@ -16,20 +17,14 @@ _TEMPLATE = "tables.html.j2"
 
 def to_html(tables: Sequence[Table], *, with_intervals: bool = False) -> str:
     """One page with all the tables, without scripts and without links to other files."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # the other formats don't need it
-
-    environment = Environment(
-        loader=PackageLoader("mindrec_bench.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template(_TEMPLATE).render(
-        title=tables[0].spec.title if len(tables) == 1 else "mindrec-bench tables",
-        tables=[_table_values(table, with_intervals) for table in tables],
-        empty_cell=EMPTY_CELL,
+    return (
+        html_environment("mindrec_bench.report")
+        .get_template(_TEMPLATE)
+        .render(
+            title=tables[0].spec.title if len(tables) == 1 else "mindrec-bench tables",
+            tables=[_table_values(table, with_intervals) for table in tables],
+            empty_cell=EMPTY_CELL,
+        )
     )
 
 
