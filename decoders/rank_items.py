@@ -41,7 +41,13 @@ class RankItems:
     )
     shortlist: int | Literal["all"] = option(
         60,
-        help="how many items are scored exactly, those with the best sums of log-marginals, and at least the beam.",
+        help="how many items come into question, those with the best sums of log-marginals, and at least the beam.",
+        capabilities=("denoiser",),
+    )
+    finalists: int | Literal["all"] = option(
+        "all",
+        help="of the shortlist, so many are scored exactly, and at least the beam: the best by one revealed code, "
+        "averaged over, with the other codes independent of each other.",
         capabilities=("denoiser",),
     )
     certify: bool = option(
@@ -61,6 +67,12 @@ class RankItems:
     def __post_init__(self) -> None:
         if self.shortlist != "all" and self.shortlist < 1:
             raise ValueError(f"shortlist is {self.shortlist}; it must be a number of items, or `all`")
+        if self.finalists != "all" and self.finalists < 1:
+            raise ValueError(f"finalists is {self.finalists}; it must be a number of items, or `all`")
+        if self.finalists != "all" and self.score == "order":
+            raise ValueError("finalists are chosen by an average over orders, which score=order has not; leave it out")
+        if self.finalists != "all" and self.certify:
+            raise ValueError("finalists and certify=yes are two ways to choose what is scored; give one of them")
         if self.states < 1:
             raise ValueError(f"states is {self.states}; it must be a number of states")
         if self.certify and self.score == "order" and self.order == "entropy":
@@ -81,6 +93,7 @@ class RankItems:
             ItemScorer(context, canvas, self.score, self.order, self.normalise),
             beam=beam,
             shortlist=None if self.shortlist == "all" else self.shortlist,
+            finalists=None if self.finalists == "all" else self.finalists,
             states=self.states if self.certify else None,
         )
 

@@ -1,6 +1,8 @@
 """Rank the catalogue by a masked model's probabilities: a shortlist, exact scores, and a proof where it is asked for.
 
 The shortlist has the best items by their first scores (`one_pass.py`); these are scored exactly (`item_scores.py`).
+Most states reveal two codes or more. Where finalists are asked for, the states with one code choose them from the
+shortlist, and only they are scored exactly.
 
 A proof needs an upper bound for every item that is not scored. Every factor of the score is at most 1, so its first
 factors are a bound: one is known from the one pass, two take the states that reveal one code. Items are then scored in
@@ -19,7 +21,7 @@ from mindrec_bench.core.protocols import Ranking
 from .catalogue_items import CatalogueItems
 from .distinct_states import fill_given
 from .item_scores import ItemScorer, RevealedSet
-from .one_pass import OnePass, one_pass
+from .one_pass import IMPOSSIBLE, OnePass, one_pass
 from .scores import RESOLUTION, stable_topk
 
 N_PER_ROUND = 8
@@ -66,25 +68,44 @@ class ItemRanker:
         valid = self.first.scores.gather(1, items) > -torch.inf
         self.score(items, valid if of_users is None else valid & of_users[:, None])
 
+    def score_finalists(self, shortlist: int, finalists: int) -> None:
+        """Score those of the shortlist that are best where one code is averaged over, the others independent."""
+        items = stable_topk(self.first.scores, shortlist)
+        valid = self.first.scores.gather(1, items) > -torch.inf
+        codes = self.codes_of(items, valid)
+        plan = self.scorer.plan.independent_after(1, self.scorer.canvas.n_categories)
+        known = self.first.known(plan, items)
+        known |= self.scorer.log_probs(codes, plan, without=known)
+        estimates = self.scorer.combine(codes, plan, known).clamp(min=IMPOSSIBLE).masked_fill(~valid, -torch.inf)
+        top = stable_topk(estimates, finalists)
+        of_top = {revealed: _take(values, top) for revealed, values in known.items()}
+        self.score(items.gather(1, top), valid.gather(1, top), of_top)
+
     def threshold(self, beam: int) -> Tensor:
         """The score of each user's b-th best result, -inf where there are fewer. Shape: (B, 1)"""
         scores = self.catalogue.ranking(self.scores, beam).scores
         return scores[:, -1:]
 
 
-def rank_catalogue(scorer: ItemScorer, *, beam: int, shortlist: int | None, states: int | None = None) -> Ranking:
+def rank_catalogue(
+    scorer: ItemScorer, *, beam: int, shortlist: int | None, finalists: int | None = None, states: int | None = None
+) -> Ranking:
     """The b best items.
 
     Args:
         scorer: says what the score is, and asks the model.
         beam: b.
-        shortlist: how many items are scored exactly, at least b; None: all.
+        shortlist: how many items come into question, at least b; None: all.
+        finalists: how many of these are scored exactly, at least b; None: all.
         states: prove the result with at most so many states of a user; None: without a proof.
     """
     catalogue = CatalogueItems.of(scorer.canvas)
     n_items = len(catalogue.codes)
     size = n_items if shortlist is None else min(max(shortlist, beam), n_items)
     ranker = ItemRanker(scorer, catalogue, one_pass(scorer, catalogue, size))
+    if finalists is not None and max(finalists, beam) < size:
+        ranker.score_finalists(size, max(finalists, beam))
+        return catalogue.ranking(ranker.scores, beam)
     if states is None or size == n_items:
         ranker.score_shortlist(size)
         return catalogue.ranking(ranker.scores, beam, _n_proved(ranker, None, beam) if size == n_items else None)

@@ -50,9 +50,13 @@ class NextCodeAsDenoiser:
 
 @dataclass(frozen=True)
 class RevealPlan:
-    """Which slots may follow each set of revealed slots, smaller sets first; it ends where all slots are revealed."""
+    """Which slots may follow each set of revealed slots, smaller sets first; it ends where all slots are revealed.
+
+    Behind a set in `independent` the slots that may follow are filled at once, each as if the others did not matter.
+    """
 
     next_slots: Mapping[RevealedSet, tuple[int, ...]]
+    independent: frozenset[RevealedSet] = frozenset()
 
     @classmethod
     def make(
@@ -86,6 +90,12 @@ class RevealPlan:
                 if sum(slot >= n_categories for slot in revealed) < depth
             }
         )
+
+    def independent_after(self, depth: int, n_categories: int) -> RevealPlan:
+        """The plan of all orders up to `depth` SID slots, the others independent of each other: an estimate."""
+        sets = self.bounded(depth + 1, n_categories).next_slots
+        last = frozenset(r for r in sets if sum(slot >= n_categories for slot in r) == depth)
+        return RevealPlan(sets, last)
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,6 +194,9 @@ class ItemScorer:
         for revealed, slots in sorted(plan.next_slots.items(), key=lambda entry: -len(entry[0])):
             rest = torch.stack([scores.get(revealed | {slot}, nothing_left) for slot in slots], dim=2)
             terms = log_probs[revealed].double() + rest
+            if revealed in plan.independent:
+                scores[revealed] = terms.sum(dim=2)
+                continue
             mean_log = self.score == "mean-log"
             scores[revealed] = terms.mean(dim=2) if mean_log else terms.logsumexp(dim=2) - math.log(len(slots))
         total = scores.get(frozenset(), nothing_left)

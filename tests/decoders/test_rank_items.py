@@ -20,6 +20,8 @@ from mindrec_bench.experiment.resolve import resolve_config
 from mindrec_bench.plugins import registry
 from mindrec_bench.testing import DecodingProblem, TabularDenoiser, catalogue_model, random_space
 from mindrec_decoders.rank_items import RankItems
+from mindrec_decoders.search.item_ranking import rank_catalogue
+from mindrec_decoders.search.item_scores import ItemScorer
 
 from .problems import MANY, assert_row, cases, excluded_sids, log_probs_of, start_of
 from .reference import Beam, NearTieError, in_order
@@ -67,6 +69,24 @@ def expected_ranking(
         codes = sequences[position]
         results.setdefault(codes[case.space.n_categories :] if distinct else codes, (codes, scores[position]))
     return list(results.values())
+
+
+def estimate_from_one_code(case: DecodingProblem, user: int, codes: tuple[int, ...], score: str) -> float:
+    """The score where each first SID code is averaged over and the codes behind it are independent of each other."""
+    log_probs, start = functools.cache(log_probs_of(case, user)), list(start_of(case, user))
+    masked, total = [slot for slot, code in enumerate(start) if code == MASK], 0.0
+    for slot in [slot for slot in masked if slot < case.space.n_categories]:
+        total += log_probs(tuple(start), slot)[codes[slot]]
+        start[slot] = codes[slot]
+    sids = [slot for slot in masked if slot >= case.space.n_categories]
+    terms = []
+    for first in sids:
+        revealed = [*start[:first], codes[first], *start[first + 1 :]]
+        behind = sum(log_probs(tuple(revealed), slot)[codes[slot]] for slot in sids if slot != first)
+        terms.append(log_probs(tuple(start), first)[codes[first]] + behind)
+    if score == "mean-log":
+        return total + sum(terms) / len(terms)
+    return total + float(np.logaddexp.reduce(terms)) - math.log(len(terms))
 
 
 def catalogue(probs: list[list[float]], start=None, n_categories: int = 1) -> DecodingProblem:
@@ -128,6 +148,40 @@ class TestCodesOfMaskedAndCausalModels:
             scores = ranking.scores[user, :n_results].tolist()
             for codes, score in zip(ranking.codes[user, :n_results].tolist(), scores, strict=True):
                 assert score == pytest.approx(expected[tuple(codes)], abs=1e-6)
+
+    @SOME
+    @given(
+        case=problems(),
+        score=st.sampled_from(["marginal", "mean-log"]),
+        finalists=st.integers(1, 6),
+        beam=st.integers(1, 3),
+    )
+    def test_finalists_are_the_best_by_one_revealed_code(self, case, score, finalists, beam):
+        n_possible = (case.model.table > -math.inf).sum(dim=3)
+        assume((n_possible == torch.tensor(case.space.sizes)).all())  # an impossible item may be a finalist
+        decoder = RankItems(score=score, shortlist="all", finalists=finalists)
+        ranking = case.decode(decoder, np.arange(2), beam=beam)
+        for user in range(2):
+            everything = expected_ranking(case, user, score, distinct=False)
+            estimates = [estimate_from_one_code(case, user, codes, score) for codes, _ in everything]
+            try:
+                chosen = in_order(estimates)[: max(finalists, beam)]
+            except NearTieError:
+                assume(False)
+            expected = [everything[position] for position in sorted(chosen)]
+            results = {codes[case.space.n_categories :]: (codes, value) for codes, value in reversed(expected)}
+            best = sorted(results.values(), key=lambda result: -result[1])
+            assert_row(ranking, user, best[:beam])
+
+    def test_finalists_take_fewer_states(self):
+        sizes = (4, 4, 4, 4)
+        case = DecodingProblem("tables", random_space(sizes, 40), TabularDenoiser.random(sizes, users=2), "denoiser")
+        canvas, states = case.canvas(np.arange(2), capability="denoiser"), []
+        for finalists in (None, 39, 5):
+            scorer = ItemScorer(context_of(case, [0, 1]), canvas)
+            rank_catalogue(scorer, beam=3, shortlist=40, finalists=finalists)
+            states.append(scorer.n_states.tolist())
+        assert states[0] >= states[1] > states[2]
 
     @SOME
     @given(
@@ -196,6 +250,9 @@ class TestCodesOfMaskedAndCausalModels:
         [
             ({"shortlist": 0}, "shortlist is 0"),
             ({"states": 0}, "states is 0"),
+            ({"finalists": 0}, "finalists is 0"),
+            ({"finalists": 20, "score": "order"}, "finalists are chosen by an average over orders"),
+            ({"finalists": 20, "certify": True}, "finalists and certify=yes are two ways"),
             ({"certify": True, "score": "order", "order": "entropy"}, "certify=yes has no bounds for order=entropy"),
         ],
     )
