@@ -1,13 +1,13 @@
 """`esasrec`: SASRec as the field trains it now (eSASRec, arXiv 2508.06450), a strong baseline that scores items.
 
-A causal transformer over items is trained on all positions of each user's sequence at once, by a softmax over 256
-uniform negatives or over the whole catalogue; its blocks have LiGR's gates (`item_transformer.blocks`).
+A causal transformer over items is trained on all positions of each user's sequence at once, by a softmax over the whole
+catalogue or over 256 uniform negatives; its blocks have LiGR's gates (`item_transformer.blocks`).
 
 The model sees as many items as the run does, in training and at test: give the 50 items of the literature with
 `--history`.
 
     mrbench run --model esasrec --decoder rank-items --data beauty --history 50 --exclude-history
-    mrbench run --model esasrec:loss=ce --decoder rank-items --data beauty --history 50 --exclude-history
+    mrbench run --model esasrec:loss=sampled-softmax --decoder rank-items --data beauty --history 50 --exclude-history
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ if TYPE_CHECKING:
 class NextItemOptions:
     """The options of the objective, in a separate base class so that they are listed first."""
 
-    loss: Literal["sampled-softmax", "ce"] = option(
-        "sampled-softmax", help="softmax over the target and uniform negatives, or over the whole catalogue (`ce`)."
+    loss: Literal["ce", "sampled-softmax"] = option(
+        "ce", help="softmax over the whole catalogue (`ce`), or over the target and uniform negatives."
     )
     negatives: int = option(256, help="negatives of a step, shared by all its positions; for loss=sampled-softmax.")
 
 
 @dataclass(frozen=True)
 class ESasRec(SequenceBackbone, NextItemOptions):
-    """A causal transformer over items, trained on all positions by sampled softmax or full cross-entropy.
+    """A causal transformer over items, trained on all positions by full cross-entropy or sampled softmax.
 
     Its options are those of `NextItemOptions`, `SequenceOptions` and `TrainedBackbone`, in this order.
     """
@@ -50,8 +50,8 @@ class ESasRec(SequenceBackbone, NextItemOptions):
     capability: ClassVar[Capability] = "items"
 
     def __post_init__(self) -> None:
-        if self.loss not in ("sampled-softmax", "ce"):
-            raise ValueError(f"loss is '{self.loss}'; it must be sampled-softmax or ce")
+        if self.loss not in ("ce", "sampled-softmax"):
+            raise ValueError(f"loss is '{self.loss}'; it must be ce or sampled-softmax")
         check_option("negatives", self.negatives, self.negatives >= 1, "1 or more")
         super().__post_init__()
 

@@ -36,6 +36,7 @@ NOT_RUN = {
     r"\b(8b|7b)\b|--checkpoint": "needs published weights and a GPU; tests/baselines/llm has small ones",
     r"^torchrun|--devices|--train-devices": "starts processes; tests/distributed does",
     r"data fetch": "downloads; tests/data/test_fetch.py has a server",
+    r"^python benchmarks/review_order": "reads whole datasets, for minutes",
     r"^python benchmarks/(?!lost_share)|mrbench bench": "times this machine for minutes",
     r"^python docs/|^python benchmarks/suite": "checks or builds these pages themselves",
     r"greedy|slot-counts|right-to-left": "needs the class on the page; tests/test_docs.py checks it",

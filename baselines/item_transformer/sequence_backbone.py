@@ -14,9 +14,12 @@ from mindrec_bench.plugins.options import option
 
 from ..code_lm.sizes import TransformerSize
 from ..training.size_trainer import FromScratch
-from ..training.trained_backbone import SizeDefaults, TrainedBackbone
+from ..training.trained_backbone import SizeDefaults, TrainedBackbone, check_option
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from mindrec_bench.core.code_space import Int
     from mindrec_bench.core.dataset import Examples
 
     from ..training.trainer import Collator
@@ -29,6 +32,10 @@ SIZES = {
 }
 
 
+SWAPS_STREAM = 2
+"""Of the random numbers of `swaps`; 0 and 1 are those of other training and validation noise."""
+
+
 @dataclass(frozen=True)
 class SequenceOptions:
     """The options of blocks and data, in a separate base class so that they are listed before those of training."""
@@ -38,6 +45,9 @@ class SequenceOptions:
         False,
         help="train on the validation items too. Nothing can stop such a training early, so give `epochs` as a "
         "training without them found it; other models do not see these items, so say so beside the row.",
+    )
+    swaps: float = option(
+        0.0, help="probability that two neighbours of a training sequence change places, drawn anew in each epoch."
     )
 
 
@@ -54,6 +64,10 @@ class SequenceBackbone(TrainedBackbone, SequenceOptions):
         "small": SizeDefaults(lr=1e-3, epochs=100, batch=128, dropout=0.5, weight_decay=0.1),
         "base": SizeDefaults(lr=5e-4, epochs=100, batch=128, dropout=0.5, weight_decay=0.1),
     }
+
+    def __post_init__(self) -> None:
+        check_option("swaps", self.swaps, 0 <= self.swaps <= 1, "from 0 to 1")
+        super().__post_init__()
 
     def auto_size(self, *, simulation: bool, device: str) -> tuple[str, str]:
         """`base` on a GPU, where it takes minutes; else `small`, on a simulation `tiny`."""
@@ -108,6 +122,17 @@ class SequenceBackbone(TrainedBackbone, SequenceOptions):
 
     def collator(self, task: Task, stream: int) -> Collator:
         """Makes the batches: all positions in training (stream 0), the last one in validation (stream 1)."""
-        from .sequences import next_item_batch
+        from ..common.noise import uniform
+        from .sequences import next_item_batch, swap_neighbours
 
-        return lambda examples, keys: next_item_batch(examples, every_position=stream == 0)
+        if stream > 0:
+            return lambda examples, keys: next_item_batch(examples, every_position=False)
+
+        def collate(sequences: Examples, keys: Int) -> dict[str, Tensor]:
+            if self.swaps > 0:
+                pairs = (task.data.history + 1) // 2
+                draws = uniform(task.seed, SWAPS_STREAM, keys, 1 + pairs)
+                sequences = swap_neighbours(sequences, draws, self.swaps)
+            return next_item_batch(sequences, every_position=True)
+
+        return collate

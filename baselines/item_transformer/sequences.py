@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mindrec_bench.core.code_space import Int
 from mindrec_bench.core.dataset import Dataset, Examples, Histories
+
+Float = NDArray[np.float64]
 
 
 def training_sequences(data: Dataset, *, validation_items: bool = False) -> Examples:
@@ -41,6 +44,26 @@ def _by_user(first: Examples, second: Examples) -> Examples:
     order = np.argsort(users, kind="stable")
     items = np.concatenate([first.histories.items, second.histories.items])[order]
     return Examples(Histories(items, users[order]), np.concatenate([first.targets, second.targets])[order])
+
+
+def swap_neighbours(sequences: Examples, draws: Float, probability: float) -> Examples:
+    """The sequences with some neighbours in each other's place: where the order within a day is unknown, so is this.
+
+    A sequence is divided into pairs of neighbours, from its end or from its last item but one; each pair is swapped or
+    not. The target is part of the sequence.
+
+    Args:
+        sequences: see `training_sequences`; b of them.
+        draws: uniform numbers in [0, 1): where the pairs begin, then one for each pair. Shape: (b, 1 + (H + 1) // 2)
+        probability: that a pair is swapped.
+    """
+    items = np.concatenate([sequences.histories.items, sequences.targets[:, None]], axis=1)
+    second = items.shape[1] - 1 - (draws[:, :1] < 0.5) - 2 * np.arange(draws.shape[1] - 1)
+    full = (second > 0) & (np.take_along_axis(items, (second - 1).clip(min=0), axis=1) >= 0)
+    row, pair = np.nonzero(full & (draws[:, 1:] < probability))
+    right = second[row, pair]
+    items[row, right], items[row, right - 1] = items[row, right - 1], items[row, right]
+    return Examples(Histories(items[:, :-1], sequences.histories.users), items[:, -1])
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from mindrec_baselines.item_transformer.sequences import PackedItems, next_item_batch, training_sequences
+from mindrec_baselines.item_transformer.sequences import (
+    PackedItems,
+    next_item_batch,
+    swap_neighbours,
+    training_sequences,
+)
 from mindrec_bench.core.dataset import Examples, Histories
 
 
@@ -47,3 +52,14 @@ def test_the_last_position_alone() -> None:
     assert every["predicted"].tolist() == [0, 1, 2, 3, 4]
     assert last["labels"].tolist() == [1, 2]
     assert last["predicted"].tolist() == [1, 4]
+
+
+def test_swapped_neighbours() -> None:
+    """The first draw says where the pairs begin, counted from the end; padding and single items keep their places."""
+    items = np.array([[-1, 1, 2], [-1, 1, 2], [3, 4, 5], [3, 4, 5], [-1, -1, -1]])
+    sequences = Examples(Histories(items, np.arange(5)), np.array([6, 6, 6, 6, 7]))
+    draws = np.array([[0.9, 0.1, 0.1], [0.1, 0.1, 0.1], [0.9, 0.1, 0.8], [0.1, 0.3, 0.1], [0.9, 0.1, 0.1]])
+    swapped = swap_neighbours(sequences, draws, 0.3)
+    assert swapped.histories.items.tolist() == [[-1, 1, 6], [-1, 2, 1], [3, 4, 6], [3, 4, 5], [-1, -1, -1]]
+    assert swapped.targets.tolist() == [2, 6, 5, 6, 7]
+    assert sequences.targets.tolist() == [6, 6, 6, 6, 7], "the sequences themselves are as before"
