@@ -15,10 +15,11 @@ import pytest
 from click.testing import CliRunner
 
 from mindrec_bench.cli import main
-from mindrec_bench.data.sources import Arts
+from mindrec_bench.data.slices import slice_users
+from mindrec_bench.data.sources import Arts, Instruments
 from mindrec_bench.errors import DataError
 from mindrec_bench.report.table_spec import SETTINGS, RowSpec, TableSpec
-from mindrec_bench.store.runs import find_run
+from mindrec_bench.store.runs import find_run, find_runs
 from mindrec_bench.testing import check_backbone, check_decoder
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -235,6 +236,48 @@ def test_the_tables_of_the_results_page_are_those_of_results(name):
     stored = rows((ROOT / "results" / "tables" / f"{name}.md").read_text(encoding="utf-8"))
     assert len(stored) > 10
     assert stored <= rows(text("results.md"))
+
+
+def section(page: str, heading: str) -> str:
+    """A section of a page under docs/, without its subsections."""
+    return re.split(r"^#+ ", text(page).split(f"# {heading}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def cells(table: str) -> list[list[str]]:
+    return [[cell.strip() for cell in row.split("|")] for row in re.findall(r"^\|(.*)\|$", table, re.MULTILINE)]
+
+
+def test_the_table_of_all_users_has_values_of_stored_runs():
+    stored: dict[tuple[str, str], set[str]] = {}
+    for run in find_runs(ROOT / "results" / "runs"):
+        if (run.spec.split, run.spec.exclude_history, run.spec.eval_users) == ("test", True, None):
+            values = " / ".join(f"{run.summary.metrics[name]:.4f}"[1:] for name in ("hr@10", "ndcg@10"))
+            stored.setdefault((run.spec.data.name.lower(), run.spec.model.name), set()).add(values)
+    (_, *datasets), _, *rows = cells(section("results.md", "All users"))
+    assert len(rows) > 6
+    for label, *row in rows:
+        model = re.match(r"`([\w.-]+)`", label)[1]
+        for data, value in zip(datasets, row, strict=True):
+            assert value == "" or value in stored[data.lower(), model], (label, data)
+
+
+def test_the_table_of_slices_has_the_values_of_its_runs(real_data):
+    """Counted again here, from the users' hits and the data."""
+    page = section("results.md", "Where counting is ahead")
+    runs = [
+        find_run(ROOT / "results" / "runs", name)
+        for name in re.search(r"mrbench compare ([\w ]+) --by", page)[1].split()
+    ]
+    data = Instruments().load(real_data, users=None)
+    counted = set()
+    for by in ("transition", "popularity", "history"):
+        columns = [run.per_user() for run in runs]
+        for _, mask in slice_users(data, by).members(columns[0]["user"]):
+            rates = [f"{column['hr@10'][mask].mean():.4f}"[1:] for column in columns]
+            counted.add((f"{mask.sum():,}", *rates))
+    shown = {tuple(cell.rstrip("*") for cell in row[1:]) for row in cells(page)[2:]}
+    assert len(shown) == 7
+    assert shown <= counted
 
 
 def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
