@@ -80,7 +80,7 @@ def test_an_interrupted_training_continues_to_the_same_bits(chain, tmp_path: Pat
 
 
 def test_negatives_differ_between_steps_and_repeat_with_the_seed(chain) -> None:
-    backbone, chain_task = ESasRec(negatives=50), task(chain())
+    backbone, chain_task = ESasRec(loss="sampled-softmax", negatives=50), task(chain())
     sequences, _ = backbone.examples(chain_task)
     some = dataclasses.replace(sequences, histories=sequences.histories[:4], targets=sequences.targets[:4])
     draws = [
@@ -95,12 +95,16 @@ def test_negatives_differ_between_steps_and_repeat_with_the_seed(chain) -> None:
 
 
 def test_other_options_keep_the_contract() -> None:
-    check_backbone(ESasRec(epochs=1, batch=16, loss="ce", gates=False, validation_items=True))
+    check_backbone(ESasRec(epochs=1, batch=16, gates=False, validation_items=True, swaps=0.5))
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"negatives": "0"}, r"negatives is 0; it must be 1 or more"), ({"loss": "bce"}, "loss")],
+    [
+        ({"negatives": "0"}, r"negatives is 0; it must be 1 or more"),
+        ({"loss": "bce"}, "loss"),
+        ({"swaps": "1.5"}, r"swaps is 1\.5; it must be from 0 to 1"),
+    ],
 )
 def test_options_out_of_range_are_refused(options: dict, message: str) -> None:
     with pytest.raises(UsageError, match=message):
