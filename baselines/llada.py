@@ -15,7 +15,6 @@ from mindrec_bench.core.backbone import Task
 from mindrec_bench.core.code_space import CodeSpace
 from mindrec_bench.core.dataset import Histories
 from mindrec_bench.core.protocols import Capability, Model
-from mindrec_bench.errors import UsageError
 from mindrec_bench.plugins.options import option
 
 from .code_lm.sizes import TRANSFORMER_SIZES
@@ -46,8 +45,8 @@ class MaskedDiffusionOptions:
     )
     refresh: int = option(
         0,
-        help="with full attention, compute histories again only at every so many steps, an approximation; 0: at each "
-        "step.",
+        help="with full attention, compute histories or prompts again only at every so many steps, an approximation; "
+        "0: at each step.",
         inference_only=True,
     )
 
@@ -75,19 +74,6 @@ class Llada(PretrainedBackbone, MaskedDiffusionOptions):
         if self.refresh and self.attention == "prefix":
             raise ValueError("refresh is for attention=full; with attention=prefix histories are computed once anyway")
         super().__post_init__()
-
-    def check_size(self, size: str) -> None:
-        """See `PretrainedBackbone.check_size`.
-
-        Raises:
-            UsageError: options and size contradict each other.
-        """
-        super().check_size(size)
-        if size not in FROM_SCRATCH and self.refresh:
-            raise UsageError(
-                f"llada computes prompts at every step or, with attention=prefix, once at size '{size}'; refresh is "
-                f"for {' and '.join(FROM_SCRATCH)}"
-            )
 
     def build_network(self, space: CodeSpace, size: str, dropout: float) -> MaskedCodeLM:
         """See `CodeBackbone.build_network`."""

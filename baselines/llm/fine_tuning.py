@@ -45,6 +45,7 @@ class LoraFineTuning(SizeTrainer):
         template: a file of prompt templates; None: the built-in ones; `PLAIN`: those without a chat template.
         attend_pads: attend to the padding and use the released padding token; else mask the padding.
         attention: what the prompt of a masked network attends to: the target too, or itself only (`prefix`).
+        refresh: with full attention, prompts are computed at every so many steps of a search only; 0: at each step.
         train_tokens: train all rows of the input embedding and the output head, or only those of the new codes.
         gradient_checkpointing: compute activations twice instead of storing them.
         load_in_8bit: keep the published weights in 8 bits.
@@ -59,6 +60,7 @@ class LoraFineTuning(SizeTrainer):
     template: str | None
     attend_pads: bool
     attention: Literal["full", "prefix"]
+    refresh: int
     train_tokens: Literal["all", "new"]
     gradient_checkpointing: bool
     load_in_8bit: bool
@@ -173,5 +175,7 @@ class LoraFineTuning(SizeTrainer):
         from .text_denoiser import TextDenoiser
 
         if self.masked:
-            return TextDenoiser(lora, encoder, attend_pads=self.attend_pads, attention=self.attention)
+            return TextDenoiser(
+                lora, encoder, attend_pads=self.attend_pads, attention=self.attention, refresh=self.refresh
+            )
         return TextCausal(lora, encoder, attend_pads=self.attend_pads)

@@ -105,6 +105,7 @@ class PretrainedBackbone(CodeBackbone):
             template=self.template,
             attend_pads=self.pad == "attend",
             attention=options.attention if self.capability == "denoiser" else "full",
+            refresh=options.refresh if self.capability == "denoiser" else 0,
             train_tokens=self.train_tokens,
             gradient_checkpointing=self.gradient_checkpointing,
             load_in_8bit=self.load_in_8bit,

@@ -108,7 +108,9 @@ class TextCausalContext:
             target_ids = target_ids.unflatten(0, (-1, beams))
             states = self.prompt_states
             if target_ids.shape[2]:
-                keys_values, attended = self.prompt_keys_values, self.attended
-                states = self.network.encode_after_prompt(target_ids, keys_values, attended, causal=True)[:, :, -1]
+                past_mask = self.attended[:, None].expand(-1, beams, -1)
+                states = self.network.encode_after_prompt(target_ids, self.prompt_keys_values, past_mask, causal=True)[
+                    :, :, -1
+                ]
             log_probs = self.network.slot_log_probs(states, self.slot_token_ids[slot])
             return log_probs.expand(-1, beams, -1)

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from peft import PeftModel
 from torch import Tensor, nn
-from transformers import DynamicCache
+from transformers import Cache, DynamicCache, DynamicLayer
 
 from mindrec_bench.core.dataset import Histories
 
@@ -30,6 +30,20 @@ BATCH_TOKENS = 32_768
 
 KeysValues = tuple[tuple[Tensor, Tensor], ...]
 """Keys and values of prompts in each layer. Shapes: (B, heads, n, head size)"""
+
+
+class _PromptLayer(DynamicLayer):
+    """Keys and values of a layer that are read and stay as they are, where transformers would keep a longer copy."""
+
+    def __init__(self, keys: Tensor, values: Tensor) -> None:
+        super().__init__()
+        self.keys: Tensor = keys
+        self.values: Tensor = values
+        self.is_initialized = True
+
+    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        """Those of the layer, and those of the new positions after them."""
+        return torch.cat([self.keys, key_states], dim=2), torch.cat([self.values, value_states], dim=2)
 
 
 class TextNetwork(nn.Module):
@@ -136,16 +150,17 @@ class TextNetwork(nn.Module):
         return states, tuple((keys, values) for keys, values, *_ in cache)
 
     def encode_after_prompt(
-        self, target_ids: Tensor, keys_values: KeysValues, attended: Tensor, *, causal: bool
+        self, target_ids: Tensor, keys_values: KeysValues, past_mask: Tensor, *, causal: bool
     ) -> Tensor:
-        """Last hidden states of the targets of beams, which share the keys and values of their user's prompt.
+        """Last hidden states of the targets of beams, which share the keys and values of their user.
 
         Only the targets go through the network, those of a user packed end to end (`packed_beams`).
 
         Args:
             target_ids: Shape: (B, K, m)
-            keys_values: of the prompts.
-            attended: which positions of the prompts are attended to. Shape: (B, n), bool
+            keys_values: of each user's prompt, or of several readings of it, n positions in all.
+            past_mask: which of them each beam attends to; their number is the position id of its target's first
+                token. Shape: (B, K, n), bool
             causal: whether a position of the target attends to earlier ones only.
 
         Returns:
@@ -153,16 +168,13 @@ class TextNetwork(nn.Module):
         """
         users, beams, length = target_ids.shape
         target_mask = beam_mask(beams, length, target_ids.device, causal=causal)[None, None].expand(users, -1, -1, -1)
-        prompt_mask = attended[:, None, None].expand(-1, -1, beams * length, -1)
-        cache = DynamicCache()
-        for layer, (keys, values) in enumerate(keys_values):
-            cache.update(keys, values, layer)
-        steps = torch.arange(length, device=target_ids.device).repeat(beams)
+        prompt_mask = past_mask.repeat_interleave(length, dim=1)[:, None]
+        first = past_mask.sum(dim=2, keepdim=True)
         states = self.encode(
             target_ids.flatten(1, 2),
             mask=torch.cat([prompt_mask, target_mask], dim=-1),
-            position_ids=attended.sum(dim=1, keepdim=True) + steps,
-            cache=cache,
+            position_ids=(first + torch.arange(length, device=target_ids.device)).flatten(1, 2),
+            cache=Cache(layers=[_PromptLayer(keys, values) for keys, values in keys_values]),
         )
         return states.unflatten(1, (beams, length))
 

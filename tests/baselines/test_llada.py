@@ -212,8 +212,7 @@ def test_refresh_is_for_full_attention() -> None:
         build(Llada, "llada", {"attention": "prefix", "refresh": "2"})
 
 
-def test_published_sizes_read_prompts_at_every_step_or_once() -> None:
-    with pytest.raises(UsageError, match="size '8b'; refresh is for tiny and small"):
-        Llada(refresh=2).file_fingerprints("8b")
+def test_refresh_and_attention_reach_every_size() -> None:
     assert Llada(refresh=2).file_fingerprints("small") == {}
+    assert Llada(refresh=2).trainer("8b").refresh == 2  # type: ignore[attr-defined]
     assert Llada(attention="prefix").trainer("8b").attention == "prefix"  # type: ignore[attr-defined]

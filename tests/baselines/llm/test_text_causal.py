@@ -117,3 +117,19 @@ def test_the_loss_equals_the_reference(network, family, space):
             for position, token in zip(layout.slot_positions, tokens, strict=True)
         )
     assert float(loss) == pytest.approx(total / 18, rel=1e-5)
+
+
+def test_attention_reads_the_prompt_of_a_user_and_not_of_a_beam(network, monkeypatch):
+    """Keys of 3 users, each with the prompt once and the codes of 5 beams."""
+    keys, attend = [], torch.nn.functional.scaled_dot_product_attention
+
+    def recording(query, key, *args, **kwargs):
+        keys.append(tuple(key.shape))
+        return attend(query, key, *args, **kwargs)
+
+    context = network.begin(histories(), SLOTS)
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", recording)
+    context.next_log_probs(torch.zeros(3, 5, 1, dtype=torch.long))
+    kept = context.prompt_keys_values
+    assert [(users, positions) for users, _, positions, _ in keys] == [(3, kept[0][0].shape[2] + 5)] * len(kept)
+    assert len({tensor.data_ptr() for layer in kept for tensor in layer}) == 2 * len(kept)
