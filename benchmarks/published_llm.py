@@ -1,12 +1,17 @@
 """Time and memory of `llada` at the paper's size with random weights: load, 50 LoRA steps, decode 200 users at beam 10.
 
     python benchmarks/published_llm.py --shape 8b --out results/published_llm.json
+    python benchmarks/published_llm.py --shape 8b --refresh 2 7       # prompts that are read less often too
     python benchmarks/published_llm.py --shape 8b --attention prefix  # prompts are read once
 
-It writes a checkpoint in LLaDA's published format (16 GB for 8b, in --folder or a temporary one), reads it back,
-fine-tunes on the first users of a simulation and decodes all of them. It prints JSON: the seconds and the peak memory
-(of the GPU and of the machine) of each phase, the time of a training step, users per second after a first batch, the
-counted operations and positions of a user, and the operations per second. `--shape tiny` runs on any machine.
+It writes a checkpoint in LLaDA's published format (16 GB for 8b, in --folder or a temporary one; one that is there is
+used again), reads it back, fine-tunes on the first users of a simulation and decodes all of them. It prints JSON, and
+writes it to --out after each phase: the seconds and the peak memory (of the GPU and of the machine) of each phase, the
+time of a training step, and for each way of decoding users per second after a first batch, the counted operations and
+positions of a user, the share of the positions that reading every prompt with every target would take, the operations
+per second, and of a `refresh` the users whose whole ranking and whose first result stay, and the results that stay
+(of random weights, which says little: `benchmarks/refresh.py` measures a fitted model). `--shape tiny` runs on any
+machine.
 """
 
 from __future__ import annotations
@@ -14,20 +19,22 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import math
 import resource
+import shutil
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from mindrec_baselines.checkpoints.files import open_checkpoint
@@ -44,6 +51,7 @@ from mindrec_decoders.dbs_penalty import DbsPenalty
 
 SHAPES: dict[str, dict[str, int]] = {
     "8b": {"d_model": 4096, "n_heads": 32, "n_layers": 32, "mlp_hidden_size": 12288, "vocab_size": 126464},
+    "mini": {"d_model": 128, "n_heads": 4, "n_layers": 4, "mlp_hidden_size": 344, "vocab_size": 600},
     "tiny": {"d_model": 32, "n_heads": 4, "n_layers": 2, "mlp_hidden_size": 96, "vocab_size": 600},
 }
 SPARE_ROWS = 115
@@ -149,79 +157,106 @@ def measure(
     folder: Path,
     *,
     attention: Literal["full", "prefix"],
+    refresh: list[int],
     steps: int,
     users: int,
     beam: int,
     batch_size: int,
-    say: Callable[..., None],
-) -> dict[str, Any]:
-    """Run all phases in a folder; `say` prints progress."""
+    store: Callable[[dict[str, Any]], None],
+) -> None:
+    """Run all phases in a folder; `store` gets the result so far after each."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     phases = Phases(device)
+    result: dict[str, Any] = {"shape": shape, "attention": attention, "environment": environment(device)}
+    result |= {"beam": beam, "batch": 8, "decode_batch_size": batch_size, "phases": phases.measured}
     checkpoint, template = folder / "checkpoint", folder / "template.txt"
     checkpoint.mkdir(parents=True, exist_ok=True)
     template.write_text(TEMPLATE)
-    with phases.phase("write"):
-        write_checkpoint(checkpoint, SHAPES[shape], device)
-    say(phases.measured)
+    if not (checkpoint / "tokenizer.json").exists():  # written last
+        with phases.phase("write"):
+            write_checkpoint(checkpoint, SHAPES[shape], device)
+    store(result)
     with phases.phase("load"):
         network = load_network(open_checkpoint(str(checkpoint)), ("llada",), device)
-    parameters = sum(parameter.numel() for parameter in network.parameters())
+    result["parameters"] = sum(parameter.numel() for parameter in network.parameters())
     del network
-    say(phases.measured)
+    store(result)
     source = ArtsSim(users=users)
     all_users = source.load(None, users=None)
     train_users = next(n for n in range(1, users + 1) if _count_examples(all_users, n) >= 8 * steps or n == users)
     data = source.load(None, users=train_users)
     backbone = TimedLlada(checkpoint=str(checkpoint), template=str(template), epochs=1, attention=attention)
     task = Task(data, data.space(categories=True), size="checkpoint", device=device, quiet=True)
+    fit = folder / f"fit-{attention}"
+    shutil.rmtree(fit, ignore_errors=True)
     with phases.phase("train"):
-        report = backbone.fit(task, folder / "fit")
-    say(phases.measured)
-    free_memory()
-    model = backbone.load(task, folder / "fit")
-    decoder = BatchDecoder(
-        model=model,
-        capability="denoiser",
-        decoder=DbsPenalty(),
-        space=task.space,
-        categories="generate",
-        item_ids=all_users.item_ids,
-        beam=beam,
-        seed=42,
-        device=device,
-        batch_size=batch_size,
-    )
-    test, counted = all_users.test(), min(4, users)
-    few = Examples(test.histories[:counted], test.targets[:counted])
-    operations = count_operations(lambda: list(decoder.decode_batches(few, Meter())))
-    warm = Examples(test.histories[:batch_size], test.targets[:batch_size])
-    list(decoder.decode_batches(warm, Meter()))
-    meter = Meter()
-    with phases.phase("decode"):
-        decoded = sum(count for _, count in decoder.decode_batches(test, meter))
-    users_a_second = decoded / sum(meter.batch_seconds)
+        report = backbone.fit(task, fit)
     gaps = [later - earlier for earlier, later in zip(backbone.times, backbone.times[1:], strict=False)][5:]
-    return {
-        "shape": shape,
-        "parameters": parameters,
-        "trained": report.parameters,
-        "steps": report.steps,
-        "batch": 8,
-        "tokens": model.encoder.encode_prompts(data.test().histories, data.users * 0)[0].shape[1],
-        "seconds_a_step": round(statistics.median(gaps or [0.0]), 4),
+    result |= {"trained": report.parameters, "steps": report.steps}
+    result |= {"seconds_a_step": round(statistics.median(gaps or [0.0]), 4), "decoding": []}
+    store(result)
+    free_memory()
+    model: Any = backbone.load(task, fit)
+    result["tokens"] = model.encoder.encode_prompts(data.test().histories, data.users * 0)[0].shape[1]
+    rankings: dict[int, Tensor] = {}
+    for r in [0, *refresh]:
+        model.refresh = r
+        decoder = BatchDecoder(
+            model=model,
+            capability="denoiser",
+            decoder=DbsPenalty(),
+            space=task.space,
+            categories="generate",
+            item_ids=all_users.item_ids,
+            beam=beam,
+            seed=42,
+            device=device,
+            batch_size=batch_size,
+        )
+        with phases.phase(f"decode, refresh={r}"):
+            row, rankings[r] = _decode(decoder, model, all_users.test(), result["tokens"])
+        result["decoding"].append({"refresh": r, **row, **(_kept(rankings[r], rankings[0]) if r else {})})
+        store(result)
+
+
+def _decode(decoder: BatchDecoder, model: Any, test: Examples, tokens: int) -> tuple[dict[str, Any], Tensor]:
+    """The figures of one way of decoding, and the codes of the rankings of the first batch."""
+    counted, blocks = min(4, len(test)), 0
+
+    def count(module: Any, args: Any, options: dict[str, Any]) -> None:
+        nonlocal blocks
+        blocks += options["inputs_embeds"].shape[:2].numel()
+
+    few, counting = Examples(test.histories[:counted], test.targets[:counted]), Meter()
+    hook = model.blocks.register_forward_pre_hook(count, with_kwargs=True)
+    operations = count_operations(lambda: list(decoder.decode_batches(few, counting)))
+    hook.remove()
+    first = test.histories[: decoder.batch_size], test.targets[: decoder.batch_size]
+    ranking = decoder.decode_batch(Examples(*first), Meter())[2]
+    meter = Meter()
+    decoded = sum(count for _, count in decoder.decode_batches(test, meter))
+    users_a_second = decoded / sum(meter.batch_seconds)
+    target = len(model.encoder.target_layout(range(decoder.space.n_slots)).token_ids)
+    steps = counting.forward_passes // math.ceil(counted / decoder.batch_size)
+    everything = (1 + (steps - 1) * decoder.beam) * (tokens + target)
+    row = {
         "users": decoded,
-        "beam": beam,
-        "decode_batch_size": batch_size,
         "forward_passes": meter.forward_passes,
-        "attention": attention,
         "users_a_second": round(users_a_second, 3),
         "positions_a_user": round(operations.positions / counted, 1),
-        "teraflop_a_user": round(operations.flops / counted / 1e12, 4),
+        "share_of_positions": round(blocks / counted / everything, 4),
+        "teraflop_a_user": round(operations.flops / counted / 1e12, 6),
         "teraflop_a_second": round(users_a_second * operations.flops / counted / 1e12, 3),
-        "phases": phases.measured,
-        "environment": environment(device),
     }
+    return row, ranking.codes
+
+
+def _kept(codes: Tensor, exact: Tensor) -> dict[str, float]:
+    """Shares of the users whose ranking and whose first result stay, and of the results that stay."""
+    same = (codes == exact).all(dim=2)
+    results = (exact[:, :, None] == codes[:, None]).all(dim=3).any(dim=2)
+    shares = {"same_ranking": same.all(dim=1), "same_first": same[:, 0], "same_results": results}
+    return {name: round(float(kept.float().mean()), 4) for name, kept in shares.items()}
 
 
 def _count_examples(data: Any, users: int) -> int:
@@ -234,6 +269,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--shape", choices=sorted(SHAPES), default="8b")
     parser.add_argument("--attention", choices=("full", "prefix"), default="full")
+    parser.add_argument("--refresh", type=int, nargs="*", default=[], help="decode with these too")
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--users", type=int, default=200)
     parser.add_argument("--beam", type=int, default=10)
@@ -246,18 +282,23 @@ def main() -> None:
         logging.getLogger(package).setLevel(logging.INFO)
     options = {
         "attention": arguments.attention,
+        "refresh": arguments.refresh,
         "steps": arguments.steps,
         "users": arguments.users,
         "beam": arguments.beam,
         "batch_size": arguments.batch_size,
     }
+    text = ""
+
+    def store(result: dict[str, Any]) -> None:
+        nonlocal text
+        text = json.dumps(result, indent=1)
+        print(result["phases"], file=sys.stderr)
+        if arguments.out:
+            arguments.out.write_text(text + "\n")
+
     with tempfile.TemporaryDirectory() as scratch:
-        result = measure(
-            arguments.shape, arguments.folder or Path(scratch), **options, say=partial(print, file=sys.stderr)
-        )
-    text = json.dumps(result, indent=1)
-    if arguments.out:
-        arguments.out.write_text(text + "\n")
+        measure(arguments.shape, arguments.folder or Path(scratch), **options, store=store)
     print(text)
 
 

@@ -1,8 +1,9 @@
 """Time saved by computing histories at every r-th step only (`llada:refresh=r`), and how rankings change.
 
 Run `python benchmarks/refresh.py --data arts --size small --categories none --max-minutes 40 --runs-dir runs`, with the
-options of an earlier `mrbench run --model llada`, whose fitted model is in the run store. For each decoder and r it
-prints, compared with r = 0 on the same users in the same process:
+options of an earlier `mrbench run --model llada`, whose fitted model is in the run store; of a published LLM with
+`--model llada:checkpoint=FOLDER --size checkpoint`. For each decoder and r it prints, compared with r = 0 on the same
+users in the same process:
 
 * ratio: CPU time, median over batches;
 * equal: share of users whose whole ranking is the same; first: whose first result is the same; kept: share of the exact
@@ -64,18 +65,20 @@ def compare(models: dict[int, Any], decoder: Any, task: Task, users: int, batch:
 def main() -> None:
     """Print one table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="llada")
     for flag, default in (("--data", "arts"), ("--size", "small"), ("--categories", "none"), ("--runs-dir", "runs")):
         parser.add_argument(flag, default=default)
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--max-minutes", type=float)
     parser.add_argument("--users", type=int, default=1024)
+    parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--decoders", nargs="+", default=["bs", "dbs-dedup", "dbs-penalty", "adaptive"])
     arguments = parser.parse_args()
     logging.basicConfig(format="%(message)s")
     logging.getLogger("mindrec_bench").setLevel(logging.INFO)
     torch.set_num_threads(1)
     config = ExperimentConfig(
-        "llada",
+        arguments.model,
         "bs",
         arguments.data,
         size=arguments.size,
@@ -93,7 +96,7 @@ def main() -> None:
     print("decoder      refresh  ratio  equal  first   kept")
     for name in arguments.decoders:
         decoder = resolve_config(replace(config, decoder=name)).decoder
-        for line in compare(models, decoder, task, arguments.users, 128, config.beam):
+        for line in compare(models, decoder, task, arguments.users, arguments.batch_size, config.beam):
             print(f"{name:12} {line}", flush=True)
 
 
