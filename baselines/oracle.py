@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mindrec_bench.core.backbone import Task
-from mindrec_bench.errors import UsageError
 
 from .common.untrained import UntrainedBackbone, UntrainedModel
 
@@ -20,15 +19,9 @@ from .common.untrained import UntrainedBackbone, UntrainedModel
 class Oracle(UntrainedBackbone):
     """The true distribution p* from which a simulated dataset was drawn."""
 
-    def load(self, task: Task, folder: Path) -> UntrainedModel:
-        """Take p* from the dataset.
+    needs_simulation = True
 
-        Raises:
-            UsageError: the dataset is not a simulation.
-        """
-        if task.data.simulation is None:
-            raise UsageError(
-                f"model 'oracle' needs data whose true distribution is known, and '{task.data.name}' is not simulated; "
-                "run it with --data arts-sim"
-            )
+    def load(self, task: Task, folder: Path) -> UntrainedModel:
+        """Take p* from the dataset, a simulation."""
+        assert task.data.simulation is not None, "see `needs_simulation`"
         return UntrainedModel(task.data.simulation.log_probs, task.device)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from .flags import json_option, print_result, runs_option
+from .flags import FilePath, json_option, print_result, runs_option
 
 
 @click.command()
-@click.argument("files", metavar="[FILE.csv]...", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("files", metavar="[FILE.csv]...", nargs=-1, type=FilePath())
 @click.option("--all", "show_all", is_flag=True, help="Print the checks that found no problem too.")
 @runs_option
 @json_option

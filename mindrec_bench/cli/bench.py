@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from pathlib import Path
 from typing import Any
 
 import click
@@ -12,7 +11,7 @@ import click
 from ..experiment.config import ExecutionOptions, ExperimentConfig
 from ..io.atomic import write_json
 from .config_options import config_options
-from .flags import json_option
+from .flags import FilePath, json_option
 from .messages import hide_messages
 
 logger = logging.getLogger(__name__)
@@ -38,11 +37,11 @@ logger = logging.getLogger(__name__)
 @click.option("--repeats", type=click.IntRange(min=1), default=5, show_default=True, help="Timed batches of each case.")
 @click.option(
     "--plain",
-    type=click.Path(path_type=Path, exists=True),
+    type=FilePath(exists=True),
     help="An unoptimised implementation to compare with: FILE.py.",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Store the JSON here after each case: FILE.json.")
-@click.option("--plot", type=click.Path(path_type=Path), help="Draw where the time goes: FILE.png, .svg or .pdf.")
+@click.option("--out", type=FilePath(), help="Store the JSON here after each case: FILE.json.")
+@click.option("--plot", type=FilePath(), help="Draw where the time goes: FILE.png, .svg or .pdf.")
 @config_options(ExecutionOptions, only=("device", "data_dir", "quiet"), defaults={"quiet": False})
 @json_option
 def bench(**flags: Any) -> None:

@@ -9,7 +9,8 @@ import click
 
 from ..errors import UsageError, did_you_mean
 from ..io.json_files import read_text
-from ..io.schema import parse_toml
+from ..io.schema import parse_toml, toml_value
+from .flags import FilePath
 
 
 def _set_defaults(context: click.Context, option: click.Parameter, path: Path | None) -> None:
@@ -20,7 +21,7 @@ def _set_defaults(context: click.Context, option: click.Parameter, path: Path | 
 
 config_option = click.option(
     "--config",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     is_eager=True,  # processed before the other options, whose defaults it sets
     expose_value=False,
     callback=_set_defaults,
@@ -67,7 +68,7 @@ def _convert(key: str, value: Any, option: Any, path: Path) -> Any:
     is_plain = isinstance(value, str | int | float) or is_list  # and no date, time, list or table
     if is_flag != isinstance(value, bool) or not is_plain:
         expected = "true or false" if is_flag else "one plain value"
-        raise UsageError(f"'{key}' in {path} is {value!r}; it must be {expected}")
+        raise UsageError(f"'{key}' in {path} is {toml_value(value)}; it must be {expected}")
     if is_flag and not option.flag_value:  # --no-...
         return not value
     try:
@@ -75,7 +76,7 @@ def _convert(key: str, value: Any, option: Any, path: Path) -> Any:
             return tuple(_convert_one(option, entry) for entry in (value if is_list else [value]))
         return _convert_one(option, value)
     except click.BadParameter as error:
-        raise UsageError(f"'{key}' in {path} is {value!r}: {error.message}") from error
+        raise UsageError(f"'{key}' in {path} is {toml_value(value)}: {error.message}") from error
 
 
 def _convert_one(option: Any, value: Any) -> Any:

@@ -12,7 +12,7 @@ import click
 
 from ..experiment.config import flag_name
 from ..io.schema import Setting, own_fields_first, setting_of
-from .flags import NumberOrAuto, Users
+from .flags import FilePath, NumberOrAuto, Users
 
 Command = Callable[..., Any]
 
@@ -80,7 +80,7 @@ def _click_type(hint: Any, setting: Setting) -> Any:
         return NumberOrAuto()
     if get_origin(hint) is Literal or get_origin(kinds[0]) is Literal:
         return click.Choice(list(get_args(kinds[0]) or get_args(hint)))
-    return click.Path(path_type=Path) if kinds[0] is Path else kinds[0]
+    return FilePath() if kinds[0] is Path else kinds[0]
 
 
 def split_options(values: Mapping[str, Any], config: type) -> tuple[dict[str, Any], dict[str, Any]]:

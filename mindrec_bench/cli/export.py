@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .flags import data_dir_option, runs_option
+from .flags import FilePath, data_dir_option, plain_csv_option, runs_option
 
 
 @click.command()
@@ -20,12 +20,11 @@ from .flags import data_dir_option, runs_option
     show_default=True,
     help="The format; items-* is one file with your own ids of users and items, and titles.",
 )
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=Path(), help="The folder for the files.  [default: here]"
-)
+@click.option("--out", type=FilePath(), default=Path(), help="The folder for the files.  [default: here]")
+@plain_csv_option
 @data_dir_option
 @runs_option
-def export(run: str, export_format: Any, out: Path, data_dir: Path | None, runs_dir: Path) -> None:
+def export(run: str, export_format: Any, out: Path, plain_csv: bool, data_dir: Path | None, runs_dir: Path) -> None:
     """Write a run's rankings and the true items for trec_eval, ranx or others, or the recommended items for people.
 
     \b
@@ -40,7 +39,7 @@ def export(run: str, export_format: Any, out: Path, data_dir: Path | None, runs_
 
     stored = find_run(runs_dir, run)
     if export_format.startswith("items-"):
-        click.echo(export_items(stored, export_format, out, data_dir=data_dir))
+        click.echo(export_items(stored, export_format, out, data_dir=data_dir, quote_formulas=not plain_csv))
         return
     for path in export_run(stored, export_format, out, data_dir=data_dir):
         click.echo(path)

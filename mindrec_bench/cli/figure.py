@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ..errors import UsageError
-from .flags import runs_option
+from .flags import FilePath, runs_option
 
 logger = logging.getLogger(__name__)
 
@@ -18,9 +18,7 @@ CURVE = "curve"
 @click.command()
 @click.argument("name", metavar="NAME|FILE.toml|curve")
 @click.argument("runs", metavar="[RUN]...", nargs=-1)
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=Path(), help="The folder for the files.  [default: here]"
-)
+@click.option("--out", type=FilePath(), default=Path(), help="The folder for the files.  [default: here]")
 @runs_option
 def figure(name: str, runs: tuple[str, ...], out: Path, runs_dir: Path) -> None:
     """Draw a figure from stored runs: PNG, SVG and PDF, and its data as CSV.

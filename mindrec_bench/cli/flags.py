@@ -59,6 +59,21 @@ class NumberOrAuto(click.ParamType):
             self.fail(f"'{value}' is neither a number nor '{AUTO}'", param, ctx)
 
 
+class FilePath(click.Path):
+    """The path of a file or folder; an empty text, which would be the current folder, is none."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(path_type=Path, **settings)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See `click.Path`."""
+        if not isinstance(value, str | os.PathLike):
+            self.fail("it must be a path, in quotes", param, ctx)
+        if not os.fspath(value):
+            self.fail("the path is empty; write . for the current folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 class CommandModules(Mapping[str, click.Command]):
     """The commands of a package by their names. Each is imported when it is asked for, so that others start quickly.
 
@@ -142,16 +157,19 @@ k_option = click.option(
     help="The cut-offs k of metrics at k, up to the beam size.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+plain_csv_option = click.option(
+    "--plain-csv", is_flag=True, help="CSV: no ' before a text that a spreadsheet would compute as a formula."
+)
 runs_option = click.option(
     "--runs-dir",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     default=Path("runs"),
     show_default=True,
     help="The folder where runs are stored.",
 )
 data_dir_option = click.option(
     "--data-dir",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     help="The only folder to look for data folders in.  [default: $MRBENCH_DATA, then ./data, then the per-user cache]",
 )
 device_option = click.option(

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from .flags import data_dir_option, runs_option
+from .flags import FilePath, data_dir_option, runs_option
 
 
 @click.command()
-@click.argument("source", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("source", type=FilePath(exists=True, file_okay=False))
 @runs_option
 @data_dir_option
 def migrate(source: Path, runs_dir: Path, data_dir: Path | None) -> None:
@@ -24,6 +24,8 @@ def migrate(source: Path, runs_dir: Path, data_dir: Path | None) -> None:
     done = migrate(source, runs_dir, data_dir=data_dir)
     runs, fits = _count(len(done.runs), "run"), _count(len(done.fits), "fitted model")
     click.echo(f"in {runs_dir}: {runs} and {fits}")
+    if done.current:
+        click.echo(f"{_count(done.current, 'run')} of this version: copy the folders, which need no other ids")
     for reason in done.left_out:
         click.echo(f"left out: {reason}", err=True)
     sys.exit(1 if done.left_out else 0)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .flags import Commands
+from .flags import Commands, FilePath
 
 
 @click.group(cls=Commands)
@@ -16,7 +16,7 @@ def new() -> None:
 
 out_option = click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     default=Path(),
     help="The folder in which to make the folder NAME.  [default: here]",
 )

@@ -12,7 +12,7 @@ import click
 from ..errors import UsageError
 from ..experiment.config import ExecutionOptions
 from .config_options import config_options, split_options
-from .flags import json_option
+from .flags import FilePath, json_option
 from .messages import hide_messages
 
 
@@ -22,7 +22,7 @@ from .messages import hide_messages
 @click.option("--history", metavar="ID,ID,...", help="Own ids of items, the latest last.")
 @click.option(
     "--histories",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     metavar="FILE",
     help='Many histories: .json ({"anna": ["id", ...]}), or .csv or .parquet with the columns user and item.',
 )

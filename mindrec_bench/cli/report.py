@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from .flags import by_option, data_dir_option, runs_option
+from .flags import FilePath, by_option, data_dir_option, runs_option
 
 
 @click.command()
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder of the pages.")
+@click.option("--out", type=FilePath(), required=True, help="The folder of the pages.")
 @click.option(
     "--reference",
     "references",

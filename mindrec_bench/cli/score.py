@@ -10,11 +10,11 @@ import click
 from ..experiment.config import ExecutionOptions
 from ..interchange.external_rankings import ExternalRankings
 from .config_options import config_options, split_options
-from .flags import json_option, print_result
+from .flags import FilePath, json_option, print_result
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=FilePath())
 @config_options(ExternalRankings)
 @config_options(ExecutionOptions, only=("runs_dir", "data_dir", "wait"))
 @json_option

@@ -14,7 +14,7 @@ from ..distributed.torchrun import process_from_env
 from ..errors import MrbenchError, UsageError
 from ..experiment.config import ExecutionOptions
 from .config_options import config_options
-from .flags import json_option
+from .flags import FilePath, json_option
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -28,7 +28,7 @@ EXECUTION = ("runs_dir", "data_dir", "device", "batch_size", "quiet")
 
 
 @click.command()
-@click.argument("file", metavar="FILE.toml", type=click.Path(path_type=Path))
+@click.argument("file", metavar="FILE.toml", type=FilePath())
 @click.option(
     "--executor",
     "executor_name",

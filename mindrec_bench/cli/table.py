@@ -12,7 +12,7 @@ import click
 
 from ..experiment.config import ExecutionOptions
 from .config_options import config_options, split_options
-from .flags import Users, colour_wanted, quiet_option, test_option, text_width
+from .flags import FilePath, Users, colour_wanted, plain_csv_option, quiet_option, test_option, text_width
 from .messages import hide_messages
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def _parse_numbers(context: click.Context, option: click.Parameter, text: str | 
     show_default=True,
     help="The format of the tables.",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Write one file per table into this folder.")
+@click.option("--out", type=FilePath(), help="Write one file per table into this folder.")
 @click.option("--seeds", callback=_parse_numbers, metavar="N,N,...", help="Average over these seeds for each user.")
 @click.option("--size", help="Size of the models.  [default: the largest that has runs]")
 @click.option(
@@ -57,7 +57,7 @@ def _parse_numbers(context: click.Context, option: click.Parameter, text: str | 
 )
 @click.option(
     "--archive",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     help="Keep the runs behind the tables in this run store, without their rankings.",
 )
 @click.option(
@@ -66,9 +66,7 @@ def _parse_numbers(context: click.Context, option: click.Parameter, text: str | 
     help="A table for each group of users: by history (its length), popularity, category, transition (the target "
     "after the last item) or cold (the target). Reads the data.",
 )
-@click.option(
-    "--plain-csv", is_flag=True, help="CSV: no ' before a text that a spreadsheet would compute as a formula."
-)
+@plain_csv_option
 @quiet_option
 @config_options(ExecutionOptions, only=("runs_dir", "data_dir", "device"))
 def table(

@@ -79,6 +79,7 @@ class Backbone(ABC):
         sizes: the sizes it can be fitted in, smallest first; empty where nothing is trained.
         data_parallel: several processes can share its training. `fit` is then called in all of them at the same time,
             with the same folder and torch.distributed initialised; the report of process 0 is stored.
+        needs_simulation: it reads `Task.data.simulation`; other data is refused.
         reads_text: it reads `Task.data.texts`, which must exist and are part of the run's identity.
         model_codes: what one of its codes is, in words, where it identifies items by codes of its own (see `Model`);
             '' where it uses the data's semantic IDs.
@@ -87,6 +88,7 @@ class Backbone(ABC):
     capability: ClassVar[Capability]
     sizes: ClassVar[tuple[str, ...]] = ()
     data_parallel: ClassVar[bool] = False
+    needs_simulation: ClassVar[bool] = False
     reads_text: ClassVar[bool] = False
     model_codes: ClassVar[str] = ""
 

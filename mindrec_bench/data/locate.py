@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shlex
@@ -96,10 +97,16 @@ def user_datasets(data_dir: Path | None, registered: Iterable[str]) -> dict[str,
 
 
 def find_user_dataset(name: str, data_dir: Path | None) -> Path | None:
-    """The folder with users' sequences that is called `name`, or None; one with semantic IDs comes first."""
+    """The folder with users' sequences that is called `name`, or None; one with semantic IDs comes first.
+
+    Where none has sequences, one that has other files of a dataset: whoever reads it says what it lacks.
+    """
     if not name or Path(name).name != name:
         return None
-    return _first([root / name for root in search_path(data_dir) if has_sequences(root / name)])
+    folders = [root / name for root in search_path(data_dir)]
+    whole = [folder for folder in folders if has_sequences(folder)]
+    others = [folder for folder in folders if is_folder(folder) and any(folder.glob(f"{glob.escape(name)}.*.json"))]
+    return _first(whole or others)
 
 
 def is_found(folder: Path) -> bool:

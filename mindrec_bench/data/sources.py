@@ -223,10 +223,10 @@ def resolve_data(spec: str, data_dir: Path | None = None) -> tuple[str, DataSour
         return registry.make("data", registered[name.lower()] + colon + raw_options)
     # A path may contain ':' and ',' itself, so an existing folder is taken whole.
     path, values = (spec, {}) if _is_folder(spec) else options.parse(spec)
+    is_name = not any(separator in path for separator in (os.sep, os.altsep) if separator)
     folder = locate.find_user_dataset(path, data_dir)
     if folder is not None:
         return path, options.build(FolderSource, path, {**values, "path": str(folder)})
-    is_name = not any(separator in path for separator in (os.sep, os.altsep) if separator)
     if is_name and not _is_folder(path):
         if Path(path).is_file():
             raise UsageError(

@@ -86,8 +86,14 @@ class ResolvedExperiment:
         Raises:
             DataError: it is missing or broken, has no semantic IDs where they are needed, or no times where it is to be
                 split by time.
+            UsageError: it is not simulated, and the model needs that.
         """
         dataset = self.source.load(data_dir, users=self.users)
+        if self.backbone.needs_simulation and dataset.simulation is None:
+            raise UsageError(
+                f"model '{self.model_name}' needs data whose true distribution is known, and '{self.data_name}' is not "
+                "simulated; run it with --data arts-sim"
+            )
         self.check_semantic_ids(dataset, data_dir)
         return dataset.with_split(self.holdout, self.config.history)
 

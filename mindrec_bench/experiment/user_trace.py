@@ -6,6 +6,7 @@ Nothing of it is part of a run: it is computed again from the fitted model, and 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,10 +20,10 @@ from ..core.dataset import Examples
 from ..core.protocols import Ranking
 from ..data.item_names import ItemNames
 from ..errors import DataError, UsageError
-from ..io.atomic import write_json
-from ..io.json_files import read_object
+from ..io.atomic import remove_path
+from ..io.manifest import read_manifest, write_manifest
 from ..io.schema import read_strictly
-from ..store.runs import Run
+from ..store.runs import RANKINGS, Run
 from .batch_decoder import BatchDecoder, Meter
 from .code_meanings import CodeMeanings, Meaning
 from .context import RunContext
@@ -30,9 +31,15 @@ from .search_paths import Path as SearchPath
 from .search_paths import Pruned, RecordingDecoder, SearchPaths, search_paths
 
 TRACES = "traces.json"
-"""The file in a run's folder with the traces that were kept: own id of a user -> trace."""
+"""The file in a run's folder with the traces that were kept: own id of a user -> trace, and the rankings' hash."""
 
 _N_EXACT = 10
+
+logger = logging.getLogger(__name__)
+
+
+class DamagedTracesError(DataError):
+    """A file of traces is damaged, or another version wrote it."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +157,7 @@ class UserTrace:
 
 
 def keep_traces(run: Run, traces: Iterable[UserTrace]) -> Path:
-    """Write traces beside a run; those of other users stay.
+    """Write traces beside a run; those of other users stay, unless the file is damaged, which is logged.
 
     Returns:
         The file.
@@ -160,25 +167,40 @@ def keep_traces(run: Run, traces: Iterable[UserTrace]) -> Path:
         MrbenchError: it can't be written.
     """
     path = run.path / TRACES
-    kept = read_traces(run)
+    try:
+        kept = read_traces(run)
+    except DamagedTracesError as error:
+        logger.warning(f"{error}")
+        remove_path(path)
+        kept = {}
     kept.update({trace.user: trace for trace in traces})
-    write_json(path, {user: asdict(trace) for user, trace in kept.items()})
+    content = {user: asdict(trace) for user, trace in kept.items()}
+    write_manifest(path, {"traces": content, "rankings": run.files.get(RANKINGS)}, ())
     return path
 
 
 def read_traces(run: Run) -> dict[str, UserTrace]:
-    """The traces that were kept of a run, by the users' own ids.
+    """The traces that were kept of a run, by the users' own ids; none where the run was computed again since.
 
     Raises:
-        DataError: the file can't be read.
+        DamagedTracesError: the file is damaged, or another version wrote it.
+        DataError: it can't be read.
     """
     path = run.path / TRACES
-    if not path.exists():
-        return {}
+    content = read_manifest(path, check=(), warn=False)
     try:
-        return {user: read_strictly(UserTrace, values) for user, values in read_object(path).items()}
-    except ValueError as error:
-        raise DataError(f"{path} is damaged or of another version; delete it and keep the traces again") from error
+        if content is None:
+            if path.exists():
+                raise ValueError
+            return {}
+        if content["rankings"] != run.files.get(RANKINGS):
+            return {}
+        return {user: read_strictly(UserTrace, values) for user, values in content["traces"].items()}
+    except (ValueError, KeyError) as error:
+        raise DamagedTracesError(
+            f"{path} is damaged or of another version; keep its traces again with: "
+            f"{run.summary.command} --trace USER,USER"
+        ) from error
 
 
 def trace_users(context: RunContext, users: Sequence[str]) -> Iterator[UserTrace]:

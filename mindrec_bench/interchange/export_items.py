@@ -3,7 +3,7 @@
 One row per recommendation: `user`, `rank`, `item`, `title`, `score`, `shared_with`. A result whose semantic ID (SID)
 several items have names the one that was ranked, or the first of them where the run ranks SIDs, and the others in
 `shared_with`. A SID that no item has is a row without item. `mrbench score` reads the CSV and Parquet files back where
-every row has an item.
+every row has an item; from the CSV file the ids that begin as a formula only where it was written with `--plain-csv`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from ..data.item_names import ItemNames
 from ..experiment.result_items import result_items
 from ..experiment.stored_data import load_run_data
 from ..io.atomic import atomic_write
+from ..io.printable import quote_formula
 from ..store.runs import Run
 
 ItemsFormat = Literal["items-csv", "items-parquet", "items-jsonl"]
@@ -31,7 +32,14 @@ SEPARATOR = " "
 """Between the ids in `shared_with` of a CSV file, where JSON and Parquet have lists."""
 
 
-def export_items(run: Run, items_format: ItemsFormat, folder: Path, *, data_dir: Path | None = None) -> Path:
+def export_items(
+    run: Run,
+    items_format: ItemsFormat,
+    folder: Path,
+    *,
+    data_dir: Path | None = None,
+    quote_formulas: bool = True,
+) -> Path:
     """Write the recommendations of a run.
 
     Args:
@@ -39,6 +47,7 @@ def export_items(run: Run, items_format: ItemsFormat, folder: Path, *, data_dir:
         items_format: of the file.
         folder: where `<run>.items.<ending>` is written.
         data_dir: where data folders are.
+        quote_formulas: in CSV, put a ' before a text that a spreadsheet would compute as a formula.
 
     Returns:
         The path of the file.
@@ -48,6 +57,9 @@ def export_items(run: Run, items_format: ItemsFormat, folder: Path, *, data_dir:
         MrbenchError: the folder can't be written.
     """
     table = items_table(run, load_run_data(run, data_dir))
+    if items_format == "items-csv":
+        table = _flat(table)
+        table = _without_formulas(table) if quote_formulas else table
     ending = items_format.removeprefix("items-")
     path = folder / f"{run.id}.items.{ending}"
     atomic_write(path, _WRITERS[items_format](table), option="--out")
@@ -87,10 +99,22 @@ def items_table(run: Run, dataset: Dataset) -> pa.Table:
 FileWriter = Callable[[BinaryIO], object]
 
 
-def _csv(table: pa.Table) -> FileWriter:
+def _flat(table: pa.Table) -> pa.Table:
+    """The table with `shared_with` as one text."""
     shared = [SEPARATOR.join(ids) for ids in table["shared_with"].to_pylist()]
-    flat = table.set_column(table.column_names.index("shared_with"), "shared_with", pa.array(shared, pa.string()))
-    return lambda file: csv.write_csv(flat, file)
+    return table.set_column(table.column_names.index("shared_with"), "shared_with", pa.array(shared, pa.string()))
+
+
+def _without_formulas(table: pa.Table) -> pa.Table:
+    for index, name in enumerate(table.column_names):
+        if pa.types.is_string(table.schema.field(name).type):
+            texts = pa.array(map(quote_formula, table[name].to_pylist()), pa.string())
+            table = table.set_column(index, name, texts)
+    return table
+
+
+def _csv(table: pa.Table) -> FileWriter:
+    return lambda file: csv.write_csv(table, file)
 
 
 def _parquet(table: pa.Table) -> FileWriter:

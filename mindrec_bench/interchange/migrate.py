@@ -38,7 +38,7 @@ from ..store.run_spec import (
     ModelSpec,
     RunSpec,
 )
-from ..store.run_summary import Environment, RunSummary, SlotCounts, Timings
+from ..store.run_summary import SUMMARY_VERSION, Environment, RunSummary, SlotCounts, Timings
 from ..store.runs import METRICS, RANKINGS, SUMMARY
 
 OLD_CONTRACT = 1
@@ -52,11 +52,13 @@ class Migration:
     Attributes:
         runs, fits: the new folders.
         left_out: why the others were not, one sentence each.
+        current: how many runs this version stored; there is nothing to carry over of them.
     """
 
     runs: list[Path] = field(default_factory=list)
     fits: list[Path] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    current: int = 0
 
 
 @silent()  # it returns what is left out, and why
@@ -79,7 +81,11 @@ def migrate(source: Path, target: Path, *, data_dir: Path | None = None) -> Migr
             done.fits.append(_migrate_fit(path.parent, content, target))
     for path in sorted(source.glob(f"*/*/*/*/{SUMMARY}")):
         with _leave_out(done):
-            stored[path.parent] = _read(path, (OLD_CONTRACT,))
+            content = _read(path, (OLD_CONTRACT,))
+            if content.get("version") == SUMMARY_VERSION:
+                done.current += 1
+            else:
+                stored[path.parent] = content
     interactions = _Interactions(stored.values(), data_dir)
     for folder, content in stored.items():
         with _leave_out(done):
@@ -105,7 +111,7 @@ def _read(path: Path, contracts: tuple[int, ...]) -> dict[str, Any]:
     content = read_manifest(path, check=None, warn=False)
     if content is None:
         raise DataError(f"{path.parent} is damaged")
-    if content.get("spec", {}).get("contract") not in contracts:
+    if content.get("version") != SUMMARY_VERSION and content.get("spec", {}).get("contract") not in contracts:
         raise DataError(f"{path.parent} is not of contract {' or '.join(map(str, contracts))}")
     return content
 

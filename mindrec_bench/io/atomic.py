@@ -27,7 +27,7 @@ def explain_write_errors(path: Path, option: str = "--runs-dir") -> Iterator[Non
         option: the command-line option that chooses another folder.
 
     Raises:
-        MrbenchError: the disk is full, or `path` can't be written.
+        MrbenchError: the disk is full, or `path` can't be written or is a folder.
     """
     try:
         yield
@@ -37,6 +37,8 @@ def explain_write_errors(path: Path, option: str = "--runs-dir") -> Iterator[Non
                 f"the disk is full, so {path} could not be written; free some space and repeat the command, "
                 "which continues from what is done"
             ) from error
+        if isinstance(error, IsADirectoryError):
+            raise MrbenchError(f"can't write {path}: there is a folder in its place; remove it") from error
         raise MrbenchError(
             f"can't write {path}: {error.strerror or error}; choose a folder that can be written with {option}"
         ) from error

@@ -217,7 +217,7 @@ class Repository:
         except MrbenchError:
             raise
         except Exception as error:  # not narrower: errors of the HTTP library below the client come through
-            raise self._error(error) from error
+            raise self._error(error) from None  # whose traceback is hundreds of lines of the HTTP library; see `reason`
 
     def _error(self, error: Exception) -> HubError:
         from huggingface_hub import constants

@@ -1,8 +1,14 @@
-"""Text for a terminal, in which no character acts on the terminal: titles and names come from anywhere."""
+"""Titles and names come from anywhere: text that does not act on a terminal, and cells that no spreadsheet computes."""
 
 from __future__ import annotations
 
 import re
+from typing import Any
+
+from .schema import is_number
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+"""Spreadsheets compute a cell that begins with one of these."""
 
 _ACTS = re.compile(
     r"\x1b\[[0124]?m|"  # plain, bold, dim and underlined text may stay
@@ -17,3 +23,9 @@ def printable(text: str) -> str:
     as a control character.
     """
     return _ACTS.sub(lambda match: f"\\u{ord(match[1]):04x}" if match[1] else match[0], text)
+
+
+def quote_formula(value: Any) -> Any:
+    """A cell of a CSV file: a text that begins as a formula gets a ' before it; a number, also as text, stays."""
+    is_formula = isinstance(value, str) and value.startswith(FORMULA_STARTS) and not is_number(value)
+    return f"'{value}" if is_formula else value

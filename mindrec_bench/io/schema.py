@@ -145,7 +145,23 @@ def _validate(value: Any, hint: Any, label: str) -> Any:
         wanted = " or ".join(dict.fromkeys([*map(_requirement, errors), *([f"'{none}'"] if none else [])]))
         guess = did_you_mean(str(value), _choices(hint)) if errors[0]["type"] == "literal_error" else ""
         subject = "its entries" if of_entries else "it"
-        raise UsageError(f"{label} is {value!r}{guess}; {subject} must be {wanted}") from None
+        raise UsageError(f"{label} is {toml_value(value)}{guess}; {subject} must be {wanted}") from None
+
+
+def toml_value(value: Any) -> str:
+    """A value as it is written in TOML, for messages; long ones are cut."""
+    if isinstance(value, bool):
+        text = "true" if value else "false"
+    elif isinstance(value, Mapping):
+        text = f"{{{', '.join(f'{key} = {toml_value(entry)}' for key, entry in value.items())}}}"
+    elif isinstance(value, list | tuple):
+        text = f"[{', '.join(map(toml_value, value))}]"
+    else:
+        text = repr(value) if isinstance(value, str) else str(value)  # of dates and times it is TOML's text
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
+
+
+_MAX_SHOWN = 200
 
 
 def read_strictly(cls: type[T], values: Any) -> T:

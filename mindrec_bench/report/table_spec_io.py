@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import UsageError, did_you_mean
 from ..experiment.config import ExperimentConfig
 from ..io.json_files import read_text
-from ..io.schema import is_number, parse_toml, require_choice, validate_keys
+from ..io.schema import is_number, parse_toml, require_choice, toml_value, validate_keys
 from ..metrics.names import canonical_metric
 from ..plugins import options, registry
 from ..store.run_spec import EXTERNAL
@@ -165,7 +165,8 @@ def _check_row(row: RowSpec, spec: TableSpec, where: str) -> None:
         for value in values:
             if not isinstance(value, str) or (value != NOT_REPORTED and not is_number(value)):
                 raise UsageError(
-                    f"published value {value!r} in {where} must be a number in quotes, as printed, or '{NOT_REPORTED}'"
+                    f"published value {toml_value(value)} in {where} must be a number in quotes, as printed, or "
+                    f"'{NOT_REPORTED}'"
                 )
     if spec.kind == "statistics":
         return

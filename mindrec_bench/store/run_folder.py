@@ -161,6 +161,7 @@ class RunFolder:
             )
         stored = {name: column for name, column in columns.items() if name not in RANKING_METRICS}
         table = pa.table({"user": pa.array(users), **{name: pa.array(column) for name, column in stored.items()}})
+        self.start()  # again: a killed process wrote what is there
         atomic_write(self.path / RANKINGS, lambda file: join_shards(shards, file))
         atomic_write(self.path / METRICS, lambda file: pq.write_table(table, file, compression="zstd"))
         run = self.seal(summary, (RANKINGS, METRICS))

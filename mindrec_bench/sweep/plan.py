@@ -29,7 +29,7 @@ from ..errors import UsageError
 from ..experiment.config import ExperimentConfig, make_config
 from ..experiment.resolve import resolve_config
 from ..io.json_files import read_text
-from ..io.schema import own_fields_first, parse_toml, require_choice
+from ..io.schema import own_fields_first, parse_toml, require_choice, toml_value
 from ..metrics.names import CORPUS_METRICS, RANKING_METRICS, canonical_metric
 
 DEFAULT_METRIC = "ndcg@10"
@@ -105,7 +105,7 @@ def _grid_runs(grid: Mapping[str, Any], where: str, data_dir: Path | None) -> It
     axes = dict(grid)
     option_axes = axes.pop("options", {})
     if not isinstance(option_axes, dict):
-        raise UsageError(f"'options' in {where} is {option_axes!r}; write options.NAME = [value, value]")
+        raise UsageError(f"'options' in {where} is {toml_value(option_axes)}; write options.NAME = [value, value]")
     for flags in _combinations(axes, where):
         base = _config(flags, where)
         for values in _combinations(option_axes, where):

@@ -6,6 +6,7 @@ last checkpoint to the same weights.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import math
@@ -132,11 +133,19 @@ def _save_checkpoint(
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in state.items()}
-    content = save(
-        {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
-        metadata={"progress": json.dumps({"losses": losses, "seconds": seconds})},
-    )
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    progress = json.dumps({"losses": losses, "seconds": seconds})
+    content = save(tensors, metadata={"progress": progress, "sha256": _digest(tensors, progress)})
     atomic_write(path, lambda file: file.write(content), option="--out")
+
+
+def _digest(tensors: dict[str, Tensor], progress: str) -> str:
+    """SHA-256 of what a checkpoint holds, in hex."""
+    digest = hashlib.sha256(progress.encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)};".encode())
+        digest.update(tensor.flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _load_checkpoint(
@@ -148,8 +157,11 @@ def _load_checkpoint(
         return [], 0.0
     try:
         with safe_open(path, framework="pt") as file:
-            progress: dict[str, Any] = json.loads(file.metadata()["progress"])
+            metadata = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        if metadata["sha256"] != _digest(tensors, metadata["progress"]):
+            raise ValueError
+        progress: dict[str, Any] = json.loads(metadata["progress"])
     except (OSError, SafetensorError, ValueError, KeyError, TypeError):
         logger.warning(f"{path} is damaged; training starts from the beginning")
         return [], 0.0

@@ -51,10 +51,16 @@ def test_values_are_converted_as_flags_are(tmp_path):
         ("beam = 2.7", "'beam' in .* is 2.7: it must be a whole number"),
         ("seed = [0, 1.5]", r"'seed' in .* is \[0, 1.5\]: it must be a whole number"),
         ("users = 2.5", "'users' in .* is 2.5: it must be a whole number"),
-        ("beam = true", "'beam' in .* is True; it must be one plain value"),
+        ("beam = true", "'beam' in .* is true; it must be one plain value"),
         ('quiet = "yes"', "'quiet' in .* is 'yes'; it must be true or false"),
         ("[run]\nbeam = 3", "unknown key 'run'"),
         ("beam = [3]", r"'beam' in .* is \[3\]; it must be one plain value"),
+        (
+            "beam = {a = [1979-05-27, true]}",
+            r"'beam' in .* is \{a = \[1979-05-27, true\]\}; it must be one plain value",
+        ),
+        ("runs_dir = 3", "'runs_dir' in .* is 3: it must be a path, in quotes"),
+        ("runs-dir = ''", "'runs-dir' in .* is '': the path is empty; write . for the current folder"),
         ("beam = = 3", "not valid TOML"),
     ],
 )

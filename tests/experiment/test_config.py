@@ -21,7 +21,7 @@ def test_values_are_checked_and_missing_ones_have_their_defaults() -> None:
     ("values", "message"),
     [
         ({"beam": 2.7}, "--beam is 2.7; it must be a whole number"),
-        ({"beam": True}, "--beam is True; it must be a whole number"),
+        ({"beam": True}, "--beam is true; it must be a whole number"),
         ({"users": "some"}, "--users is 'some'; it must be a whole number or 'auto' or 'all'"),
         ({"eval_users": 0}, "--eval-users is 0; it must be at least 1"),
         ({"split": "tset"}, "--split is 'tset' (did you mean 'test'?); it must be one of test, valid"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -32,6 +33,15 @@ def test_nothing_is_computed_and_the_run_is_the_right_one(options):
     assert plan["run"] in text
     assert "to be computed" in text
     assert text.endswith("this model and size read codes and no text, so there is no prompt")
+
+
+def test_a_model_that_needs_a_simulation_is_refused(options, tmp_path):
+    folder = tmp_path / "Shop"
+    folder.mkdir()
+    (folder / "Shop.inter.json").write_text(json.dumps({str(user): [0, 1, 2, 3] for user in range(4)}))
+    config = ExperimentConfig("oracle", "rank-items", data=str(folder))
+    with pytest.raises(UsageError, match=r"'oracle' needs data .* 'Shop' is not simulated; run it with"):
+        dry_run(config, options)
 
 
 def test_settings_of_the_run_are_shown(options):

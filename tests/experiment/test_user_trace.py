@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -80,9 +80,13 @@ def test_kept_traces_are_read_again_and_are_no_part_of_the_run(traced):
     again, _, _ = traced("dbs-dedup")
     assert (again.id, again.files) == (run.id, run.files)
     path = run.path / TRACES
-    path.write_text(json.dumps({"1": {"user": "1"}}))
-    with pytest.raises(DataError, match="delete it"):
+    assert read_traces(replace(run, files={**run.files, "rankings.parquet": "of another computation"})) == {}
+    text = path.read_text()
+    path.write_text(text.replace("0.", "1.", 1))
+    with pytest.raises(DataError, match=r"traces.json is damaged.*--trace USER"):
         read_traces(run)
+    keep_traces(run, traces[:1])
+    assert list(read_traces(run)) == [traces[0].user]
 
 
 def test_an_unknown_user_is_named(traced):

@@ -8,7 +8,9 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,8 +18,8 @@ KILLED = -signal.SIGKILL
 CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.chmod", "os.truncate", "os.link", "os.symlink"}
 """Python's audit events of changes; `open` for writing is one too, and so are the flushes, which have no event."""
 
-VOLATILE = {"checksum", "finished", "seconds", "timings"}
-"""Keys of JSON files whose values differ from one computation to the next."""
+VOLATILE = {"checksum", "finished", "model.json", "seconds", "timings"}
+"""Keys of JSON files whose values differ from one computation to the next; `model.json` is hashed with its seconds."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,14 @@ class Done:
         code: its exit code; negative: of a signal.
         out, err: its output.
         changes: the changes of files that it made.
+        read: the folders in which it opened files, relative to its current folder.
     """
 
     code: int
     out: str
     err: str
     changes: int = 0
+    read: frozenset[str] = frozenset()
 
     @property
     def is_clean(self) -> bool:
@@ -45,15 +49,16 @@ class Done:
     def names_what_to_do(self) -> bool:
         """Whether it was refused in one sentence."""
         lines = [line for line in self.err.splitlines() if line.startswith("mrbench: ")]
-        return self.is_clean and self.code == 3 and len(lines) == 1
+        return self.is_clean and self.code in (1, 3) and len(lines) == 1
 
 
 class _Changes:
-    """Counts the changes of files below a folder, and kills this process at the n-th."""
+    """Counts the changes of files below a folder, notes what is read, and kills this process at the n-th change."""
 
-    def __init__(self, root: Path, kill_at: int, count_file: int) -> None:
+    def __init__(self, root: Path, kill_at: int | str, count_file: int) -> None:
         self.root, self.kill_at, self.count_file, self.count = f"{root}/", kill_at, count_file, 0
         self.flush = os.fsync
+        self.read: set[str] = set()
 
     def start(self) -> None:
         sys.addaudithook(self.watch)
@@ -65,22 +70,26 @@ class _Changes:
             path, mode, flags = args
             writes = any(letter in mode for letter in "wxa+") if mode else flags & (os.O_WRONLY | os.O_RDWR)
             is_change = bool(writes) and self.is_inside(path, -1)
+            if not writes and self.is_inside(path, -1):
+                self.read.add(os.path.dirname(os.path.relpath(os.fsdecode(path), self.root)))
         elif event == "ctypes.dlsym":
             is_change = args[1] == "renameat2"
-        if is_change and self.next():
+        if is_change and self.next(args[0]):
             os.kill(os.getpid(), signal.SIGKILL)
 
     def watch_flush(self, descriptor: int) -> None:
         """A power cut before the flush: half of the file is on the disk."""
         path = Path(f"/proc/self/fd/{descriptor}").resolve()
-        if path.is_file() and self.is_inside(path, -1) and self.next():
+        if path.is_file() and self.is_inside(path, -1) and self.next(path):
             os.truncate(path, path.stat().st_size // 2)
             os.kill(os.getpid(), signal.SIGKILL)
         self.flush(descriptor)
 
-    def next(self) -> bool:
+    def next(self, path: object) -> bool:
         self.count += 1
         os.pwrite(self.count_file, b"%d" % self.count, 0)
+        if isinstance(self.kill_at, str):
+            return self.kill_at in str(path)
         return self.count == self.kill_at
 
     def is_inside(self, path: object, folder: object) -> bool:
@@ -91,18 +100,20 @@ class _Changes:
         return in_open_folder or os.path.abspath(text).startswith(self.root)
 
 
-def fork(action: Callable[[], int], folder: Path, *, kill_at: int = 0) -> Done:
+def fork(action: Callable[[], int], folder: Path, *, kill_at: int | str = 0) -> Done:
     """Call a function in a fork of this process whose current folder is `folder`.
 
     Args:
         action: returns the exit code.
         folder: changes below it are counted.
-        kill_at: kill the fork at this change, counted from 1; 0: never.
+        kill_at: kill the fork at this change, counted from 1, or at the first change of a file with this in its path;
+            0: never.
     """
     logs = folder.parent / f".{folder.name}-logs"
     logs.mkdir(exist_ok=True)
-    out, err, count = logs / "out", logs / "err", logs / "count"
+    out, err, count, read = (logs / name for name in ("out", "err", "count", "read"))
     count.write_text("")
+    read.write_text("")
     process = os.fork()
     if process == 0:
         try:
@@ -111,8 +122,10 @@ def fork(action: Callable[[], int], folder: Path, *, kill_at: int = 0) -> Done:
             sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
             os.chdir(folder)
             os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
-            _Changes(folder, kill_at, os.open(count, os.O_WRONLY)).start()
+            changes = _Changes(folder, kill_at, os.open(count, os.O_WRONLY))
+            changes.start()
             code = action()
+            read.write_text("\n".join(changes.read))
             sys.stdout.flush()
             sys.stderr.flush()
         except BaseException:
@@ -121,15 +134,23 @@ def fork(action: Callable[[], int], folder: Path, *, kill_at: int = 0) -> Done:
         os._exit(code)
     code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
     done = Done(code, out.read_text(errors="replace"), err.read_text(errors="replace"))
-    return replace(done, changes=int(count.read_text() or 0))
+    return replace(done, changes=int(count.read_text() or 0), read=frozenset(read.read_text().splitlines()))
 
 
-def mrbench(words: tuple[str, ...], folder: Path, *, kill_at: int = 0) -> Done:
+@contextmanager
+def _one_thread(jobs: int) -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1) as executor:
+        yield executor
+
+
+def mrbench(words: tuple[str, ...], folder: Path, *, kill_at: int | str = 0) -> Done:
     """Run `mrbench` in a fork; see `fork`."""
 
     def action() -> int:
         from mindrec_bench.cli import main as cli
+        from mindrec_bench.sweep import execute
 
+        execute.local_executor = _one_thread  # other processes would not be hooked
         sys.argv = ["mrbench", *words]
         try:
             cli.main()

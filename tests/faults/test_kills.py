@@ -13,8 +13,13 @@ from .forks import KILLED, content, mrbench
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 DATA = "arts-sim:users=60,items=50"
+SMALL = "arts-sim:users=12,items=50"
 RUN = ("run", "-m", "markov", "-d", "bs", "--data", DATA, "-q")
+FIT = ("fit", "-m", "llada:epochs=2,batch=128", "--size", "tiny", "--data", SMALL, "-q")
+FITTED = ("run", "-m", "esasrec:epochs=1,batch=128", "-d", "rank-items", "--size", "tiny", "--data", SMALL, "-q")
 IMPORT = ("data", "import", "sales.csv", "--items", "things.jsonl", "--name", "shop")
+TOKENIZE = ("data", "tokenize", "shop", "--levels", "2", "--codes", "8")
+RQVAE = (*TOKENIZE, "-m", "rqvae:epochs=20,batch=24", "--device", "cpu", "-q")
 
 TABLE = f"""
 title = "Mine"
@@ -26,6 +31,16 @@ label = "Markov"
 model = "markov"
 decoder = "bs"
 categories = "generate"
+"""
+
+SWEEP = f"""
+[run]
+decoder = "bs"
+data = "{DATA}"
+
+[[grid]]
+model = "markov"
+options.decay = [0.5, 0.8]
 """
 
 
@@ -41,8 +56,17 @@ def write_sales(folder: Path) -> None:
     ("before", "words"),
     [
         pytest.param((), RUN, id="run"),
+        pytest.param((RUN,), (*RUN, "--fresh", "decode"), id="run-fresh-decode"),
+        pytest.param((FITTED,), (*FITTED, "--fresh", "all"), id="run-fresh-all"),
+        pytest.param((), FIT, id="fit"),
         pytest.param((), IMPORT, id="import"),
         pytest.param((IMPORT,), (*IMPORT, "--replace"), id="import-replace"),
+        pytest.param((IMPORT,), (*TOKENIZE, "-q"), id="tokenize"),
+        pytest.param((IMPORT,), (*TOKENIZE, "-q", "--out", "coded"), id="tokenize-out"),
+        pytest.param((IMPORT,), RQVAE, id="tokenize-rqvae"),
+        pytest.param((), ("sweep", "sweep.toml", "-q"), id="sweep"),
+        pytest.param((), ("table", "mine.toml", "--run-missing", "-q"), id="table-run-missing"),
+        pytest.param((RUN,), ("table", "mine.toml", "--archive", "kept", "-q"), id="table-archive"),
     ],
 )
 def test_a_command_that_is_killed_anywhere_ends_with_the_same_bits(
@@ -52,6 +76,7 @@ def test_a_command_that_is_killed_anywhere_ends_with_the_same_bits(
     start.mkdir()
     write_sales(start)
     (start / "mine.toml").write_text(TABLE)
+    (start / "sweep.toml").write_text(SWEEP)
     for earlier in before:
         assert mrbench(earlier, start).code == 0
     shutil.copytree(start, whole)

@@ -108,6 +108,19 @@ def test_the_file_can_be_scored_and_gives_the_same_metrics(stored, tmp_path, sho
     )
 
 
+def test_a_title_that_a_spreadsheet_would_compute_is_quoted(stored, tmp_path, shop) -> None:
+    texts = json.loads((shop / "Shop.item.json").read_text())
+    formulas = {item: {"title": f"=1+{item}"} for item in texts}
+    (shop / "Shop.item.json").write_text(json.dumps(formulas))
+    run = stored("rank-items", beam=1)
+    plain = rows_of(export_items(run, "items-csv", tmp_path / "plain", quote_formulas=False))
+    assert {row["title"][:3] for row in plain} == {"=1+"}
+    quoted = rows_of(export_items(run, "items-csv", tmp_path))
+    assert [row["title"] for row in quoted] == [f"'{row['title']}" for row in plain]
+    assert [row["item"] for row in quoted] == [row["item"] for row in plain]
+    assert rows_of(export_items(run, "items-jsonl", tmp_path))[0]["title"] == plain[0]["title"]
+
+
 def test_data_without_semantic_ids(stored, tmp_path, shop) -> None:
     (shop / "Shop.index.json").unlink()
     rows = rows_of(export_items(stored("rank-items", beam=1), "items-jsonl", tmp_path))

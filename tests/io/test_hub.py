@@ -158,7 +158,7 @@ def test_a_repository_that_does_not_exist(server: HubServer) -> None:
     for ask in (absent.commit, lambda: absent.download(["*"])):
         with pytest.raises(HubError, match=message) as caught:
             ask()
-        assert isinstance(caught.value.__cause__, RepositoryNotFoundError)
+        assert isinstance(caught.value.__context__, RepositoryNotFoundError)
 
 
 def test_a_licence_that_is_not_accepted(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,7 +118,7 @@ def test_a_file_with_other_values_than_the_defaults() -> None:
         ),
         ('title = "mine"', 'title = "mine"\nusers = 0', "'users' in mine.toml is 0; it must be at least 1"),
         ('title = "mine"', 'title = "mine"\nseeds = ["a"]', r"'seeds' in mine.toml is \['a'\]; its entries"),
-        ('title = "mine"', 'title = "mine"\nbeam = true', "'beam' in mine.toml is True; it must be a whole number"),
+        ('title = "mine"', 'title = "mine"\nbeam = true', "'beam' in mine.toml is true; it must be a whole number"),
         (
             'title = "mine"',
             'title = "mine"\nkind = "tabel"',

@@ -84,6 +84,17 @@ def test_a_killed_training_continues_to_the_same_weights(
         assert torch.equal(tensor, continued.network.state_dict()[name])
 
 
+def test_a_checkpoint_with_another_bit_is_reported_and_ignored(tmp_path: Path, notices: list[str]) -> None:
+    task = replace(TASK, checkpoint=tmp_path / "training.safetensors")
+    assert task.checkpoint is not None
+    run(LinearObjective(), task, epochs=training_loop.CHECKPOINT_EPOCHS)
+    data = bytearray(task.checkpoint.read_bytes())
+    data[-1] ^= 1
+    task.checkpoint.write_bytes(data)
+    run(LinearObjective(), task, epochs=training_loop.CHECKPOINT_EPOCHS)
+    assert notices == [f"{task.checkpoint} is damaged; training starts from the beginning"]
+
+
 def test_a_damaged_checkpoint_is_reported_and_ignored(tmp_path: Path, notices: list[str]) -> None:
     task = replace(TASK, checkpoint=tmp_path / "training.safetensors")
     task.checkpoint.write_bytes(b"broken")

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import click
 
+from ..flags import FilePath
+
 
 @click.command()
 @click.argument("name")
 @click.option("--revision", help="A branch, tag or commit of the repository.  [default: its default branch]")
 @click.option(
     "--data-dir",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     help="Where the new folder goes.  [default: the per-user cache, unless $MRBENCH_DATA or ./data has the dataset]",
 )
 def fetch(name: str, revision: str | None, data_dir: Path | None) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from ..flags import json_option, print_result
+from ..flags import FilePath, json_option, print_result
 
-PATH = click.Path(path_type=Path)
+PATH = FilePath()
 
 
 @click.command("import")

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ..flags import Users, data_dir_option, device_option, json_option, quiet_option
+from ..flags import FilePath, Users, data_dir_option, device_option, json_option, quiet_option
 from ..messages import hide_messages
 
 
@@ -42,7 +42,7 @@ from ..messages import hide_messages
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=42, show_default=True, help="Random seed.")
 @device_option
 @click.option("--max-minutes", type=click.FloatRange(min=0, min_open=True), help="Time limit of the training.")
-@click.option("--out", type=click.Path(path_type=Path), help="Write a new data folder here; NAME stays unchanged.")
+@click.option("--out", type=FilePath(), help="Write a new data folder here; NAME stays unchanged.")
 @click.option("--force", is_flag=True, help="Replace the semantic IDs that NAME has.")
 @data_dir_option
 @quiet_option

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from ...io.schema import is_number
+from ...io.printable import quote_formula
 from ...stats.comparison import Comparison
 from .caption import caption
 from .footnotes import footnotes
@@ -17,9 +17,6 @@ from .table import Table
 
 _COMPARISON_FIELDS = tuple(Comparison.__dataclass_fields__)[1:]
 """All fields but the metric."""
-
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""Spreadsheets compute a cell that begins with one of these."""
 
 CSV_COLUMNS = (
     "table", "row", "data", "metric", "value", "low", "high", "published", "difference_from_published", "users",
@@ -39,14 +36,8 @@ def to_csv(table: Table, *, quote_formulas: bool = True) -> str:
     writer = csv.DictWriter(out, CSV_COLUMNS, lineterminator="\n")
     writer.writeheader()
     for row in _csv_rows(table):
-        writer.writerow({name: _quote(value) for name, value in row.items()} if quote_formulas else row)
+        writer.writerow({name: quote_formula(value) for name, value in row.items()} if quote_formulas else row)
     return out.getvalue()
-
-
-def _quote(value: Any) -> Any:
-    """A text with a ' before it where it begins as a formula; a number, also one as text, stays."""
-    is_formula = isinstance(value, str) and value.startswith(FORMULA_STARTS) and not is_number(value)
-    return f"'{value}" if is_formula else value
 
 
 def _csv_rows(table: Table) -> Iterator[dict[str, Any]]:

@@ -16,7 +16,6 @@ from mindrec_bench.core.backbone import FitReport, Task
 from mindrec_bench.core.choices import HISTORY
 from mindrec_bench.core.dataset import Dataset, Histories
 from mindrec_bench.data.simulation.arts_sim import ArtsSim
-from mindrec_bench.errors import UsageError
 
 # Items 5 and 6 occur in no training part, item 7 in no sequence. The last two items of a user are held out.
 SEQUENCES = [[0, 1, 2, 0, 1, 3, 5, 6], [2, 0, 1, 4], [1, 1, 1, 2, 3], [4, 6, 5]]
@@ -118,11 +117,6 @@ def test_oracle_is_the_true_distribution() -> None:
     assert data.simulation is not None
     log_probs = model.begin(histories, ()).log_probs().numpy()
     np.testing.assert_array_equal(log_probs, data.simulation.log_probs(histories.items))
-
-
-def test_oracle_needs_a_simulation(task: Task) -> None:
-    with pytest.raises(UsageError, match="'hand' is not simulated; run it with --data arts-sim"):
-        Oracle().load(task, Path("unused"))
 
 
 @pytest.mark.parametrize("backbone", [Markov(), Pop(), Oracle()])
