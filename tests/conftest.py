@@ -16,6 +16,7 @@ os.environ.pop("HF_HUB_OFFLINE", None)  # huggingface_hub reads these two when i
 os.environ.pop("HF_ENDPOINT", None)
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from mindrec_bench.cli import main as cli
 from mindrec_bench.distributed.processes import VARIABLES
@@ -23,6 +24,13 @@ from mindrec_bench.plugins import registry
 from mindrec_bench.store.run_spec import DataSpec, DecoderSpec, ModelSpec, RunSpec
 
 sys.dont_write_bytecode = False
+
+# Of each property a few examples, always the same; hundreds with `--hypothesis-profile=many`.
+CHECKS = [HealthCheck.too_slow, HealthCheck.filter_too_much]
+FEW = settings(derandomize=True, max_examples=20, deadline=None, suppress_health_check=CHECKS)
+settings.register_profile("few", FEW)
+settings.register_profile("many", FEW, max_examples=300)
+settings.load_profile("few")
 
 OUR_PACKAGES = ("mindrec_bench", "mindrec_baselines", "mindrec_decoders")
 

@@ -81,6 +81,7 @@ def test_where_no_dask_scheduler_answers_only_the_error_is_printed(start_sweep):
     assert "no Dask scheduler answers at nowhere" in err
 
 
+@pytest.mark.slow
 def test_a_killed_dask_sweep_is_finished_by_the_repeated_command(start_sweep, tmp_path):
     distributed = pytest.importorskip("distributed", reason="Dask is not installed (extra 'dask')")
     seeds = range(4)

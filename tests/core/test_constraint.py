@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -30,8 +30,6 @@ from mindrec_bench.testing import (
     make_canvas,
     random_space,
 )
-
-MANY = settings(derandomize=True, max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @st.composite
@@ -56,7 +54,6 @@ def states_of(space: CodeSpace) -> list[tuple[int, ...]]:
     return list(itertools.product(*(range(MASK, size) for size in space.sizes)))
 
 
-@MANY
 @given(space=catalogues())
 def test_every_state_in_any_order(space):
     states, slots = states_of(space), range(len(space.sizes))
@@ -69,7 +66,6 @@ def test_every_state_in_any_order(space):
                 assert {code for code, yes in enumerate(rows[slot]) if yes} == expected
 
 
-@MANY
 @given(space=catalogues(), seed=st.integers(0, 2**32 - 1))
 def test_any_split_into_revealed_open_and_later_slots(space, seed):
     """What is known of the stage makes the tables smaller and changes no result."""
@@ -91,7 +87,6 @@ def test_any_split_into_revealed_open_and_later_slots(space, seed):
     assert torch.equal(stage.allowed(codes)[masked], any_stage.allowed(codes)[:, :, open_slots][masked])
 
 
-@MANY
 @given(space=catalogues())
 def test_left_to_right_it_is_a_prefix_tree(space):
     tree: dict[tuple[int, ...], set[int]] = defaultdict(set)
@@ -115,7 +110,6 @@ def of_beam(column: torch.Tensor | None, beam: int) -> Iterable:
 
 
 @pytest.mark.parametrize("chunk_size", [1, 7, 2**20])
-@settings(MANY, max_examples=40)
 @given(space=catalogues(), n=st.integers(1, 4), data=st.data())
 def test_joint_choices(chunk_size, space, n, data):
     n_slots = len(space.sizes)
@@ -199,7 +193,7 @@ SPECS = [
 
 
 @pytest.mark.parametrize("spec", SPECS)
-@settings(MANY, max_examples=10)
+@settings(max_examples=10)
 @given(
     seed=st.integers(0, 2**32 - 1),
     n_categories=st.sampled_from([0, 2]),

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mindrec_bench.data.folder import read_folder, read_untokenized
@@ -61,7 +61,6 @@ def test_missing_folder(tmp_path: Path) -> None:
 SEQUENCE = st.lists(st.integers(0, 19), min_size=3, max_size=15)
 
 
-@settings(max_examples=40, deadline=None)
 @given(data=st.data(), sequences=st.lists(SEQUENCE, min_size=1, max_size=8))
 def test_changing_any_last_item_changes_the_fingerprint(tmp_path_factory, data, sequences: list[list[int]]) -> None:
     folder = tmp_path_factory.mktemp("fingerprint") / "Shop"

@@ -52,8 +52,8 @@ def test_small_folder(write_folder) -> None:
     ("name", "first", "whole"),
     [
         ("Instruments", (5_000, 9_223, 56_001), (24_772, 9_922, 206_153)),
-        ("Arts", (5_000, 17_054, 63_401), (45_141, 20_956, 390_832)),
-        ("Games", (5_000, 14_671, 77_096), (50_546, 16_859, 452_989)),
+        pytest.param("Arts", (5_000, 17_054, 63_401), (45_141, 20_956, 390_832), marks=pytest.mark.slow),
+        pytest.param("Games", (5_000, 14_671, 77_096), (50_546, 16_859, 452_989), marks=pytest.mark.slow),
     ],
 )
 def test_real_sizes(real_data: Path, name: str, first: tuple, whole: tuple) -> None:

@@ -7,7 +7,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from mindrec_bench.core.code_space import MASK
@@ -18,13 +17,6 @@ from mindrec_bench.core.protocols import Ranking
 from mindrec_bench.testing import DecodingProblem, TabularDenoiser, catalogue_model, random_space
 
 from .reference import Beam, Codes, LogProbs
-
-MANY = settings(
-    derandomize=True,
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
 
 
 def log_probs_of(case: DecodingProblem, user: int) -> LogProbs:

@@ -18,10 +18,9 @@ from mindrec_bench.testing import DecodingProblem, TabularDenoiser, check_decode
 from mindrec_decoders.ar_beam import ArBeam
 from mindrec_decoders.block_m import BlockM
 
-from .problems import MANY, assert_row, cases, log_probs_of
+from .problems import assert_row, cases, log_probs_of
 
 
-@MANY
 @given(case=cases(), beam=st.sampled_from([1, 2, 3, 10]), normalise=st.sampled_from(["vocabulary", "slot"]))
 def test_on_a_masked_model_it_equals_block_m_of_1(case, beam, normalise):
     ar_beam = case.decode(ArBeam(normalise=normalise), np.arange(2), beam=beam)

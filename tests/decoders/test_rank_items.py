@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mindrec_bench.core.code_space import MASK, CodeSpace
@@ -23,11 +23,9 @@ from mindrec_decoders.rank_items import RankItems
 from mindrec_decoders.search.item_ranking import rank_catalogue
 from mindrec_decoders.search.item_scores import ItemScorer
 
-from .problems import MANY, assert_row, cases, excluded_sids, log_probs_of, start_of
+from .problems import assert_row, cases, excluded_sids, log_probs_of, start_of
 from .reference import Beam, NearTieError, in_order
 from .search.test_item_scores import context_of, log_prob_in_order, orders_of
-
-SOME = settings(MANY, max_examples=40)
 
 
 def problems() -> st.SearchStrategy[DecodingProblem]:
@@ -126,7 +124,6 @@ def test_given_categories_leave_the_items_that_match():
 class TestCodesOfMaskedAndCausalModels:
     """Random tables, against enumeration of all items in all reveal orders."""
 
-    @SOME
     @given(case=problems(), score=st.sampled_from(["marginal", "mean-log", "order"]), beam=st.integers(1, 9))
     def test_all_items_are_ranked_as_by_enumeration(self, case, score, beam):
         ranking = case.decode(RankItems(score=score, order="reverse", shortlist="all"), np.arange(2), beam=beam)
@@ -135,7 +132,6 @@ class TestCodesOfMaskedAndCausalModels:
         assert ranking.certified.tolist() == [beam] * 2
         assert ranking.items is None
 
-    @SOME
     @given(case=problems(), shortlist=st.integers(1, 4))
     def test_what_is_not_on_the_shortlist_is_absent(self, case, shortlist):
         ranking = case.decode(RankItems(shortlist=shortlist), np.arange(2), beam=2)
@@ -149,7 +145,6 @@ class TestCodesOfMaskedAndCausalModels:
             for codes, score in zip(ranking.codes[user, :n_results].tolist(), scores, strict=True):
                 assert score == pytest.approx(expected[tuple(codes)], abs=1e-6)
 
-    @SOME
     @given(
         case=problems(),
         score=st.sampled_from(["marginal", "mean-log"]),
@@ -183,7 +178,6 @@ class TestCodesOfMaskedAndCausalModels:
             states.append(scorer.n_states.tolist())
         assert states[0] >= states[1] > states[2]
 
-    @SOME
     @given(
         case=problems(),
         score=st.sampled_from(["marginal", "mean-log", "order"]),
@@ -210,7 +204,6 @@ class TestCodesOfMaskedAndCausalModels:
         ]
         assert proved[0] < proved[1] < proved[2] < proved[3] == 60
 
-    @SOME
     @given(case=problems(), normalise=st.sampled_from(["vocabulary", "slot"]), beam=st.integers(1, 9))
     def test_best_first_search_is_the_chain_rule_of_all_items(self, case, normalise, beam):
         causal = DecodingProblem(
@@ -221,7 +214,6 @@ class TestCodesOfMaskedAndCausalModels:
             expected = expected_ranking(case, user, "order", order="left-to-right", normalise=normalise)
             assert_row(ranking, user, expected[:beam])
 
-    @SOME
     @given(case=problems(), score=st.sampled_from(["marginal", "mean-log", "order"]), causal=st.booleans())
     def test_scores_of_items_are_those_that_rank_them(self, case, score, causal):
         decoder = RankItems(score=score, shortlist="all")

@@ -18,11 +18,13 @@ from .helpers import DATA
 
 @pytest.fixture
 def traced(tmp_path):
-    """traced("adaptive"): the run, its context, and the trace of every user."""
+    """traced("adaptive"): the run, its context, and the traces of its first users."""
 
-    def trace(decoder, **settings):
+    def trace(decoder, eval_users=12, **settings):
         options = ExecutionOptions(runs_dir=tmp_path / "runs", device="cpu")
-        run = run_experiment(ExperimentConfig("markov", decoder, data=DATA, **settings), options).run
+        run = run_experiment(
+            ExperimentConfig("markov", decoder, data=DATA, eval_users=eval_users, **settings), options
+        ).run
         context = set_up_again(run, options)
         users = [str(user) for user in context.examples.histories.users.tolist()]
         return run, context, list(trace_users(context, users))

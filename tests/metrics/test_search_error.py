@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mindrec_bench.core.catalogue import CatalogueIndex
@@ -27,7 +27,6 @@ from mindrec_bench.metrics.search_error import TIE_TOLERANCE, search_error, sear
 from mindrec_bench.plugins import registry
 from mindrec_bench.testing import DecodingProblem, TabularDenoiser, catalogue_model, make_canvas, random_space
 
-MANY = settings(derandomize=True, max_examples=60, deadline=None)
 EXACTNESS = [name for name in SEARCH_METRICS if not name.startswith("certified")]
 SMALL = "arts-sim:users=80,items=50"
 
@@ -53,7 +52,6 @@ def enumerated(probs: dict[tuple[int, ...], float], results: list[tuple[int, ...
     )
 
 
-@MANY
 @given(
     sizes=st.lists(st.integers(1, 4), min_size=2, max_size=5),
     n_items=st.integers(4, 12),
@@ -116,7 +114,6 @@ def test_where_items_are_ranked_two_that_share_codes_are_two_results():
     assert by_codes["lost@3"] == pytest.approx([0.15])
 
 
-@MANY
 @given(
     n_items=st.integers(2, 12),
     beam=st.integers(1, 10),

@@ -12,6 +12,7 @@ import pytest
 from mindrec_bench.stats import paired_tests
 from mindrec_bench.stats.diversity_tests import code_counts, swap_test
 
+pytestmark = pytest.mark.slow  # thousands of tests
 TRIALS, USERS, RESAMPLES = 2_000, 300, 999
 HIT = 0.12
 GAINS = np.array([0.0, 1.0, 1 / np.log2(3), 0.5])

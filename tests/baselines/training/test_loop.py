@@ -28,8 +28,12 @@ def fit(backbone, chain_task, folder: Path, *, fixed_shapes: bool):
 
 @pytest.mark.parametrize(
     ("backbone", "bf16"),
-    [(Llada(**OPTIONS), False), (Llada(**OPTIONS), True), (Llama3(**OPTIONS), False), (Tiger(**OPTIONS), True)],
-    ids=["llada", "llada-bf16", "llama3", "tiger-bf16"],
+    [
+        pytest.param(Llada(**OPTIONS), False, id="llada"),
+        pytest.param(Llada(**OPTIONS), True, id="llada-bf16"),
+        pytest.param(Llama3(**OPTIONS), False, id="llama3"),
+        pytest.param(Tiger(**OPTIONS), True, id="tiger-bf16", marks=pytest.mark.slow),
+    ],
 )
 def test_the_loop_trains_to_the_bits_of_the_trainer(chain, tmp_path: Path, monkeypatch, backbone, bf16) -> None:
     """With dropout, a smaller last batch, early stopping, and in bf16."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mindrec_baselines.llada import Llada
 from mindrec_baselines.training import processes, trainer
 from mindrec_baselines.training.config import TrainingConfig
 from mindrec_bench.core.backbone import Task
@@ -26,6 +27,7 @@ def worker_functions(monkeypatch):
     return worker_functions
 
 
+@pytest.mark.slow  # a training by two processes is in tests/experiment/test_processes.py
 def test_processes_share_each_batch_and_nothing_else_changes(chain, worker_functions, tmp_path, monkeypatch) -> None:
     """Without dropout, and where batches fill the epoch, two processes differ from one in the order of sums only.
 
@@ -35,7 +37,7 @@ def test_processes_share_each_batch_and_nothing_else_changes(chain, worker_funct
     names = ("name", "users", "offsets", "items", "item_ids", "sids", "categories", "fingerprint")
     values = {name: getattr(data, name) for name in names}
     options = {"epochs": 2, "batch": BATCH, "dropout": 0.0}
-    monkeypatch.setattr(worker_functions.Llada, "collator", worker_functions.Llada.collator)  # `train` changes it
+    monkeypatch.setattr(Llada, "collator", Llada.collator)  # `train` changes it
     alone = worker_functions.train(WorkerContext(), values, tmp_path / "1", options)
     both = launch(worker_functions.train, 2, (values, tmp_path / "2", options), progress=print)
     whole, *halves = (

@@ -89,7 +89,10 @@ def test_the_loss_is_the_mean_of_the_log_probs(chain, backbone: Any) -> None:
     assert total > 0.5 * math.log(chain_task.space.offsets[-1])
 
 
-@pytest.fixture(scope="module", params=BACKBONES)
+FITTED = [pytest.param(Tiger, marks=pytest.mark.slow) if backbone is Tiger else backbone for backbone in BACKBONES]
+
+
+@pytest.fixture(scope="module", params=FITTED)
 def fitted(request, chain, tmp_path_factory) -> tuple[Any, Task, Path, FitReport]:
     chain_task = task(chain())
     folder = tmp_path_factory.mktemp(request.param.__name__)

@@ -349,20 +349,24 @@ def test_the_names_of_folders_need_not_be_utf8(tmp_path: Path) -> None:
     folder = os.fsencode(tmp_path) + b"/caf\xe9"
     os.mkdir(folder)
     strict = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
-    content = parquet(user=list("aaabbb"), item=list("xyzxyz"), timestamp=TIMES)
-    for name, data in ((b"r\xe9.csv", STRAY.format(",").replace('"', "").encode()), (b"r\xe9.parquet", content)):
+    for name, data in (
+        (b"r\xe9.csv", STRAY.format(",").replace('"', "").encode()),
+        (b"r\xe9.parquet", parquet(user=list("aaabbb"), item=list("xyzxyz"), timestamp=TIMES)),
+    ):
         Path(os.fsdecode(folder + b"/" + name)).write_bytes(data)
-        mrbench = [os.fsencode(sys.executable), b"-m", b"mindrec_bench", b"data"]
-        place = [b"--data-dir", folder]
-        for words in (
-            [b"import", folder + b"/" + name, b"--name", b"n", b"--k-core", b"0", b"--replace", *place],
-            [b"validate", b"n", *place],
-            [b"validate", b"n", b"--json", *place],
-            [b"import", folder + b"/none", b"--name", b"m", *place],
-        ):
-            done = subprocess.run([*mrbench, *words], capture_output=True, cwd=tmp_path, env=strict, check=False)
-            assert done.returncode == (3 if b"m" in words else 0), done.stderr
-            assert b"unexpected" not in done.stderr
+    mrbench = [os.fsencode(sys.executable), b"-m", b"mindrec_bench", b"data"]
+    new = [b"--name", b"n", b"--k-core", b"0", b"--replace"]
+    for code, words in (
+        (0, [b"import", folder + b"/r\xe9.csv", *new]),
+        (0, [b"validate", b"n", b"--json"]),
+        (0, [b"import", folder + b"/r\xe9.parquet", *new]),
+        (0, [b"validate", b"n"]),
+        (3, [b"import", folder + b"/none", b"--name", b"m"]),
+    ):
+        words = [*mrbench, *words, b"--data-dir", folder]
+        done = subprocess.run(words, capture_output=True, cwd=tmp_path, env=strict, check=False)
+        assert done.returncode == code, done.stderr
+        assert b"unexpected" not in done.stderr
 
 
 MiB = 1 << 20
@@ -390,12 +394,12 @@ def test_a_bomb_of_rows_takes_little_memory(tmp_path: Path) -> None:
     path = tmp_path / "bomb.csv.gz"
     with gzip.open(path, "wb", compresslevel=1) as file:
         file.write(b"user,item,timestamp\n")
-        for _ in range(100):
+        for _ in range(40):
             file.write(b"a,x,1\na,y,2\nb,x,3\n" * (MiB // 18))
     lines, memory = measure(path)
     assert lines == []
     assert memory < 200
-    assert json.loads((tmp_path / "data" / "n" / "n.import.json").read_text())["rows"] == 300 * (MiB // 18)
+    assert json.loads((tmp_path / "data" / "n" / "n.import.json").read_text())["rows"] == 120 * (MiB // 18)
 
 
 @pytest.mark.parametrize("start", [b"user,item,timestamp\na,x,", b'{"user": "', b'user,item,timestamp\n"'])
@@ -405,10 +409,9 @@ def test_a_bomb_of_one_line_is_refused_and_the_process_ends(tmp_path: Path, star
         file.write(start)
         for _ in range(60):
             file.write(b"0" * MiB)
-    for _ in range(3):
-        lines, memory = measure(path)  # raises if the process is aborted
-        assert "has more than 8,388,608 bytes" in lines[0]
-        assert memory < 200
+    lines, memory = measure(path)  # raises if the process is aborted
+    assert "has more than 8,388,608 bytes" in lines[0]
+    assert memory < 200
 
 
 @pytest.mark.parametrize("name", ["bz2", "lzma"])

@@ -91,7 +91,7 @@ COMPRESSIONS: list[Callable[[bytes], bytes]] = [bytes, gzip.compress, bz2.compre
 
 
 @pytest.mark.parametrize("kind", WRITERS)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     users=st.lists(IDS, min_size=2, max_size=4, unique=True),
     items=st.lists(IDS, min_size=2, max_size=6, unique=True),
@@ -119,7 +119,6 @@ def test_rows_come_back(
 
 @pytest.mark.parametrize("block", [7, 13, 31, 64])
 @given(rows=st.lists(st.lists(st.text('a,"\n', max_size=5), min_size=2, max_size=2), min_size=1, max_size=12))
-@settings(max_examples=60, deadline=None)
 def test_blocks_hold_whole_rows(block: int, rows: list[list[str]]) -> None:
     """However small they are, and none is lost."""
     file = io.StringIO()

@@ -82,6 +82,7 @@ def test_the_seed_alone_determines_the_words() -> None:
     assert not set(first.title) & set(other.title)
 
 
+@pytest.mark.slow
 def test_there_are_enough_words_for_the_largest_catalogue() -> None:
     n_items = 100_000
     rng = np.random.default_rng(0)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -31,12 +31,6 @@ DECODERS = {
     "dedup-sids": lambda **options: DbsPenalty(variant="released", **options),
 }
 RULES = pytest.mark.parametrize("rule", DECODERS)
-MANY = settings(
-    derandomize=True,
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
 
 
 def reference_results(case: DecodingProblem, user: int, **options) -> list[Beam]:
@@ -63,7 +57,6 @@ def with_given_categories(case: DecodingProblem, users: int) -> DecodingProblem:
 
 
 @RULES
-@MANY
 @given(
     shape=shapes(),
     seed=st.integers(0, 2**32 - 1),
@@ -95,7 +88,6 @@ def test_random_tables(rule, shape, seed, beam, impossible, normalise, propose, 
 
 
 @RULES
-@settings(MANY, max_examples=60)
 @given(
     shape=shapes(),
     seed=st.integers(0, 2**32 - 1),

@@ -9,7 +9,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mindrec_bench.core.code_space import MASK
@@ -20,9 +20,7 @@ from mindrec_decoders.search import item_scores as module
 from mindrec_decoders.search.distinct_states import distinct_states
 from mindrec_decoders.search.item_scores import ItemScorer, NextCodeAsDenoiser, item_scores
 
-from ..problems import MANY, cases, log_probs_of, start_of
-
-SOME = settings(MANY, max_examples=25)
+from ..problems import cases, log_probs_of, start_of
 
 
 def context_of(case: DecodingProblem, users: list[int], needs="denoiser"):
@@ -60,7 +58,6 @@ def close(value: float) -> object:
     return pytest.approx(value, abs=1e-9) if value > -math.inf else -math.inf
 
 
-@SOME
 @given(case=cases(), normalise=st.sampled_from(["vocabulary", "slot"]), at_once=st.sampled_from([1, 5, 2**14]))
 def test_scores_are_those_of_enumeration(case, normalise, at_once):
     users = [1, 0]
@@ -92,7 +89,6 @@ def test_scores_are_those_of_enumeration(case, normalise, at_once):
             assert of["mean-log", "reverse"][row][column] <= of["marginal", "reverse"][row][column] + 1e-12
 
 
-@SOME
 @given(case=cases())
 def test_bounds_hold_and_fall(case):
     users = [0, 1]
@@ -121,7 +117,6 @@ def test_marginals_of_all_sequences_sum_to_one(n_categories):
         assert scores.exp().sum(dim=1).tolist() == pytest.approx([1.0] * 3)
 
 
-@SOME
 @given(case=cases())
 def test_entropy_order_is_the_chain_rule_along_the_most_certain_slots(case):
     codes, canvas = candidates_of(case, [0]), case.canvas(np.array([0]))
@@ -144,7 +139,6 @@ def test_entropy_order_is_the_chain_rule_along_the_most_certain_slots(case):
         assert score == close(total)
 
 
-@SOME
 @given(case=cases())
 def test_chain_rule_of_a_causal_model(case):
     codes, canvas = candidates_of(case, [0, 1]), case.canvas(np.arange(2))
@@ -166,7 +160,6 @@ def test_equal_partial_sequences_are_asked_for_once():
     assert (scores > -math.inf).tolist() == [[True, True, False], [True, False, False]]
 
 
-@SOME
 @given(sizes=st.lists(st.sampled_from([2, 3, 2**20]), min_size=1, max_size=6), seed=st.integers(0, 2**32 - 1))
 def test_distinct_states(sizes, seed):
     """Against a dictionary, with codes too many for one integer."""

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mindrec_bench.core.code_space import MASK
@@ -22,7 +22,7 @@ from mindrec_bench.testing import (
 from mindrec_decoders.adaptive import Adaptive
 from mindrec_decoders.search.rescoring import random_reveal_orders
 
-from ..problems import MANY, assert_row, cases, log_probs_of, start_of
+from ..problems import assert_row, cases, log_probs_of, start_of
 from ..reference import Codes, LogProbs, NearTieError, in_order
 from ..step_reference import most_certain_slot
 
@@ -50,7 +50,6 @@ def results_of(ranking, user: int) -> list[Codes]:
     return [tuple(codes) for codes in ranking.codes[user, : ranking.lengths[user]].tolist()]
 
 
-@settings(MANY, max_examples=40)
 @given(case=cases(), beam=st.sampled_from([1, 3, 10]), rescore=st.sampled_from([1, 3, 24]))
 def test_rescoring_is_the_mean_over_the_orders(case, beam, rescore):
     ranking = case.decode(Adaptive(), np.arange(2), beam=beam)
@@ -62,7 +61,6 @@ def test_rescoring_is_the_mean_over_the_orders(case, beam, rescore):
         assert_reranked(reranked, user, sequences, scores)
 
 
-@settings(MANY, max_examples=60)
 @given(case=cases(), beam=st.sampled_from([1, 3, 10]), order=st.sampled_from(["entropy", "confidence"]))
 def test_reverse_rescoring_is_the_mean_of_the_search_order_and_its_reverse(case, beam, order):
     """The search's order is reconstructed from the start: a beam fills its most certain slot."""
