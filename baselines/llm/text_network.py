@@ -6,6 +6,7 @@ at the slots are selected first, and go through the output head a few rows at a 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ class _PromptLayer(DynamicLayer):
         return torch.cat([self.keys, key_states], dim=2), torch.cat([self.values, value_states], dim=2)
 
 
-class TextNetwork(nn.Module):
+class TextNetwork(nn.Module, ABC):
     """Base class of `TextDenoiser` and `TextCausal`.
 
     Its state dict holds what is trained: checkpoints and stored models contain no weight of the published network.
@@ -90,9 +91,9 @@ class TextNetwork(nn.Module):
         set_trained_tensors(self.lora, tensors)
         save_lora(self.lora, folder)
 
+    @abstractmethod
     def begin(self, histories: Histories, slots: tuple[int, ...]) -> Any:
-        """Open the context of a batch of users; subclasses define it. `slots`: slots of the space on the canvas."""
-        raise NotImplementedError
+        """Open the context of a batch of users. `slots`: slots of the space on the canvas."""
 
     def prepare_inference(self) -> TextNetwork:
         """Freeze the network in evaluation mode, trained parts in the dtype of the rest; the head stays float32."""
