@@ -63,7 +63,7 @@ def _show_settings(*leading: str, without: tuple[str, ...] = ()) -> Callable[[An
     return decorate
 
 
-_NOT_OF_RECOMMENDING = ("runs_dir", "devices", "fresh", "wait", "shard_users")
+_NOT_OF_RECOMMENDING = ("runs_dir", "devices", "fresh", "wait", "track", "shard_users")
 """The fields of `ExecutionOptions` that `Run.recommend` does not take."""
 
 

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from mindrec_bench.core.backbone import FitReport, Task
+from mindrec_bench.core.loss_curve import LossCurve, LossPoint
 from mindrec_bench.errors import MrbenchError
 from mindrec_bench.io.checkpoints import checkpoint_path, complete_checkpoint, last_checkpoint
 from mindrec_bench.io.progress import ProgressBar
@@ -55,7 +56,7 @@ def fit(data: RecBoleData, network: nn.Module, task: Task, folder: Path) -> FitR
         trainer.resume()
         trainer.run()
         report = trainer.report()
-        weights.save_model(folder, task, trainer.best_weights, report)
+        weights.save_model(folder, task, trainer.best_weights, report, trainer.loss_curve())
         shutil.rmtree(trainer.folder, ignore_errors=True)
     return report
 
@@ -68,6 +69,7 @@ class _ResumableTrainer:
         self.trainer = compat.make_trainer(data.config, network)
         self.time_limit = float("inf") if task.max_minutes is None else 60 * task.max_minutes
         self.valid_losses, self.best_weights, self.finished = list[float](), dict[str, Tensor](), False
+        self.train_losses = list[float]()
         self._seconds_before, self._started = 0.0, time.monotonic()
 
     @property
@@ -82,12 +84,12 @@ class _ResumableTrainer:
 
     def resume(self) -> None:
         """Load the last whole checkpoint, if there is one."""
-        found = last_checkpoint(self.folder, lambda _: True)
+        found = last_checkpoint(self.folder, lambda state: "train_losses" in state)
         if found is None:
             return
         state = torch.load(found[0] / CHECKPOINT_FILE, map_location="cpu", weights_only=True)
         self.valid_losses, self.best_weights, self.finished = state["losses"], state["best"], state["finished"]
-        self._seconds_before = state["seconds"]
+        self._seconds_before, self.train_losses = state["seconds"], found[1]["train_losses"]
         self.trainer.start_epoch = len(self.valid_losses)
         self.trainer.cur_step, self.trainer.best_valid_score = state["cur_step"], state["best_score"]
         self.network.load_state_dict(state["network"])
@@ -125,11 +127,15 @@ class _ResumableTrainer:
     def _after_epoch(self, epoch: int, score: float) -> None:
         """Called by RecBole after each evaluation, when it has updated its own counters."""
         self.valid_losses.append(1 - float(score))
+        self.train_losses.append(float(self.trainer.train_loss_dict[epoch]) / len(self.data.train))
         if self.trainer.cur_step == 0:
             self.best_weights = _copy_to_cpu(self.network.state_dict())
         time_is_up = self.seconds >= self.time_limit
         self.finished = time_is_up or self._stops_early or epoch + 1 == self.trainer.epochs
         self._save_checkpoint()
+        if self.task.tracker is not None:
+            losses = {"train_loss": self.train_losses[-1], "valid_loss": self.valid_losses[-1], "epoch": epoch + 1}
+            self.task.tracker.log(losses, (epoch + 1) * len(self.data.train))
         self._progress_bar.set_postfix(ndcg=f"{score:.4f}", best=f"{self.trainer.best_valid_score:.4f}")
         self._progress_bar.update()
         if time_is_up:
@@ -151,7 +157,7 @@ class _ResumableTrainer:
         checkpoint = checkpoint_path(self.folder, len(self.valid_losses))
         checkpoint.mkdir(parents=True, exist_ok=True)
         torch.save(state, checkpoint / CHECKPOINT_FILE)
-        complete_checkpoint(checkpoint, {"epoch": len(self.valid_losses)})
+        complete_checkpoint(checkpoint, {"epoch": len(self.valid_losses), "train_losses": self.train_losses})
 
     def report(self) -> FitReport:
         """The report of a training that is over."""
@@ -165,6 +171,14 @@ class _ResumableTrainer:
             # NDCG of a few hits is noisy, so a single worse epoch does not mean that validation no longer improves
             under_trained=not self._stops_early and epochs < self.trainer.epochs,
             precision="float32",
+            train_loss=tuple(self.train_losses),
+        )
+
+    def loss_curve(self) -> LossCurve:
+        """A point for each epoch: RecBole adds up the losses of an epoch's batches."""
+        steps, losses = len(self.data.train), zip(self.train_losses, self.valid_losses, strict=True)
+        return LossCurve(
+            tuple(LossPoint(epoch * steps, float(epoch), *pair) for epoch, pair in enumerate(losses, start=1))
         )
 
 

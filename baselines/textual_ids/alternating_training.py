@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from mindrec_bench.core.backbone import FitReport, Task
+from mindrec_bench.core.backbone import FitReport, Task, Tracker
 from mindrec_bench.core.dataset import Examples, Histories
+from mindrec_bench.core.loss_curve import LossCurve, LossPoint
 
 from ..training import trainer, weights
 from ..training.config import TrainingConfig
@@ -29,6 +30,26 @@ from .unique_ids import assign_unique_ids, read_ids, write_ids
 logger = logging.getLogger(__name__)
 
 IDS_FILE, PHASES_FOLDER = "ids.json", "phases"
+
+
+@dataclass(frozen=True, eq=False)
+class PhaseTracker:
+    """Tells the phases of a training apart: names begin with that of the phase, and steps go on from the one before.
+
+    Attributes:
+        tracker: of the whole training.
+        phase: a name.
+        steps_before: of the phases before.
+    """
+
+    tracker: Tracker
+    phase: str
+    steps_before: int
+
+    def log(self, values: Mapping[str, float], step: int) -> None:
+        """See `Tracker.log`."""
+        named = {f"{self.phase}/{name}": value for name, value in values.items()}
+        self.tracker.log(named, self.steps_before + step)
 
 
 @dataclass(frozen=True)
@@ -78,11 +99,15 @@ def fit(
                 ids_path = phases_folder / f"{ids_round}-{IDS_FILE}"
                 generate_ids(network, ids_path, tokenizer, task)
             limited_task = phase_task(task, reports, phases[index:])
+            if task.tracker is not None:
+                tracker = PhaseTracker(task.tracker, phase.folder_name, sum(report.steps for report in reports))
+                limited_task = dataclasses.replace(limited_task, tracker=tracker)
             reports.append(fit_phase(network, phase, limited_task, phases_folder))
         write_ids(folder / IDS_FILE, read_ids(ids_path, task.data.item_ids), task.data.item_ids, tokenizer)
         report = _combined_report(network, phases, reports)
+        losses = _combined_losses(phases, phases_folder)
         state = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
-        weights.save_model(folder, task, state, report)
+        weights.save_model(folder, task, state, report, losses)
         shutil.rmtree(phases_folder)
     return report
 
@@ -146,4 +171,18 @@ def _combined_report(network: IdGenRecNetwork, phases: Sequence[Phase], reports:
         valid_loss=tuple(loss for report in recommender for loss in report.valid_loss),
         under_trained=recommender[-1].under_trained,
         precision=recommender[-1].precision,
+        train_loss=tuple(loss for report in recommender for loss in report.train_loss),
     )
+
+
+def _combined_losses(phases: Sequence[Phase], phases_folder: Path) -> LossCurve:
+    """The losses of the recommender over all rounds, as if they were one training."""
+    points: list[LossPoint] = []
+    for phase in phases:
+        curve = LossCurve.read(phases_folder / phase.folder_name) if phase.kind == "recommender" else None
+        if curve is not None:
+            last = points[-1] if points else LossPoint(0, 0.0, 0.0)
+            points += [
+                point._replace(step=last.step + point.step, epoch=last.epoch + point.epoch) for point in curve.points
+            ]
+    return LossCurve(tuple(points))

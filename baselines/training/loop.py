@@ -110,7 +110,8 @@ class TrainingLoop:
             _load_random_state(checkpoint)
         self.network.train()
         for step in range(first_step, self.steps_per_epoch):
-            self.train_step(self.train_set.__getitems__(keys[step * self.batch : (step + 1) * self.batch]))
+            batch = self.train_set.__getitems__(keys[step * self.batch : (step + 1) * self.batch])
+            self.progress.add_train_loss(self.train_step(batch))
             self._set_lr(self.lr(self.state.global_step + 1))
             self.state.global_step += 1
             self.state.epoch = epoch + (step + 1) / self.steps_per_epoch

@@ -1,4 +1,4 @@
-"""What the processes of one training share: ranks, a value of process 0, and a barrier.
+"""What the processes of one training share: ranks, a value of process 0, means, and a barrier.
 
 Where torch.distributed is not initialised, this process is the only one.
 """
@@ -31,6 +31,15 @@ def broadcast(value: float) -> float:
     shared = torch.tensor([value], dtype=torch.float64)  # on the CPU: gloo carries it without waiting for a GPU
     distributed.broadcast(shared, src=0)
     return float(shared[0])
+
+
+def mean(values: torch.Tensor) -> torch.Tensor:
+    """The mean of the processes' values, on the CPU; called by all of them."""
+    values = values.cpu()
+    if is_distributed():
+        distributed.all_reduce(values)
+        values /= world_size()
+    return values
 
 
 def barrier() -> None:

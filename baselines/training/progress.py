@@ -12,7 +12,8 @@ import torch
 from safetensors.torch import load_file
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from mindrec_bench.core.backbone import FitReport
+from mindrec_bench.core.backbone import FitReport, Tracker
+from mindrec_bench.core.loss_curve import LossCurve
 from mindrec_bench.errors import MrbenchError
 from mindrec_bench.io.checkpoints import checkpoint_path, complete_checkpoint, last_checkpoint
 from mindrec_bench.io.progress import ProgressBar
@@ -28,6 +29,9 @@ SAVE_SECONDS = 300.0
 FORECAST_STEPS = 20
 """After this many steps the user is told how long training will take, at the speed of the second half of them."""
 
+LOSS_STEPS = 100
+"""Training losses stay on the device for so many steps, since reading one waits for the device."""
+
 BEST_FILE = "best.safetensors"
 
 
@@ -39,10 +43,12 @@ class TrainingProgress(TrainerCallback):
     Args:
         folder: the checkpoints'.
         max_steps: steps of the whole training.
+        steps_per_epoch: to tell epochs from steps.
         patience: evaluations without a better loss before the decay begins.
         decay: the last fraction of training, in which the learning rate falls.
         minutes: time limit, or None.
         quiet: no progress bar.
+        tracker: gets the losses too, or None.
     """
 
     def __init__(
@@ -50,16 +56,21 @@ class TrainingProgress(TrainerCallback):
         folder: Path,
         *,
         max_steps: int,
+        steps_per_epoch: int,
         patience: int,
         decay: float,
         minutes: float | None,
         quiet: bool,
+        tracker: Tracker | None = None,
     ) -> None:
         self.folder, self.max_steps, self.quiet = folder, max_steps, quiet
+        self.steps_per_epoch, self.tracker = steps_per_epoch, tracker
         self.patience, self.decay = patience, decay
         self.plateau_step: int | None = None
         self.time_limit = float("inf") if minutes is None else 60 * minutes
         self.step, self.epoch, self.valid_losses = 0, 0.0, list[float]()
+        self.train_losses, self.valid_steps = list[float](), list[int]()
+        self._unread, self._shown = list[torch.Tensor](), dict[str, str]()
         self.finished = False
         self.best_weights: dict[str, torch.Tensor] = {}
         self._seconds_before, self._started = 0.0, time.monotonic()
@@ -99,6 +110,8 @@ class TrainingProgress(TrainerCallback):
             return None
         checkpoint, state = found
         self.step, self.epoch, self.valid_losses = state["step"], state["epoch"], state["losses"]
+        self.train_losses = [math.nan if loss is None else loss for loss in state["train_losses"]]
+        self.valid_steps = state["valid_steps"]
         self.finished, self._seconds_before = state["finished"], state["seconds"]
         self.plateau_step = state["plateau"]
         self._step_ended = self._saved = self._seconds_before
@@ -111,6 +124,7 @@ class TrainingProgress(TrainerCallback):
         return {
             "step": self.step, "epoch": self.epoch, "losses": self.valid_losses, "finished": self.finished,
             "plateau": self.plateau_step, "seconds": self.seconds,
+            "train_losses": self.train_losses, "valid_steps": self.valid_steps,
         }  # fmt: skip
 
     def report(self, parameters: int, precision: str) -> FitReport:
@@ -124,7 +138,38 @@ class TrainingProgress(TrainerCallback):
             valid_loss=tuple(self.valid_losses),
             under_trained=improving and self.plateau_step is None and self.step < self.max_steps,
             precision=precision,
+            train_loss=self.loss_curve().train_means(),
         )
+
+    def loss_curve(self) -> LossCurve:
+        """The losses of all steps so far that were read."""
+        evaluations = zip(self.valid_steps, self.valid_losses, strict=True)
+        return LossCurve.of_steps(self.train_losses, self.steps_per_epoch, evaluations)
+
+    def add_train_loss(self, loss: torch.Tensor) -> None:
+        """Keep the loss of the step that ends now.
+
+        Args:
+            loss: mean over this process's examples, on the device; it may be overwritten afterwards. Shape: ()
+        """
+        self._unread.append(loss.detach().clone())
+
+    def _read_train_losses(self) -> None:
+        """Read the losses that are still on the device; called by all processes after the same step."""
+        if not self._unread:
+            return
+        losses = processes.mean(torch.stack(self._unread).float()).tolist()
+        self._unread.clear()
+        if self.tracker is not None:
+            for step, loss in enumerate(losses, start=len(self.train_losses) + 1):
+                self.tracker.log({"train_loss": loss, "epoch": step / self.steps_per_epoch}, step)
+        self.train_losses += losses
+        self._show(loss=sum(losses) / len(losses))
+
+    def _show(self, **losses: float) -> None:
+        """Show losses beside the progress, with those that are shown already."""
+        self._shown |= {name: f"{loss:.4f}" for name, loss in losses.items()}
+        self._bar.set_postfix(self._shown, refresh=False)
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -140,6 +185,8 @@ class TrainingProgress(TrainerCallback):
         """Count the step; stop when time is up; save inside long epochs."""
         self.step, self.epoch = state.global_step, float(state.epoch or 0)
         self._step_ended = processes.broadcast(self.seconds)
+        if self.step % LOSS_STEPS == 0:
+            self._read_train_losses()
         self._bar.update()
         if self.step == self._first_step + FORECAST_STEPS // 2:
             self._forecast_started = time.monotonic()
@@ -163,7 +210,9 @@ class TrainingProgress(TrainerCallback):
         Raises:
             MrbenchError: the loss is not finite.
         """
+        self._read_train_losses()
         self.valid_losses.append(kwargs["metrics"]["eval_loss"])
+        self.valid_steps.append(self.step)
         latest, best = self.valid_losses[-1], min(self.valid_losses)
         if not math.isfinite(latest):
             self._bar.close()
@@ -171,7 +220,9 @@ class TrainingProgress(TrainerCallback):
                 f"training diverged: the validation loss is {latest} after {self.epoch:.1f} epochs; "
                 "give the model a smaller lr"
             )
-        self._bar.set_postfix(valid_loss=f"{latest:.4f}", best=f"{best:.4f}")
+        self._show(valid_loss=latest, best=best)
+        if self.tracker is not None:
+            self.tracker.log({"valid_loss": latest}, self.step)
         if latest <= best and processes.rank() == 0:
             self.best_weights = {
                 name: tensor.detach().to("cpu", copy=True) for name, tensor in kwargs["model"].state_dict().items()
@@ -183,6 +234,7 @@ class TrainingProgress(TrainerCallback):
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Complete the checkpoint that the Trainer has just written, which removes older ones."""
         self._saved = self._step_ended
+        self._read_train_losses()
         processes.barrier()  # every process has written its part
         if processes.rank() > 0:
             return

@@ -43,12 +43,18 @@ def _already_collated(batch: Any) -> Any:
 
 
 class _Trainer(Trainer):
-    """A Trainer that visits the examples in the order of an `EpochSampler`."""
+    """A Trainer that visits the examples in the order of an `EpochSampler`, and keeps the loss of each step."""
 
     sampler: EpochSampler
+    progress: TrainingProgress
 
     def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
         return self.sampler
+
+    def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+        loss: torch.Tensor = super().training_step(*args, **kwargs)
+        self.progress.add_train_loss(loss)
+        return loss
 
 
 def fit(
@@ -97,7 +103,8 @@ def fit(
         report = progress.report(parameters, "bf16" if use_bf16(task.device, config.cpu_bf16) else "float32")
         processes.barrier()  # all have read the checkpoint they continued from
         if processes.rank() == 0:
-            weights.save_model(folder, task, progress.best_weights, report, save_weights)
+            losses = progress.loss_curve()
+            weights.save_model(folder, task, progress.best_weights, report, losses, save_weights)
             shutil.rmtree(folder / weights.CHECKPOINTS)
     return report
 
@@ -119,10 +126,12 @@ def _train(
     progress = TrainingProgress(
         checkpoints,
         max_steps=max_steps,
+        steps_per_epoch=steps_per_epoch,
         patience=config.patience,
         decay=config.decay,
         minutes=task.max_minutes,
         quiet=task.quiet,
+        tracker=task.tracker,
     )
     checkpoint = progress.resume(needs=RANDOM_FILE if use_loop else TRAINER_FILE)
     if checkpoint is not None:
@@ -160,7 +169,7 @@ def _train(
         callbacks=[progress],
         optimizers=(optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, factor)),
     )
-    trainer.sampler = sampler
+    trainer.sampler, trainer.progress = sampler, progress
     if processes.rank() > 0:
         torch.manual_seed(task.seed + processes.rank())  # a different dropout mask in each process
     trainer.remove_callback(PrinterCallback)

@@ -1,6 +1,6 @@
-"""A fitted network on disk: `weights.safetensors`, and `model.json`, which is written last.
+"""A fitted network on disk: `weights.safetensors`, `losses.csv`, and `model.json`, which is written last.
 
-`model.json` exists exactly when training is complete. Both files are renamed into place when whole, and nothing is
+`model.json` exists exactly when training is complete. The files are renamed into place when whole, and nothing is
 pickled.
 """
 
@@ -21,8 +21,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from mindrec_bench.core.backbone import MODEL_FILE, FitReport, Task
+from mindrec_bench.core.loss_curve import LossCurve
 from mindrec_bench.errors import DataError, MrbenchError
 from mindrec_bench.io import atomic
+from mindrec_bench.io.schema import read_strictly
 
 WEIGHTS_FILE = "weights.safetensors"
 CHECKPOINTS = "checkpoints"
@@ -79,10 +81,12 @@ def save_model(
     task: Task,
     tensors: dict[str, torch.Tensor],
     report: FitReport,
+    losses: LossCurve,
     save_weights: SaveWeights = save_weights,
 ) -> None:
-    """Write a fitted network to `folder`: the weights, then `model.json`."""
+    """Write a fitted network to `folder`: the weights, the losses, then `model.json`."""
     save_weights(folder, tensors)
+    losses.write(folder)
     content = {"slots": _slot_sizes(task), "size": task.size, "report": dataclasses.asdict(report)}
     atomic.write_json(folder / MODEL_FILE, content)
 
@@ -97,8 +101,7 @@ def completed_report(folder: Path, scratch: str = CHECKPOINTS) -> FitReport | No
     if not (folder / MODEL_FILE).exists():
         return None
     shutil.rmtree(folder / scratch, ignore_errors=True)
-    report = _read_model_file(folder)["report"]
-    return FitReport(**{**report, "valid_loss": tuple(report["valid_loss"])})
+    return read_strictly(FitReport, _read_model_file(folder)["report"])
 
 
 def check_model(folder: Path, task: Task) -> None:

@@ -25,7 +25,7 @@ def figure(name: str, runs: tuple[str, ...], out: Path, runs_dir: Path) -> None:
 
     \b
     mrbench figure fig5 --out pictures
-    mrbench figure curve RUN RUN --out pictures    # the validation loss of their trainings
+    mrbench figure curve RUN RUN --out pictures    # the losses of their trainings
 
     Points without a run are listed with the commands that make them.
     """

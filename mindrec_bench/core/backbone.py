@@ -8,9 +8,10 @@ methods).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from .protocols import Capability, Model
 
@@ -20,6 +21,21 @@ if TYPE_CHECKING:  # listings start more quickly without NumPy
 
 MODEL_FILE = "model.json"
 """A file of facts about a fitted model, such as how long it was trained: the hash of its weights leaves it out."""
+
+
+class Tracker(Protocol):
+    """Where a training can be followed while it runs (`--track`)."""
+
+    def log(self, values: Mapping[str, float], step: int) -> None:
+        """Show values after a step.
+
+        Args:
+            values: by name; our own trainings use `train_loss`, `valid_loss` and `epoch`.
+            step: optimiser steps so far; never lower than before.
+
+        Raises:
+            MrbenchError: they can't be shown.
+        """
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +50,7 @@ class Task:
         device: `cpu`, `cuda` or `mps`; where several processes share a run, `cuda` is the GPU of this process.
         max_minutes: time limit of the training, or None.
         quiet: show no progress bar.
+        tracker: gets the losses while `fit` trains; None where nobody follows, and in all but one of several processes.
     """
 
     data: Dataset
@@ -43,6 +60,7 @@ class Task:
     device: str = "cpu"
     max_minutes: float | None = None
     quiet: bool = False
+    tracker: Tracker | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +73,7 @@ class FitReport:
         parameters: trainable parameters.
         seconds: training time, interruptions excluded.
         valid_loss: the validation loss at each evaluation.
+        train_loss: at each evaluation, the mean training loss since the one before; () where it is not known.
         under_trained: the time limit was reached while the validation loss still improved.
         precision: the precision of training, `float32` or `bf16` (autocast); '' where it is not known.
     """
@@ -66,6 +85,7 @@ class FitReport:
     valid_loss: tuple[float, ...] = ()
     under_trained: bool = False
     precision: str = ""
+    train_loss: tuple[float, ...] = ()
 
 
 class Backbone(ABC):

@@ -36,6 +36,9 @@ LARGEST_BATCH = 8192
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
+TrackerName = Literal["tensorboard", "wandb", "mlflow"]
+"""The packages that can follow a training."""
+
 
 @dataclass(frozen=True)
 class ExperimentConfig(RunSettings):
@@ -111,6 +114,10 @@ class ExecutionOptions:
     ] = None
     wait: Annotated[bool, Setting("Exit instead of waiting if another process is computing this run.")] = True
     quiet: Annotated[bool, Setting("Print the result only, no progress and no notices.", flag="-q")] = True
+    track: Annotated[
+        TrackerName | None,
+        Setting("Follow the training in TensorBoard (files in RUNS_DIR/tensorboard), Weights & Biases or MLflow."),
+    ] = None
     shard_users: Annotated[int, Ge(1)] | None = None
 
 

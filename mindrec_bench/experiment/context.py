@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -29,6 +30,7 @@ from .resolve import ResolvedExperiment, resolve_config
 from .search_error_meter import SearchErrorMeter
 from .shard_decoder import ShardDecoder
 from .summary import code_origins, decoding_costs, run_command, run_notes, score_shards, slot_counts
+from .tracking import open_tracker
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,9 +126,13 @@ class RunContext:
 
     def train(self, worker: WorkerContext) -> FitReport:
         """Worker function: fit the backbone."""
-        model = self.spec.model
-        with explain_out_of_memory(self.backbone, model.name, model.size, self.device), worker.torch_distributed():
-            report = self.backbone.fit(self.task, self.model_folder.path)
+        model, name = self.spec.model, self.options.track if worker.process.rank == 0 else None
+        with (
+            explain_out_of_memory(self.backbone, model.name, model.size, self.device),
+            worker.torch_distributed(),
+            open_tracker(name, self.spec, self.options.runs_dir) if name else nullcontext() as tracker,
+        ):
+            report = self.backbone.fit(replace(self.task, tracker=tracker), self.model_folder.path)
         free_memory()  # else what training allocated is held while the model decodes
         return report
 

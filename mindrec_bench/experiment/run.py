@@ -31,6 +31,7 @@ from ..store.runs import Run
 from ..store.shards import Shard
 from .config import AUTO, DEFAULT_BATCH, USERS_PER_SHARD, ExecutionOptions, ExperimentConfig, flag_name, make_config
 from .context import RunContext
+from .tracking import require_tracker
 
 logger = logging.getLogger(__name__)
 
@@ -128,6 +129,8 @@ def _coordinate(
 ) -> tuple[RunContext, T | None]:
     """Do something with the processes of a run; returns the context, and what came of it in the process that leads."""
     reset_peak_memory("cpu")  # several runs may follow each other in this process
+    if options.track:
+        require_tracker(options.track)
     process = process_from_env()
     config, devices = resolve_processes(config, options, process)
     if process is not None and process.rank > 0:
@@ -315,6 +318,10 @@ class Coordinator:
             return Fit(None, "")
         report = None if again else folder.load_report(warn=False)
         if report is not None:  # without the lock, as above
+            if options.track:
+                logger.info(
+                    f"this model is fitted already, so {options.track} sees no training; --fresh all repeats it"
+                )
             return Fit(report, folder.weights_id())
         with folder.lock(wait=options.wait):
             if again and folder.stamp() == self.model_stamp:

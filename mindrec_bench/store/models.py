@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..core.backbone import MODEL_FILE, FitReport
+from ..core.loss_curve import LOSSES_FILE, LossCurve
 from ..io.atomic import TEMPORARY, explain_write_errors, remove_folder
 from ..io.hashing import short_hash
 from ..io.locks import folder_lock
@@ -82,16 +83,24 @@ class FittedModelFolder:
             raise OtherVersionError(self.path, earlier=False) from error
 
     def weights_id(self) -> str:
-        """A hash that is equal exactly for the same files, `MODEL_FILE` aside; '' before training has ended.
+        """A hash that is equal exactly for the same files; '' before training has ended.
 
-        A model that was trained again has the same fit id but may have other weights, whose rankings must not be mixed
-        with those of the first.
+        `MODEL_FILE` and `LOSSES_FILE` are left out. A model that was trained again has the same fit id but may have
+        other weights, whose rankings must not be mixed with those of the first.
         """
         content = read_manifest(self.path / REPORT, check=())
         if content is None:
             return ""
-        weights = {name: digest for name, digest in content["files"].items() if name != MODEL_FILE}
+        weights = {name: digest for name, digest in content["files"].items() if name not in (MODEL_FILE, LOSSES_FILE)}
         return f"{WEIGHTS_HASH}{short_hash(weights)}"
+
+    def loss_curve(self) -> LossCurve | None:
+        """The losses of the training by step; None where the model stored none, or is gone.
+
+        Raises:
+            DataError: their file can't be read, or is damaged.
+        """
+        return LossCurve.read(self.path)
 
     def start(self) -> None:
         """Get ready to train: a finished but damaged model is deleted, an interrupted training stays to be continued.

@@ -192,4 +192,5 @@ def test_stopped_while_training(call, tmp_path, with_signal, expected):
     assert code == 0
     assert "training continues at step" in err
     assert result_bytes(root) == result_bytes(tmp_path / "uninterrupted")
-    assert {path.name for path in root.rglob("fit/*/*")} == {"model.json", "report.json", "weights.safetensors"}
+    names = {"losses.csv", "model.json", "report.json", "weights.safetensors"}
+    assert {path.name for path in root.rglob("fit/*/*")} == names

@@ -46,19 +46,21 @@ class Chart:
     right: int = WIDTH - _RIGHT
 
 
-def line_chart(values: Sequence[float], *, x_label: str, y_label: str) -> Chart:
-    """Values at 1, 2, ... as a line; the vertical axis spans the values.
+def line_chart(line: Sequence[tuple[float, float]], *, x_label: str, y_label: str) -> Chart:
+    """Points as a line; the axes span them.
 
     Args:
-        values: at least two.
+        line: pairs of x, rising, and y; at least two.
         x_label, y_label: of the axes.
     """
+    values, first, last = [y for _, y in line], line[0][0], line[-1][0]
     low, high = min(values), max(values)
     pad = (high - low) * 0.08 or abs(high) * 0.01 or 1.0
     low, high = low - pad, high + pad
-    step = (WIDTH - _LEFT - _RIGHT) / (len(values) - 1)
-    points = tuple((_LEFT + step * index, _height(value, low, high)) for index, value in enumerate(values))
-    x_marks = tuple(Mark(points[index][0], str(index + 1)) for index in _spread(len(values)))
+    scale = (WIDTH - _LEFT - _RIGHT) / (last - first)
+    points = tuple((_LEFT + scale * (x - first), _height(y, low, high)) for x, y in line)
+    ticks = _round_values(first, last, whole=last - first >= 1)
+    x_marks = tuple(Mark(_LEFT + scale * (x - first), text) for x, text in ticks)
     description = f"{y_label} from {values[0]:.4g} to {values[-1]:.4g}, at its lowest {min(values):.4g}"
     return Chart("line", points, 0.0, x_marks, _y_marks(low, high), x_label, y_label, description)
 
@@ -86,14 +88,18 @@ def _height(value: float, low: float, high: float) -> float:
 
 
 def _y_marks(low: float, high: float, *, whole: bool = False) -> tuple[Mark, ...]:
-    """Ticks at round values."""
+    return tuple(Mark(_height(y, low, high), text) for y, text in _round_values(low, high, whole=whole))
+
+
+def _round_values(low: float, high: float, *, whole: bool) -> list[tuple[float, str]]:
+    """Round values from `low` to `high`, with their texts."""
     step = 10 ** math.floor(math.log10((high - low) / 2))
     step = next(step * factor for factor in (1, 2, 5, 10) if (high - low) / (step * factor) <= 4)
     if whole:
         step = max(step, 1)
     digits = max(0, -math.floor(math.log10(step)))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return tuple(Mark(_height(n * step, low, high), f"{n * step:,.{digits}f}") for n in range(first, last + 1))
+    return [(n * step, f"{n * step:,.{digits}f}") for n in range(first, last + 1)]
 
 
 def _spread(count: int, at_most: int = 10) -> range:

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.loss_curve import LossCurve
 from ...errors import UsageError
 from ...io.atomic import atomic_write, explain_write_errors
 from ...metrics.names import CORPUS_METRICS, KS, RANKING_METRICS
 from ..html_environment import html_environment
 from ..metric_format import format_value, metric_arrow, metric_name
 from ..run_text import LOST_NOTE
+from ..training_losses import training_losses
 from .charts import bar_chart, line_chart
 from .leaderboards import TESTED_METRICS, Entry, Leaderboard
 
@@ -30,6 +32,9 @@ COLUMNS = (
     "hr@1", "hr@5", "hr@10", "ndcg@5", "ndcg@10", "entropy", "valid", "coverage", "popularity", "users/s",
 )  # fmt: skip
 """The columns of a leaderboard."""
+
+TRAIN_POINTS = 120
+"""The line of a training loss has at most so many points; each is the mean of equally many steps."""
 
 ASSETS = ("site.css", "site.js")
 GENERATOR = '<meta name="generator" content="mrbench report">'
@@ -197,7 +202,9 @@ def _bytes(numbers: NDArray[Any]) -> str:
 def _run_values(board: Leaderboard, entry: Entry) -> dict[str, Any]:
     run = entry.run
     summary = run.summary
-    losses = summary.fit.valid_loss if summary.fit else ()
+    losses = training_losses(run) or LossCurve(())
+    valid = [(point.epoch, point.valid_loss) for point in losses.points if point.valid_loss is not None]
+    train = losses.train_line(TRAIN_POINTS)
     hits = np.bincount(entry.hit_ranks, minlength=run.spec.beam + 1)[1:]
     return {
         "board": board,
@@ -218,8 +225,9 @@ def _run_values(board: Leaderboard, entry: Entry) -> dict[str, Any]:
         "ks": KS,
         "lists": [(metric_name(metric) + metric_arrow(metric), _cell(entry, metric).text) for metric in CORPUS_METRICS],
         "hits_chart": bar_chart(hits.tolist(), x_label="rank of the true item", y_label="users"),
-        "curve": line_chart(losses, x_label="evaluation", y_label="validation loss") if len(losses) > 1 else None,
-        "lowest": min(losses, default=None),
+        "valid_chart": line_chart(valid, x_label="epochs", y_label="validation loss") if len(valid) > 1 else None,
+        "train_chart": line_chart(train, x_label="epochs", y_label="training loss") if len(train) > 1 else None,
+        "lowest": min((loss for _, loss in valid), default=None),
     }
 
 

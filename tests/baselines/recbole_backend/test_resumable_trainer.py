@@ -49,9 +49,11 @@ def test_a_killed_training_continues_to_the_same_bits(
     assert notices == ["training continues at epoch 2 of 3"]
     assert report.valid_loss == whole.valid_loss
     for name in ("whole", "killed"):
-        assert sorted(path.name for path in (tmp_path / name).iterdir()) == ["model.json", "weights.safetensors"]
-    one, other = ((tmp_path / name / "weights.safetensors").read_bytes() for name in ("whole", "killed"))
-    assert one == other
+        files = ["losses.csv", "model.json", "weights.safetensors"]
+        assert sorted(path.name for path in (tmp_path / name).iterdir()) == files
+    for file in ("losses.csv", "weights.safetensors"):
+        one, other = ((tmp_path / name / file).read_bytes() for name in ("whole", "killed"))
+        assert one == other
 
 
 def test_training_stops_at_the_time_limit(recbole: None, walks: Dataset, tmp_path: Path) -> None:

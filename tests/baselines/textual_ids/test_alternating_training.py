@@ -72,10 +72,10 @@ def test_phases_alternate_between_the_networks(fitted: Fit) -> None:
 
 
 def test_files_and_report(fitted: Fit, text_task: Task) -> None:
-    names = {"ids.json", "model.json", "t5.json", "tokenizer.json", "weights.safetensors"}
+    names = {"ids.json", "losses.csv", "model.json", "t5.json", "tokenizer.json", "weights.safetensors"}
     assert {path.name for path in fitted.folder.iterdir()} == names
     assert fitted.report.epochs == 2, "the recommender's, over both rounds"
-    assert len(fitted.report.valid_loss) == 2
+    assert len(fitted.report.valid_loss) == len(fitted.report.train_loss) == 2
     assert fitted.report.precision == ("bf16" if trainer.use_bf16("cpu", IdGenRec.cpu_bf16) else "float32")
     n_examples = len(text_task.data.train_examples())
     assert fitted.report.steps == 4 * 1 + 4 * -(-n_examples // 64), "24 items are one batch; then two rounds of two"

@@ -41,6 +41,7 @@ def test_the_loop_trains_to_the_bits_of_the_trainer(chain, tmp_path: Path, monke
     chain_task = task(chain(users=40), seed=3)
     ours, theirs = (fit(backbone, chain_task, tmp_path / str(ours), fixed_shapes=ours) for ours in (True, False))
     assert ours[0].valid_loss == theirs[0].valid_loss
+    assert ours[0].train_loss == theirs[0].train_loss
     assert ours[1] == theirs[1]
     assert (ours[0].steps, ours[0].epochs) == (theirs[0].steps, theirs[0].epochs)
 

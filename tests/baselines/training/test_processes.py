@@ -47,9 +47,10 @@ def test_processes_share_each_batch_and_nothing_else_changes(chain, worker_funct
     assert {len(half) for process in halves for half in process} == {BATCH // 2}
     assert (both.steps, both.epochs, both.parameters) == (alone.steps, alone.epochs, alone.parameters)
     assert both.valid_loss == pytest.approx(alone.valid_loss, rel=5e-3)
+    assert both.train_loss == pytest.approx(alone.train_loss, rel=5e-3), "the mean over the processes"
     assert alone.valid_loss[1] < alone.valid_loss[0]
     files = {path.name for path in (tmp_path / "2").iterdir()}
-    assert files == {"model.json", "weights.safetensors", "keys-0.json", "keys-1.json"}
+    assert files == {"losses.csv", "model.json", "weights.safetensors", "keys-0.json", "keys-1.json"}
 
 
 def test_a_batch_must_be_shared_evenly(chain, tmp_path, monkeypatch) -> None:

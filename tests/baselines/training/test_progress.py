@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,17 @@ from mindrec_bench.io.checkpoints import checkpoint_path, complete_checkpoint
 
 
 def new_progress(folder: Path, max_steps: int, minutes: float | None = None) -> TrainingProgress:
-    return TrainingProgress(folder, max_steps=max_steps, patience=1, decay=0.1, minutes=minutes, quiet=True)
+    return TrainingProgress(
+        folder, max_steps=max_steps, steps_per_epoch=10, patience=1, decay=0.1, minutes=minutes, quiet=True
+    )
 
 
 def test_time_before_an_interruption_counts(tmp_path: Path) -> None:
     progress = new_progress(tmp_path, max_steps=10, minutes=1)
-    state = {"step": 3, "epoch": 0.3, "losses": [], "finished": False, "plateau": None, "seconds": 45.0}
+    state = {
+        "step": 3, "epoch": 0.3, "losses": [], "finished": False, "plateau": None, "seconds": 45.0,
+        "train_losses": [3.0, None, 2.0], "valid_steps": [],
+    }  # fmt: skip
     checkpoint = checkpoint_path(tmp_path, 3)
     checkpoint.mkdir()
     complete_checkpoint(checkpoint, state)
@@ -25,6 +31,7 @@ def test_time_before_an_interruption_counts(tmp_path: Path) -> None:
     complete_checkpoint(checkpoint, state)
     assert progress.resume(needs="weights") == checkpoint
     assert progress.seconds == pytest.approx(45, abs=1)
+    assert [point.train_loss for point in progress.loss_curve().points] == pytest.approx([3, math.nan, 2], nan_ok=True)
     assert progress.fraction_done(3) == pytest.approx(0.75, abs=0.02), "a larger fraction of the time than of the steps"
 
 

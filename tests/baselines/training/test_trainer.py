@@ -18,6 +18,7 @@ from mindrec_baselines.llada import Llada
 from mindrec_baselines.training import progress, trainer
 from mindrec_baselines.training.config import TrainingConfig
 from mindrec_bench.core import dataset
+from mindrec_bench.core.loss_curve import LossCurve
 from mindrec_bench.errors import DataError, MrbenchError
 
 from ..causal import task
@@ -33,7 +34,7 @@ def test_equal_seeds_give_equal_weights_and_only_two_files_are_left(chain, tmp_p
     assert files[0] == files[1] != files[2]
     assert reports[0].valid_loss == reports[1].valid_loss
     assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*")) == sorted(
-        f"{name}/{file}" for name in "abc" for file in ("model.json", "weights.safetensors")
+        f"{name}/{file}" for name in "abc" for file in ("losses.csv", "model.json", "weights.safetensors")
     )
     assert capfd.readouterr() == ("", "")
 
@@ -154,7 +155,8 @@ def test_a_killed_training_continues_to_the_same_bits(chain, tmp_path: Path, nam
     ]
     assert len({line for line in lines if "continues" not in line}) == 1, process.stdout
     folders = [tmp_path / ending for ending in ("never", "step", "save", "epoch", "damaged")]
-    assert len({(folder / "weights.safetensors").read_bytes() for folder in folders}) == 1
+    for file in ("weights.safetensors", "losses.csv"):
+        assert len({(folder / file).read_bytes() for folder in folders}) == 1
 
 
 def test_the_time_limit_ends_training_and_reports_under_trained(chain, tmp_path: Path) -> None:
@@ -219,3 +221,32 @@ def test_histories_too_short_for_training(chain, tmp_path: Path) -> None:
     )
     with pytest.raises(DataError, match="no user has the 4 interactions"):
         Llada(epochs=1).fit(task(short), tmp_path)
+
+
+def test_the_loss_of_each_step_is_stored(chain, tmp_path: Path) -> None:
+    """And a tracker is told all of them, in the order of steps."""
+    told: list[tuple[int, dict[str, float]]] = []
+
+    class Recorder:
+        def log(self, values, step):
+            told.append((step, dict(values)))
+
+    backbone, chain_task = Llada(epochs=2, batch=64), dataclasses.replace(task(chain()), tracker=Recorder())
+    losses: list[float] = []
+    network = backbone.new_network(chain_task)
+    network.register_forward_hook(lambda module, _, out: losses.append(out["loss"].item()) if module.training else None)
+    train, valid = (backbone.collator(chain_task, stream) for stream in (0, 1))
+    config = backbone.training_config("tiny")
+    report = trainer.fit(network, config, chain_task, tmp_path, train=train, valid=valid, fixed_shapes=True)
+    curve = LossCurve.read(tmp_path)
+    assert curve is not None
+    per_epoch = report.steps // 2
+    assert [point.step for point in curve.points] == list(range(1, report.steps + 1))
+    assert [point.train_loss for point in curve.points] == pytest.approx(losses, rel=1e-6)
+    assert {point.step: point.valid_loss for point in curve.points if point.valid_loss is not None} == pytest.approx(
+        dict(zip((per_epoch, 2 * per_epoch), report.valid_loss, strict=True))
+    )
+    assert report.train_loss == pytest.approx([np.mean(losses[:per_epoch]), np.mean(losses[per_epoch:])])
+    assert [step for step, _ in told] == sorted(step for step, _ in told)
+    assert [values["train_loss"] for _, values in told if "train_loss" in values] == pytest.approx(losses, rel=1e-6)
+    assert [values["valid_loss"] for _, values in told if "valid_loss" in values] == list(report.valid_loss)

@@ -13,6 +13,7 @@ import torch
 
 from mindrec_baselines.training import weights
 from mindrec_bench.core.backbone import FitReport
+from mindrec_bench.core.loss_curve import LossCurve
 
 from ..causal import task
 
@@ -46,12 +47,13 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_a_report_survives_the_round_trip(chain, tmp_path: Path) -> None:
-    report = FitReport(1.5, 3, 10, 2.0, (1.0, 0.5), True, "bf16")
+    report = FitReport(1.5, 3, 10, 2.0, (1.0, 0.5), True, "bf16", (2.0, 1.0))
+    losses = LossCurve.of_steps([2.0, 1.0], 1, [(1, 1.0), (2, 0.5)])
     assert weights.completed_report(tmp_path) is None
-    weights.save_model(tmp_path, task(chain()), {"w": torch.zeros(2)}, report)
+    weights.save_model(tmp_path, task(chain()), {"w": torch.zeros(2)}, report, losses)
     (tmp_path / weights.CHECKPOINTS / "checkpoint-3").mkdir(parents=True)
     assert weights.completed_report(tmp_path) == report
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.json", "weights.safetensors"], (
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["losses.csv", "model.json", "weights.safetensors"], (
         "what a killed clean-up left is gone, and files are as readable as the umask allows"
     )
     assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o666 & ~UMASK}

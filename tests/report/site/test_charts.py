@@ -8,7 +8,7 @@ from mindrec_bench.report.site.charts import bar_chart, line_chart
 
 
 def test_a_line_falls_where_values_fall_and_ticks_are_round():
-    chart = line_chart([5.2, 5.0, 4.9, 4.95], x_label="evaluation", y_label="loss")
+    chart = line_chart([(1.0, 5.2), (2.0, 5.0), (3.0, 4.9), (4.0, 4.95)], x_label="epochs", y_label="loss")
     heights = [y for _, y in chart.points]
     assert heights[0] < heights[1] < heights[3] < heights[2]
     assert [mark.text for mark in chart.x_marks] == ["1", "2", "3", "4"]
@@ -30,5 +30,6 @@ def test_bars_stand_on_the_axis_and_stay_inside(counts):
 
 
 def test_equal_values_make_a_flat_line():
-    chart = line_chart([2.0, 2.0], x_label="evaluation", y_label="loss")
+    chart = line_chart([(0.1, 2.0), (0.2, 2.0)], x_label="epochs", y_label="loss")
     assert len({y for _, y in chart.points}) == 1
+    assert [mark.text for mark in chart.x_marks] == ["0.10", "0.15", "0.20"]
