@@ -114,19 +114,19 @@ def test_latex(table: Table) -> None:
     text = to_latex(table)
     body = text[text.index(r"\begin{tabular}") : text.index(r"\end{tabular}")]
     assert [" ".join(line.split()) for line in body.splitlines()] == [
-        r"\begin{tabular}{lrrr}",
+        r"\begin{tabular}{@{}lrrr@{}}",
         r"\toprule",
         r"& HR@1$\uparrow$ & Entropy$\uparrow$ & TTR$\uparrow$ \\",
         r"\midrule",
         r"ours \textless{}1\textgreater{} & \textbf{0.0268} & \underline{8.750} & 0.00505 \\",
-        r"\quad\textit{\footnotesize published} & {\footnotesize 0.0280 (-0.0012)} & {\footnotesize 8.738 (+0.012)} & "
-        r"\\",
+        r"\quad\textit{\scriptsize published} & {\scriptsize 0.0280 (-0.0012)} & {\scriptsize 8.738 (+0.012)} & \\",
         r"theirs & \underline{0.0182}$^{*}$ & \textbf{8.762} & 0.00505 \\",
-        r"\quad\textit{\footnotesize detectable} & {\footnotesize $\pm$0.0066} & {\footnotesize $\pm$0.021} & \\",
+        r"\quad\textit{\scriptsize detectable} & {\scriptsize $\pm$0.0066} & {\scriptsize $\pm$0.021} & \\",
         r"missing & -- & -- & -- \\",
         r"\bottomrule",
     ]
     assert r"\caption{50\% \& more\_or\_less." in text
+    assert text.index(r"\rule{\linewidth}") < text.index("a\\_b costs"), "footnotes under a rule"
     assert "a\\_b costs \\$5 \\#1\\\\\n" in text
     assert r"mrbench run -{}-decoder dbs-dedup" in text
     assert r"* differs from `ours \textless{}1\textgreater{}' at 0.05" in text
@@ -353,20 +353,37 @@ def test_a_folder_that_can_not_be_written(table: Table, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no TeX: install Debian's texlive-latex-recommended")
-@pytest.mark.parametrize("packages", [("booktabs",), ("booktabs", "graphicx")], ids="+".join)
-def test_latex_compiles(table: Table, tmp_path: Path, packages: tuple[str, ...]) -> None:
-    tables = [table, *(build_table(load_table_spec(name), []) for name in ("table1", "table2", "table6"))]
-    body = "\n".join(to_latex(one) for one in tables)
-    uses = "\n".join(f"\\usepackage{{{package}}}" for package in packages)
-    head = f"\\documentclass{{article}}\n{uses}\n\\begin{{document}}\n"
+@pytest.mark.parametrize("options", ["", "[twocolumn]"])
+def test_latex_fits_its_page(table: Table, tmp_path: Path, options: str) -> None:
+    """In the narrowest of the common text widths, and in two columns."""
+    names = ("table1", "table2", "table3", "table6", "benchmark-2014")
+    tables = [table, *(build_table(load_table_spec(name), []) for name in names)]
+    body = "\n\\clearpage\n".join(to_latex(one) for one in tables)
+    head = f"\\documentclass{options}{{article}}\n\\usepackage{{booktabs}}\n\\begin{{document}}\n"
     (tmp_path / "t.tex").write_text(f"{head}{body}\n\\end{{document}}\n", encoding="utf-8")
     done = subprocess.run(
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"],
         cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:]
-    if "graphicx" in packages:
-        assert not re.findall(r"Overfull \\hbox", done.stdout)
+    assert not re.findall(r"Overfull \\hbox|Float too large", done.stdout)
+
+
+def test_latex_wider_than_a_page_is_split_by_dataset_and_metric() -> None:
+    text = to_latex(build_table(load_table_spec("table2"), []))
+    heads = [re.findall(r"\\multicolumn{\d}{c}{(\w+)}", part) for part in text.split(r"\begin{table*}")[1:]]
+    assert heads[:3] in ([["instruments", "arts", "games"]], [["instruments"], ["arts"], ["games"]])
+    assert text.count(r"\label{") == 1
+    assert text.count(r"\addtocounter{table}{-1}") == text.count(r"\caption{") - 1
+    spec = parse_table_spec(
+        'title = "t"\ndata = ["arts"]\nmetrics = ["hr@1", "hr@3", "hr@5", "hr@10", "ndcg@3"]\n'
+        f'[[rows]]\nlabel = "{"a long label " * 4}"\nmodel = "markov"\ndecoder = "bs"', "mine", "mine.toml"
+    )  # fmt: skip
+    cells = tuple(TableCell(0.5, published="0.4") for _ in spec.metrics)
+    columns = tuple(("arts", metric) for metric in spec.metrics)
+    wide = Table(spec, columns, (TableRow(spec.rows[0].label, cells),), {"arts": 5}, {}, {}, 10, "randomisation")
+    parts = [re.findall(r"(?:HR|NDCG)@\d+", part) for part in to_latex(wide).split(r"\toprule")[1:]]
+    assert parts == [["HR@1", "HR@3"], ["HR@5", "HR@10", "NDCG@3"]]
 
 
 def test_only_what_marks_the_best_says_so(table: Table) -> None:
