@@ -38,6 +38,10 @@ class NextItemOptions:
         "ce", help="softmax over the whole catalogue (`ce`), or over the target and uniform negatives."
     )
     negatives: int = option(256, help="negatives of a step, shared by all its positions; for loss=sampled-softmax.")
+    early_stopping: Literal["loss", "ndcg"] = option(
+        "loss",
+        help="what ends training and chooses the weights: validation loss, or NDCG@10 (reported as 1 - NDCG@10).",
+    )
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,8 @@ class ESasRec(SequenceBackbone, NextItemOptions):
     def __post_init__(self) -> None:
         if self.loss not in ("ce", "sampled-softmax"):
             raise ValueError(f"loss is '{self.loss}'; it must be ce or sampled-softmax")
+        if self.early_stopping not in ("loss", "ndcg"):
+            raise ValueError(f"early_stopping is '{self.early_stopping}'; it must be loss or ndcg")
         check_option("negatives", self.negatives, self.negatives >= 1, "1 or more")
         super().__post_init__()
 
@@ -59,7 +65,7 @@ class ESasRec(SequenceBackbone, NextItemOptions):
         """See `SequenceBackbone.build_network`."""
         from .item_transformer.next_item import NextItemNetwork
 
-        return NextItemNetwork(task.data.n_items, blocks)
+        return NextItemNetwork(task.data.n_items, blocks, validate_ranks=self.early_stopping == "ndcg")
 
     def inference_model(self, network: NextItemNetwork) -> Model:
         """See `SequenceBackbone.inference_model`."""

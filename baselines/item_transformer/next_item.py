@@ -35,17 +35,30 @@ def sampled_softmax_loss(states: Tensor, weight: Tensor, labels: Tensor, negativ
     return (scores.logsumexp(dim=1) - scores[:, 0]).mean()
 
 
+def ndcg_loss(scores: Tensor, labels: Tensor) -> Tensor:
+    """1 - NDCG@10 of the labels in the rankings by score, mean over rows; a label comes after items with its score.
+
+    Args:
+        scores: Shape: (m, N)
+        labels: items. Shape: (m,)
+    """
+    rank = (scores >= scores.gather(1, labels[:, None])).sum(dim=1)
+    return 1 - torch.where(rank <= 10, 1 / torch.log2(rank + 1.0), 0.0).mean()
+
+
 class NextItemNetwork(nn.Module):
     """Predicts the next item at every position of a sequence.
 
     Args:
         n_items: N.
         blocks: the transformer.
+        validate_ranks: outside training the loss is `ndcg_loss`. A model that has begun to overfit by its
+            cross-entropy may still rank better.
     """
 
-    def __init__(self, n_items: int, blocks: CausalBlocks) -> None:
+    def __init__(self, n_items: int, blocks: CausalBlocks, *, validate_ranks: bool = False) -> None:
         super().__init__()
-        self.blocks = blocks
+        self.blocks, self.validate_ranks = blocks, validate_ranks
         self.embedding = nn.Embedding(n_items, blocks.hidden)
         nn.init.normal_(self.embedding.weight, std=blocks.hidden**-0.5)
 
@@ -70,6 +83,8 @@ class NextItemNetwork(nn.Module):
     ) -> dict[str, Tensor]:
         """The loss, mean over predictions: sampled softmax where there are negatives, else the full cross-entropy.
 
+        Outside training it may be that of ranks (`validate_ranks`).
+
         Args:
             grid, items, places, predicted, labels: see `sequences.next_item_batch`.
             negatives: Shape: (M,)
@@ -77,7 +92,10 @@ class NextItemNetwork(nn.Module):
         states = self.states(grid, items, places).index_select(0, predicted)
         if negatives is not None:
             return {"loss": sampled_softmax_loss(states, self.embedding.weight, labels, negatives)}
-        return {"loss": functional.cross_entropy(self.scores(states).float(), labels)}
+        scores = self.scores(states).float()
+        if self.validate_ranks and not self.training:
+            return {"loss": ndcg_loss(scores, labels)}
+        return {"loss": functional.cross_entropy(scores, labels)}
 
 
 @dataclass(frozen=True, eq=False)

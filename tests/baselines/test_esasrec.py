@@ -95,7 +95,7 @@ def test_negatives_differ_between_steps_and_repeat_with_the_seed(chain) -> None:
 
 
 def test_other_options_keep_the_contract() -> None:
-    check_backbone(ESasRec(epochs=1, batch=16, gates=False, validation_items=True, swaps=0.5))
+    check_backbone(ESasRec(epochs=1, batch=16, gates=False, validation_items=True, swaps=0.5, early_stopping="ndcg"))
 
 
 @pytest.mark.parametrize(
@@ -103,6 +103,7 @@ def test_other_options_keep_the_contract() -> None:
     [
         ({"negatives": "0"}, r"negatives is 0; it must be 1 or more"),
         ({"loss": "bce"}, "loss"),
+        ({"early_stopping": "hr"}, "early_stopping"),
         ({"swaps": "1.5"}, r"swaps is 1\.5; it must be from 0 to 1"),
     ],
 )

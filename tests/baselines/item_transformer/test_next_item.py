@@ -53,3 +53,20 @@ def test_validation_is_the_full_cross_entropy_at_the_target(chain) -> None:
     log_probs = NextItemModel(network).begin(valid.histories, ()).log_probs()
     expected = -log_probs[torch.arange(7), torch.from_numpy(valid.targets)].mean()
     assert float(loss) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_validation_by_rank_is_one_minus_ndcg(chain) -> None:
+    backbone, chain_task = ESasRec(early_stopping="ndcg"), task(chain(users=7))
+    network = backbone.new_network(chain_task).eval()
+    valid = backbone.examples(chain_task)[1]
+    batch = backbone.collator(chain_task, 1)(valid, torch.arange(7).numpy())
+    log_probs = NextItemModel(network).begin(valid.histories, ()).log_probs()
+    ranks = [
+        1 + sum(float(other) > float(row[target]) for other in row)
+        for row, target in zip(log_probs, valid.targets.tolist(), strict=True)
+    ]
+    ndcg = sum(1 / math.log2(rank + 1) for rank in ranks if rank <= 10) / 7
+    assert 0 < ndcg < 1
+    with torch.no_grad():
+        assert float(network(**batch)["loss"]) == pytest.approx(1 - ndcg, rel=1e-5)
+        assert float(network.train()(**batch)["loss"]) > 1, "training goes by the cross-entropy all the same"
