@@ -145,7 +145,15 @@ def is_running(pid):
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="finds processes in /proc")
-@pytest.mark.parametrize("signals", [("SIGTERM",), ("SIGKILL",), ("SIGHUP",), ("SIGINT", "SIGINT")], ids="-".join)
+@pytest.mark.parametrize(
+    "signals",
+    [
+        pytest.param(("SIGTERM",), id="SIGTERM"),
+        pytest.param(("SIGKILL",), id="SIGKILL"),
+        pytest.param(("SIGHUP",), id="SIGHUP", marks=pytest.mark.slow),
+        pytest.param(("SIGINT", "SIGINT"), id="SIGINT-SIGINT"),
+    ],
+)
 def test_a_stopped_sweep_ends_its_workers(tmp_path, signals):
     (tmp_path / "sweep.toml").write_text(SWEEP)
     command = [sys.executable, "-m", "mindrec_bench", "sweep", "sweep.toml", "--jobs", "2"]

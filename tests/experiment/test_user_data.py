@@ -121,22 +121,16 @@ def test_a_longer_history_is_read(run, tmp_path):
     assert "30" in of_first[25]
 
 
-@pytest.mark.parametrize("model", ["llada", "llama3", "tiger", "sasrec"])
-@pytest.mark.parametrize("history", [4, 13])
+@pytest.mark.parametrize(
+    ("model", "history"), [("llada", 4), ("llada", 13), ("llama3", 13), ("tiger", 4), ("sasrec", 13)]
+)
 def test_networks_take_histories_of_any_length(run, tmp_path, model, history):
     write_ring(tmp_path / "Ring")
     if model == "sasrec":
         pytest.importorskip("recbole", reason="RecBole is not installed")
-    options = {
-        "llada": "llada:epochs=1",
-        "llama3": "llama3:epochs=1",
-        "tiger": "tiger:epochs=1",
-        "sasrec": "sasrec:epochs=1",
-    }
     decoder = {"llada": "bs", "sasrec": "rank-items"}.get(model, "ar-beam")
-    summary = run(
-        options[model], decoder, data=str(tmp_path / "Ring"), history=history, size="tiny", holdout="time:0.7", beam=3
-    )
+    settings = {"data": str(tmp_path / "Ring"), "history": history, "size": "tiny", "holdout": "time:0.7", "beam": 3}
+    summary = run(f"{model}:epochs=1", decoder, **settings)
     assert (summary["history"], summary["metrics"]["hr@1"] >= 0) == (history, True)
 
 
