@@ -261,6 +261,22 @@ def test_the_table_of_all_users_has_values_of_stored_runs():
             assert value == "" or value in stored[data.lower(), model], (label, data)
 
 
+def test_the_parts_of_mixtures_have_the_values_of_their_runs():
+    stored = {
+        (run.spec.data.name.lower(), run.spec.model.name): [
+            f"{run.summary.metrics[name]:.4f}"[1:] for name in ("hr@10", "ndcg@10")
+        ]
+        for run in find_runs(ROOT / "results" / "runs")
+        if (run.spec.beam, run.spec.eval_users, run.spec.exclude_history) == (50, 5000, True)
+    }
+    _, _, *rows = cells(section("results.md", "A mixture with counting"))
+    assert len(rows) > 2
+    for data, a, b, _, *values in rows:
+        models = [re.match(r"`([\w.-]+)`", label)[1] for label in (a, b)]
+        shown = [[values[number].rstrip("*"), values[number + 3].rstrip("*")] for number in (0, 1)]
+        assert shown == [stored[data.lower(), model] for model in models]
+
+
 def test_the_table_of_slices_has_the_values_of_its_runs(real_data):
     """Counted again here, from the users' hits and the data."""
     page = section("results.md", "Where counting is ahead")
