@@ -73,6 +73,7 @@ WITHOUT_A_MODULE = {
     "tests/cli/test_hostile_output.py": "is about the output of all commands",
     "tests/cli/test_stopped.py": "is about commands that are stopped",
     "tests/faults/test_kills.py": "kills commands at every change of a file",
+    "tests/faults/test_two_users.py": "is about two users of one run store",
     "tests/faults/test_fuzz.py": "feeds malformed inputs to commands",
     "tests/faults/test_damage.py": "damages every kind of stored file before every command that reads it",
     "tests/test_gpu.py": "is about all that a GPU computes",

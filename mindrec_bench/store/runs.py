@@ -285,7 +285,7 @@ def find_run_folder(root: Path, text: str) -> Path:
     for folder in (path, path.parent) if path.is_file() else (path,):
         if text and ((folder / SUMMARY).is_file() or (folder / SPEC).is_file()):
             return folder
-    ids = {folder.name: folder for folder in _folders(root, SPEC)}
+    ids = {folder.name: folder for name in (SUMMARY, SPEC) for folder in _folders(root, name)}
     matches = [name for name in ids if text and name.startswith(text.lower())]
     if len(matches) == 1:
         return ids[matches[0]]

@@ -16,7 +16,7 @@ FOREIGN = (
     *("filelock", "pandas", "pyarrow.csv", "pyarrow.parquet", "pydantic.dataclasses", "scipy.stats", "sklearn.cluster"),
     *("sklearn.decomposition", "sklearn.feature_extraction.text", "matplotlib.pyplot", "tabulate"),
     *("mindrec_baselines.esasrec", "mindrec_baselines.llada", "mindrec_baselines.markov", "mindrec_baselines.pop"),
-    *("mindrec_baselines.training.trainer", "transformers"),
+    *("mindrec_baselines.training.trainer", "transformers", "encodings.utf_8_sig", "importlib.readers"),
 )
 
 

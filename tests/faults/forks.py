@@ -18,7 +18,7 @@ KILLED = -signal.SIGKILL
 CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.chmod", "os.truncate", "os.link", "os.symlink"}
 """Python's audit events of changes; `open` for writing is one too, and so are the flushes, which have no event."""
 
-VOLATILE = {"checksum", "finished", "model.json", "seconds", "timings"}
+VOLATILE = {"checksum", "commit", "finished", "model.json", "seconds", "timings"}
 """Keys of JSON files whose values differ from one computation to the next; `model.json` is hashed with its seconds."""
 
 
@@ -114,6 +114,7 @@ def fork(action: Callable[[], int], folder: Path, *, kill_at: int | str = 0) -> 
     out, err, count, read = (logs / name for name in ("out", "err", "count", "read"))
     count.write_text("")
     read.write_text("")
+    read.chmod(0o666)  # for another user
     process = os.fork()
     if process == 0:
         try:
@@ -143,13 +144,32 @@ def _one_thread(jobs: int) -> Iterator[ThreadPoolExecutor]:
         yield executor
 
 
-def mrbench(words: tuple[str, ...], folder: Path, *, kill_at: int | str = 0) -> Done:
-    """Run `mrbench` in a fork; see `fork`."""
+@dataclass(frozen=True)
+class User:
+    """Whom a command belongs to; `group` is one of the user's further groups."""
+
+    uid: int
+    umask: int
+    group: int
+
+    def become(self, folder: Path) -> None:
+        """Make this process the user's, with a cache of its own in a folder."""
+        os.umask(self.umask)
+        os.setgroups([self.group])
+        os.setgid(self.uid)
+        os.setuid(self.uid)
+        os.environ["XDG_CACHE_HOME"] = str(folder / f"cache-{self.uid}")
+
+
+def mrbench(words: tuple[str, ...], folder: Path, *, kill_at: int | str = 0, user: User | None = None) -> Done:
+    """Run `mrbench` in a fork, as a user where one is given; see `fork`."""
 
     def action() -> int:
         from mindrec_bench.cli import main as cli
         from mindrec_bench.sweep import execute
 
+        if user is not None:
+            user.become(folder)
         execute.local_executor = _one_thread  # other processes would not be hooked
         sys.argv = ["mrbench", *words]
         try:

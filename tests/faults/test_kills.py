@@ -10,7 +10,7 @@ import pytest
 
 from .forks import KILLED, content, mrbench
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 DATA = "arts-sim:users=60,items=50"
 SMALL = "arts-sim:users=12,items=50"

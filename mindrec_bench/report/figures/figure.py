@@ -11,7 +11,7 @@ from ...stats.resampling import RESAMPLES
 from ...store.runs import Run
 from ..table_spec import TableSpec
 from ..tables.build import build_table
-from ..tables.caption import settings_sentence
+from ..tables.caption import quoted, settings_sentence
 from ..tables.footnotes import missing_run_lines, unlike_notes
 from ..tables.table import Table
 
@@ -170,21 +170,21 @@ def _caption(table: Table, runs: Sequence[Run]) -> str:
     over = "users and seeds" if len(spec.seeds) > 1 else "users"
     sentences.append(f"Bars: bootstrap 95% intervals over {over}{ttr}.")
     if table.mixes_exclusion:
-        labels = ", ".join(row.label for row in table.rows if row.label in table.excluding)
+        labels = quoted(row.label for row in table.rows if row.label in table.excluding)
         sentences.append(f"History excluded: {labels}; not of the others.")
     if spec.timings or "users_per_second" in spec.costs:
         summaries = [run.summary for run in runs]
         devices = {(s.environment.device_name, s.timings.batch_size) for s in summaries if s.environment and s.timings}
         listed = "; ".join(f"{name}, {size} users a batch" for name, size in sorted(devices))
         sentences.append(f"Time: one pass over the users, training left out{f' ({listed})' if listed else ''}.")
-    lacking = [f"{row.label} on {data}" for row in table.rows for data in spec.data if data not in row.runs]
+    lacking = [f"'{row.label}' on {data}" for row in table.rows for data in spec.data if data not in row.runs]
     if lacking and runs:
         sentences.append(f"No run yet: {', '.join(lacking)}.")
     if table.epochs:
         sentences.append(f"Epochs trained: {'; '.join(sorted(set(table.epochs.values())))}.")
     if table.under_trained:
         all_rows = len(table.under_trained) == sum(1 for row in table.rows if row.runs)
-        labels = "all points" if all_rows else ", ".join(table.under_trained)
+        labels = "all points" if all_rows else quoted(table.under_trained)
         sentences.append(f"Under-trained (validation still improved when time was up): {labels}.")
     sentences += unlike_notes(table)
     return " ".join([*sentences, *spec.notes])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from ...core.holdout import Holdout
 from ...stats.comparison import TEST_NAMES
@@ -98,6 +98,11 @@ def _reference_labels(table: Table) -> str:
     if len(data_by_label) == 1:
         return f"'{next(iter(data_by_label))}'"
     return ", ".join(f"'{label}' ({', '.join(data)})" for label, data in data_by_label.items())
+
+
+def quoted(labels: Iterable[str]) -> str:
+    """A list of labels, each in quotes, since there may be commas in them."""
+    return ", ".join(f"'{label}'" for label in labels)
 
 
 def keys_by_value(mapping: Mapping[str, str]) -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ from ..audit.checks import check_pair
 from ..audit.published_tables import audit_table, check_improvement, find_equal_rows, reported_metrics
 from ..table_spec import TableSpec
 from ..table_spec_io import installed_tables, load_table_spec
-from .caption import keys_by_value
+from .caption import keys_by_value, quoted
 from .table import Table
 from .table_lines import UNLIKE_MARK
 
@@ -19,7 +19,7 @@ def footnotes(table: Table) -> list[str]:
     if table.epochs:
         notes.append(f"Epochs trained: {_epochs_text(table.epochs)}.")
     if table.under_trained:
-        notes.append(f"Under-trained (validation still improved when time was up): {', '.join(table.under_trained)}.")
+        notes.append(f"Under-trained (validation still improved when time was up): {quoted(table.under_trained)}.")
     notes += [*unlike_notes(table), *_collision_notes(table), *_ttr_notes(table), *_audit_notes(table.spec)]
     return [*notes, *missing_run_lines(table)]
 
@@ -54,8 +54,7 @@ def missing_run_lines(table: Table) -> list[str]:
 
 def _epochs_text(epochs: dict[str, str]) -> str:
     """Rows that were trained equally long are named together: `18.0 on arts: 'MindRec', 'BS'; 42.0 on arts: ...`."""
-    quoted_labels = keys_by_value({f"'{label}'": text for label, text in epochs.items()})
-    return "; ".join(f"{text}: {', '.join(labels)}" for text, labels in quoted_labels.items())
+    return "; ".join(f"{text}: {quoted(labels)}" for text, labels in keys_by_value(epochs).items())
 
 
 def _ttr_notes(table: Table) -> list[str]:

@@ -70,7 +70,7 @@ def test_the_caption_states_what_was_measured(figure: Figure) -> None:
         "markov x bs, categories none.",
         "Bars: bootstrap 95% intervals over users (TTR has none; dashed: what it can't exceed).",
         "Time: one pass over the users, training left out (x86_64, 128 users a batch).",
-        "No run yet: decay=0.5 on games.",
+        "No run yet: 'decay=0.5' on games.",
         "A note.",
     ):
         assert part in figure.caption
@@ -82,7 +82,8 @@ def test_under_trained_points_are_named(store_run: Store) -> None:
         store_run(f"llada:p_mask={p}", "dbs-penalty", categories="generate", size="small", under_trained=p == 0.7)
         for p in (0.4, 0.7)
     ]
-    assert "(validation still improved when time was up): p_mask=0.7." in build_figure(spec, runs, resamples=50).caption
+    caption = build_figure(spec, runs, resamples=50).caption
+    assert "(validation still improved when time was up): 'p_mask=0.7'." in caption
 
 
 @pytest.mark.parametrize(
@@ -159,7 +160,7 @@ def test_metrics_against_what_runs_cost(store_run: Store) -> None:
     assert [(p.label, p.x) for p in by_key["hr@1", "states", "wide"]] == [("0.2", 7), ("0.5", 31)]
     assert [(p.label, p.x) for p in by_key["hr@1", "users_per_second", "wide"]] == [("0.5", 50), ("0.2", 200)]
     assert [p.label for p in by_key["hr@1", "states", "other"]] == ["0.8"], "what has no run has no place"
-    assert "No run yet: 0.9 on arts." in figure.caption
+    assert "No run yet: '0.9' on arts." in figure.caption
     for line in figure.series:
         for point in line.points:
             run = next(run for run in runs if run.id in point.runs)

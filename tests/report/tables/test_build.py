@@ -165,7 +165,7 @@ def test_under_trained_rows_are_named(store_run: Store) -> None:
     spec = parse_table_spec(TEXT.replace('"markov"', '"llada"'), "mine", "mine.toml")
     run = store_run("llada", "bs", size="small", under_trained=True)
     table = build_table(spec, [run])
-    assert any("Under-trained" in note and note.endswith(": bs.") for note in footnotes(table))
+    assert any("Under-trained" in note and note.endswith(": 'bs'.") for note in footnotes(table))
     assert "Epochs trained: 2.5 on arts: 'bs'." in footnotes(table)
     assert "size small" in caption(table)
 
