@@ -56,13 +56,15 @@ auto() { # a whole run: training, the batch size that is found, decoding
         --device "$device" --runs-dir "$folder/runs"
 }
 
-llm() { # prompts read for every beam and once; random weights of the paper's size
+llm() { # prompts read for every beam, at every r-th step and once; random weights of the paper's size, written once
     local shape=8b
     [ "$size" = tiny ] && shape=tiny
-    part llm 180 bash -c "for attention in prefix full; do
-        $python benchmarks/published_llm.py --shape $shape --attention \$attention --steps 12 --users 48 --batch-size 16 \
-            --out '$folder'/llm-\$attention.json
-    done"
+    part llm 180 bash -c "
+        $python benchmarks/published_llm.py --shape $shape --folder '$folder/llm' --refresh 2 7 --steps 12 --users 48 \
+            --batch-size 16 --out '$folder'/llm-full.json
+        $python benchmarks/published_llm.py --shape $shape --folder '$folder/llm' --attention prefix --steps 12 --users 48 \
+            --batch-size 16 --out '$folder'/llm-prefix.json"
+    rm -rf "$folder/llm"
 }
 
 for name in "${@:-machine tests pruning training decoding auto llm}"; do

@@ -117,6 +117,15 @@ def test_captured_graphs_train_as_eager_steps_do(data, tmp_path: Path, monkeypat
     np.testing.assert_allclose(captured, theirs, rtol=5e-3 if bf16 else 5e-4)
 
 
+def test_an_idle_gpu_is_noticed_and_the_training_is_the_same(data, tmp_path: Path, monkeypatch, notices) -> None:
+    """24 examples at `tiny` leave every GPU idle."""
+    backbone = dataclasses.replace(BACKBONES["llada"], batch=24, epochs=12)
+    losses = train(backbone, data, tmp_path / "asked")
+    assert sum("mostly idle: 48 examples a step" in notice for notice in notices) == 1
+    monkeypatch.setattr(loop, "IDLE_STEP", -1)
+    np.testing.assert_allclose(train(backbone, data, tmp_path / "plain"), losses, rtol=5e-4)
+
+
 def test_dropout_differs_from_replay_to_replay() -> None:
     ones = {"x": torch.ones(1000)}
     step = Captured(lambda batch: torch.nn.functional.dropout(batch["x"], 0.5), CUDA)

@@ -17,6 +17,7 @@ from transformers import PreTrainedModel
 from mindrec_bench.core.code_space import CodeSpace
 
 from ..common import vocabulary
+from ..common.fused_norm import patch_norms
 from ..common.onednn_linear import onednn_linear, patch_linears
 from .sizes import TransformerSize
 
@@ -56,6 +57,7 @@ class CodeTransformer(nn.Module):
         self.blocks = blocks
         self.blocks.set_input_embeddings(nn.Identity())
         patch_linears(self.blocks)
+        patch_norms(self.blocks)
         hidden = blocks.config.hidden_size
         self.embedding = nn.Embedding(self.vocab_size + extra_embeddings, hidden)
         nn.init.normal_(self.embedding.weight, std=hidden**-0.5)

@@ -7,6 +7,7 @@ and the host reads nothing back but a loss now and then.
 
 from __future__ import annotations
 
+import logging
 import math
 import warnings
 from collections.abc import Callable
@@ -22,14 +23,20 @@ from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from .batches import Batch, EpochSampler, ExampleDataset
 from .captured import Captured, own_stream
+from .idle import doubling_ratio, gpu_clock, idle_notice
 from .progress import TrainingProgress
 from .weights import write_tensors
+
+logger = logging.getLogger(__name__)
 
 WEIGHTS_FILE, OPTIMIZER_FILE, RANDOM_FILE = "model.safetensors", "optimizer.pt", "random.pt"
 """The files of a checkpoint; `TrainingProgress` adds its own."""
 
 WAIT_STEPS = 10
 """The host waits for a GPU after so many steps: it would queue hundreds of them, and clocks would be wrong."""
+
+IDLE_STEP = 100
+"""After this many steps of a training, a GPU that is idle is noticed: shorter ones gain nothing by it."""
 
 
 @dataclass(eq=False)
@@ -122,6 +129,8 @@ class TrainingLoop:
                 break
             if self.control.should_save:
                 self._save()
+            if self.train_step.enabled and self.state.global_step == IDLE_STEP:
+                self.say_if_idle(batch)
 
     def _train_step(self, batch: Batch) -> Tensor:
         loss = self._loss(batch)
@@ -129,6 +138,32 @@ class TrainingLoop:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.arguments.max_grad_norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
+        return loss.detach()
+
+    def say_if_idle(self, batch: Batch, clock: Callable[[], float] = gpu_clock) -> None:
+        """Tell the user where a larger batch would be almost free; training goes on as if nothing had happened.
+
+        Losses and gradients of the batch are computed, as graphs on a GPU; AdamW, which takes as long for any batch, is
+        left out.
+
+        Args:
+            batch: of a training step.
+            clock: see `doubling_ratio`.
+        """
+        on_gpu = self.device.type == "cuda"
+        if on_gpu and torch.cuda.mem_get_info(self.device)[0] < 3 * torch.cuda.max_memory_allocated(self.device):
+            return  # twice the examples may not fit
+        probe = Captured(self._gradients, self.device)
+        with torch.random.fork_rng([torch.cuda.current_device()] if on_gpu else []):
+            ratio = doubling_ratio(probe, batch, clock)
+        notice = idle_notice(ratio, len(batch["labels"]))
+        if notice and not (on_gpu and None in probe.graphs.values()):
+            logger.info(notice)
+
+    def _gradients(self, batch: Batch) -> Tensor:
+        """The loss; its gradients are computed and dropped."""
+        loss = self._loss(batch)
+        torch.autograd.grad(loss, [p for p in self.network.parameters() if p.requires_grad], allow_unused=True)
         return loss.detach()
 
     @torch.no_grad()

@@ -11,6 +11,7 @@ from mindrec_baselines.llada import Llada
 from mindrec_baselines.llama3 import Llama3
 from mindrec_baselines.tiger import Tiger
 from mindrec_baselines.training import loop, progress, trainer
+from mindrec_baselines.training.idle import doubling_ratio, idle_notice
 from mindrec_bench.io.checkpoints import STATE_FILE
 
 from ..causal import task
@@ -89,3 +90,55 @@ def test_slots_that_are_not_masked_do_not_change_the_loss(chain) -> None:
         losses = torch.nn.functional.cross_entropy(logits, labels, reduction="none")
         every_slot = (losses * batch["weights"].flatten()).sum() / 40
         assert float(every_slot) == pytest.approx(float(network(**batch)["loss"]), rel=1e-5)
+
+
+class StepClock:
+    """A clock that tells what steps would take, `per_step` seconds and `per_example`, and no time of this machine."""
+
+    def __init__(self, per_step: float, per_example: float) -> None:
+        self.seconds, self.per_step, self.per_example, self.sizes = 0.0, per_step, per_example, []
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    def step(self, batch) -> torch.Tensor:
+        self.sizes.append(len(batch["labels"]))
+        self.seconds += self.per_step + self.per_example * self.sizes[-1]
+        return torch.zeros(())
+
+
+@pytest.mark.parametrize(
+    ("per_step", "per_example", "ratio"), [(1.9, 0.0, 1.0), (1.9, 0.0045, 1.23), (1.9, 0.05, 1.77), (0.0, 1.0, 2.0)]
+)
+def test_a_larger_batch_is_suggested_where_it_is_almost_free(per_step: float, per_example: float, ratio) -> None:
+    clock, batch = StepClock(per_step, per_example), {"labels": torch.zeros(128, 4), "items": torch.zeros(128, 10)}
+    found = doubling_ratio(clock.step, batch, clock)
+    assert found == pytest.approx(ratio, abs=0.01)
+    assert clock.sizes == [256] * 5 + [128] * 5
+    notice = idle_notice(found, 128)
+    assert (notice is not None) == (ratio <= 1.25)
+    if notice:
+        assert f"256 examples a step take {found:.2f} times as long as 128" in notice
+        assert "batch=256" in notice
+
+
+def test_asking_whether_the_device_is_idle_changes_no_training(chain, tmp_path: Path, monkeypatch, notices) -> None:
+    chain_task, backbone = task(chain(users=40), seed=3), Llada(**OPTIONS)
+    expected = fit(backbone, chain_task, tmp_path / "plain", fixed_shapes=True)
+    train_step, clock = loop.TrainingLoop._train_step, StepClock(1.0, 0.0)
+    gradients = loop.TrainingLoop._gradients
+
+    def asking(self, batch):
+        if self.state.global_step in (2, 3):
+            self.say_if_idle(batch, clock)
+        return train_step(self, batch)
+
+    def timed(self, batch):
+        clock.step(batch)
+        return gradients(self, batch)
+
+    monkeypatch.setattr(loop.TrainingLoop, "_train_step", asking)
+    monkeypatch.setattr(loop.TrainingLoop, "_gradients", timed)
+    report, weights = fit(backbone, chain_task, tmp_path / "asked", fixed_shapes=True)
+    assert (report.valid_loss, weights) == (expected[0].valid_loss, expected[1])
+    assert sum("mostly idle" in notice for notice in notices) == 2
