@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -12,7 +13,6 @@ from typing import Any
 from ..core.code_space import Int
 from ..errors import UsageError
 from ..io.atomic import atomic_path, atomic_write, explain_write_errors, write_json
-from ..io.hashing import sha256
 
 INDEX, META = "index.json", "index.meta.json"
 
@@ -42,7 +42,9 @@ def refuse_overwriting(folder: Path, out: Path | None, *, force: bool) -> None:
 
 
 def write_index(folder: Path, item_ids: list[str], codes: Int, meta: dict[str, Any]) -> None:
-    """Write both files atomically; the second contains the checksum of the first, so a mismatched pair is detected.
+    """Write both files atomically, the record first: a folder with an index is tokenized, and is not written again.
+
+    The record contains the checksum of the index, so a mismatched pair is detected.
 
     Args:
         folder: the data folder.
@@ -60,10 +62,8 @@ def write_index(folder: Path, item_ids: list[str], codes: Int, meta: dict[str, A
         for item, row in zip(item_ids, codes.tolist(), strict=True)
     }
     content = json.dumps(tokens, ensure_ascii=False).encode()
-    with explain_write_errors(meta_path, "--out"):
-        meta_path.unlink(missing_ok=True)
+    write_json(meta_path, {**meta, "index_sha256": hashlib.sha256(content).hexdigest()})
     atomic_write(index_path, lambda file: file.write(content), option="--out")
-    write_json(meta_path, {**meta, "index_sha256": sha256(index_path)})
 
 
 def copy_data_folder(folder: Path, out: Path) -> None:

@@ -100,6 +100,8 @@ def tokenize_items(request: TokenizationRequest) -> dict[str, Any]:
             "environment": environment(device),
             "report": measure_quality(data, vectors, quantized, codes, request.seed),
         }
+        for checkpoint in work.glob(CHECKPOINTS):  # before the last write, after which the same command is refused
+            checkpoint.unlink()
         if request.out is None:
             write_index(request.folder, data.item_ids, codes, meta)
         else:
@@ -109,8 +111,6 @@ def tokenize_items(request: TokenizationRequest) -> dict[str, Any]:
             write_index(new_folder, data.item_ids, codes, meta)
             with explain_write_errors(target, "--out"):
                 new_folder.rename(target)
-        for checkpoint in work.glob(CHECKPOINTS):
-            checkpoint.unlink()
     return {**meta, "folder": str(request.out or request.folder)}
 
 

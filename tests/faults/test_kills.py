@@ -90,6 +90,8 @@ def test_a_command_that_is_killed_anywhere_ends_with_the_same_bits(
         tally["tried"] += 1
         killed = mrbench(words, folder, kill_at=kill_at)
         again = mrbench(words, folder)
+        if "--run-missing" in words:
+            mrbench(RUN, folder)  # removes the shards that a kill after the summary leaves; the table has its run then
         if killed.code == KILLED and again.code == 0 and again.is_clean and content(folder) == wanted:
             tally["survived"] += 1
         elif again.is_clean and again.code == 2 and "already" in again.err and content(folder) == wanted:
