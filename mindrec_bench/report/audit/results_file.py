@@ -27,6 +27,9 @@ def read_results(path: Path) -> list[ReportedMetrics]:
     """
     lines = list(csv.reader(read_text(path, "the results", UsageError).splitlines()))
     header = [name.strip() for name in lines[0]] if lines else []
+    separator = next((mark for mark in (";", "\t", "|") if len(header) == 1 and mark in header[0]), None)
+    if separator:
+        raise UsageError(f"{path} has its columns apart by {separator!r}; separate them by commas")
     if len(header) < 2 or len(lines) < 2:
         raise UsageError(f"{path} has no results; write a header, and one line a system, its name in the first column")
     names = [_column(name, path) for name in header[1:]]
@@ -62,5 +65,8 @@ def _read_line(line: list[str], names: list[str], where: str) -> ReportedMetrics
         raise UsageError(f"users in {where} is '{users}'; write a whole number")
     for name, text in values.items():
         if not is_number(text) or not 0 <= float(text) <= 1:
-            raise UsageError(f"{name} in {where} is '{text}'; write it as a share from 0 to 1, with all its digits")
+            raise UsageError(
+                f"{name} in {where} is '{text}'; write it as a share from 0 to 1 "
+                "(a percentage divided by 100), with all its digits"
+            )
     return ReportedMetrics(f"{data}, {label}" if data else label, values, int(users))

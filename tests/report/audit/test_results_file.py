@@ -51,6 +51,8 @@ def test_the_number_of_users_makes_hits_whole(tmp_path: Path) -> None:
     [
         ("", "has no results"),
         ("model,HR@5\n", "has no results"),
+        ("model;HR@5\nA;0.1\n", "has its columns apart by ';'; separate them by commas"),
+        ("model,HR@5\nA,5.2\n", r"hr@5 in line 2 .* is '5.2'; .* \(a percentage divided by 100\)"),
         ("model,data\nA,beauty\n", "has no column of a metric"),
         ("model,MRR@5\nA,0.1\n", "column 'MRR@5' of .* is no metric that can be checked"),
         ("model,HR@5,R@5\nA,0.1,0.1\n", "has two columns of hr@5"),
