@@ -108,12 +108,22 @@ class Commands(click.Group):
             formatter.write_dl(rows)
 
 
+MIN_WIDTH = 40
+"""The fewest characters in a line; narrower terminals break it."""
+
+
+def line_width() -> int | None:
+    """Characters in a line of stdout, where it is a terminal or `COLUMNS` says; None for files and pipes."""
+    if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
+        return None
+    return max(MIN_WIDTH, shutil.get_terminal_size().columns)
+
+
 def text_width() -> int:
-    """Characters in a line of sentences on stdout: those of a narrow terminal, or `COLUMNS`, else `TEXT_WIDTH`."""
+    """Characters in a line of sentences on stdout: `TEXT_WIDTH`, or those of a narrower terminal."""
     from ..report.text_table import TEXT_WIDTH
 
-    terminal = shutil.get_terminal_size((TEXT_WIDTH, 24)) if sys.stdout.isatty() or "COLUMNS" in os.environ else None
-    return min(TEXT_WIDTH, max(40, terminal.columns)) if terminal else TEXT_WIDTH
+    return min(TEXT_WIDTH, line_width() or TEXT_WIDTH)
 
 
 def colour_wanted() -> bool:
@@ -122,8 +132,14 @@ def colour_wanted() -> bool:
 
 
 def print_result(value: Any, text: str, as_json: bool) -> None:
-    """Print a result on stdout, as JSON or as text."""
-    click.echo(json.dumps(value, ensure_ascii=False) if as_json else text)
+    """Print a result on stdout, as JSON or as text, whose sentences are wrapped to a terminal."""
+    from ..report.text_table import wrap_sentences
+
+    if as_json:
+        click.echo(json.dumps(value, ensure_ascii=False))
+    else:
+        width = line_width()
+        click.echo(wrap_sentences(text, width) if width else text)
 
 
 class Cutoffs(click.ParamType):

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import click
 
-from .flags import data_dir_option, json_option, print_result
+from .flags import data_dir_option, json_option, line_width, print_result
+
+LINE_WIDTH = 80
+"""Characters in a line of what a NAME is, in files and pipes."""
 
 
 @click.command("list")
@@ -30,7 +33,7 @@ def list_(group: str | None, name: str | None, data_dir: Path | None, as_json: b
     kinds: dict[str, registry.Kind] = {"models": "model", "decoders": "decoder", "data": "data"}
     if group is not None and name is not None:
         plugin = describe_data(name, data_dir) if group == "data" else describe(kinds[group], name)
-        print_result(plugin.as_dict(), plugin_text(kinds[group], plugin), as_json)
+        print_result(plugin.as_dict(), plugin_text(kinds[group], plugin, line_width() or LINE_WIDTH), as_json)
         return
     entries = {
         key: list_data(data_dir) if kind == "data" else registry.list_entries(kind, warn=True)
@@ -38,4 +41,4 @@ def list_(group: str | None, name: str | None, data_dir: Path | None, as_json: b
         if group in (None, key)
     }
     value = {key: [vars(entry) for entry in of_kind] for key, of_kind in entries.items()}
-    print_result(value, entries_text(entries), as_json)
+    print_result(value, entries_text(entries, line_width()), as_json)

@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from ..errors import UsageError
-from .flags import Commands, json_option, print_result, runs_option
+from .flags import Commands, json_option, line_width, print_result, runs_option
 
 _UNITS = {"h": 3600, "d": 86400, "w": 7 * 86400}
 
@@ -80,7 +80,7 @@ def runs(context: click.Context, runs_dir: Path, sort: str, as_json: bool, **fil
 
     entries = sort_entries(select_entries(find_entries(runs_dir), **filters), sort)
     shown = dict.fromkeys([*SHOWN_METRICS, *([] if sort in ORDERS else [canonical_metric(sort, "--sort")])])
-    print_result(list_values(entries), list_text(entries, metrics=list(shown)), as_json)
+    print_result(list_values(entries), list_text(entries, metrics=list(shown), width=line_width()), as_json)
 
 
 @runs.command()
@@ -107,7 +107,7 @@ def rm(
     entries = select_entries(name_entries(runs_dir, entries, names) if names else entries, **filters)
     if older_than is not None:
         entries = [entry for entry in entries if time.time() - entry.changed > older_than]
-    click.echo(list_text(entries))
+    click.echo(list_text(entries, width=line_width()))
     if not dry_run and _confirmed(f"{len(entries)} run{'s' if len(entries) != 1 else ''}", len(entries), yes):
         for entry in entries:
             remove_run(entry.path)

@@ -11,7 +11,7 @@ import click
 from ..errors import UsageError
 from ..experiment.config import ExecutionOptions
 from .config_options import config_options, split_options
-from .flags import json_option, k_option, print_result
+from .flags import json_option, k_option, line_width, print_result
 
 if TYPE_CHECKING:
     from ..experiment.user_trace import UserTrace
@@ -67,7 +67,7 @@ def _show_latest(runs_dir: Path, as_json: bool) -> None:
     entries = list(find_entries(runs_dir))
     latest = sort_entries(entries, "age")[:LATEST]
     more = f"\n{len(entries) - LATEST:,} more: mrbench runs" if len(entries) > LATEST else ""
-    print_result(list_values(latest), list_text(latest) + more, as_json)
+    print_result(list_values(latest), list_text(latest, width=line_width()) + more, as_json)
 
 
 def _trace(run: Run, user: str, options: ExecutionOptions) -> UserTrace:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
-from ..report.text_table import format_columns
+from ..report.text_table import TEXT_WIDTH, format_columns
 from .audit import K
 
-WIDTH = 100
 FEW = 0.01
 """Shares below this are called few: they move HR by less than differences between models usually are."""
 
 
-def audit_text(audit: dict[str, Any]) -> str:
+def audit_text(audit: dict[str, Any], width: int = TEXT_WIDTH) -> str:
     """The page.
 
     Args:
         audit: of `audit_data`.
+        width: characters in a line of sentences.
     """
     heading = (
         f"{audit['name']}: {audit['users']:,} test users, {audit['items']:,} items, {audit['interactions']:,} "
@@ -32,8 +32,10 @@ def audit_text(audit: dict[str, Any]) -> str:
     }
     conclusions = conclude(audit)
     for key, title in titles.items():
-        sections.append([title, *_wrap(_FACTS[key](audit[key])), *_wrap(conclusions[key], "=> ")])
-    sections.append(["What counting reaches", *_counting(audit), *_wrap(conclusions["memorisable"], "=> ")])
+        sections.append([title, *_wrap(_FACTS[key](audit[key]), width), *_wrap(conclusions[key], width, "=> ")])
+    sections.append(
+        ["What counting reaches", *_counting(audit, width), *_wrap(conclusions["memorisable"], width, "=> ")]
+    )
     return "\n\n".join("\n".join(lines) for lines in sections)
 
 
@@ -42,9 +44,9 @@ def conclude(audit: dict[str, Any]) -> dict[str, str]:
     return {key: function(audit) for key, function in _CONCLUSIONS.items()}
 
 
-def _wrap(text: str, mark: str = "") -> list[str]:
+def _wrap(text: str, width: int, mark: str = "") -> list[str]:
     indent = "  " + " " * len(mark)
-    return textwrap.wrap(text, WIDTH, initial_indent=f"  {mark}", subsequent_indent=indent, break_on_hyphens=False)
+    return textwrap.wrap(text, width, initial_indent=f"  {mark}", subsequent_indent=indent, break_on_hyphens=False)
 
 
 def _share(section: dict[str, Any], key: str) -> str:
@@ -151,7 +153,7 @@ def _sids_conclusion(audit: dict[str, Any]) -> str:
     )
 
 
-def _counting(audit: dict[str, Any]) -> list[str]:
+def _counting(audit: dict[str, Any], width: int) -> list[str]:
     memorisable = audit["memorisable"]
     count, total = memorisable["test_targets"], audit["users"]
     rows = [
@@ -163,7 +165,7 @@ def _counting(audit: dict[str, Any]) -> list[str]:
         f"training: who remembers pairs can know them. HR@{K}, nothing trained, history not excluded:"
     )
     headings = ("", "all", f"these {count:,}", f"other {total - count:,}", "all, by item")
-    return [*_wrap(fact), *(f"  {line}" for line in format_columns(rows, headings))]
+    return [*_wrap(fact, width), *(f"  {line}" for line in format_columns(rows, headings))]
 
 
 def _number(value: float | None) -> str:

@@ -11,7 +11,7 @@ from ..metrics.names import canonical_metric
 from ..plugins.options import format_value as option_text
 from ..store.entries import RunEntry
 from .metric_format import format_value, metric_arrow, metric_direction, metric_name
-from .text_table import format_columns
+from .text_table import format_columns, shorten_columns
 
 SHOWN_METRICS = ("hr@10", "ndcg@10")
 
@@ -50,16 +50,17 @@ def sort_entries(entries: Sequence[RunEntry], by: str) -> list[RunEntry]:
     return sorted(youngest_first, key=order)
 
 
-def list_text(entries: Sequence[RunEntry], *, metrics: Sequence[str] = SHOWN_METRICS) -> str:
+def list_text(entries: Sequence[RunEntry], *, metrics: Sequence[str] = SHOWN_METRICS, width: int | None = None) -> str:
     """Runs as a table for a terminal, one line each.
 
     Args:
         entries: the runs, in their order.
         metrics: the columns of results.
+        width: characters in a line: names and settings are cut so that it fits; None: as wide as they need.
     """
     if not entries:
         return "no runs"
-    rows = [
+    rows: Sequence[Sequence[str]] = [
         (
             entry.id,
             entry.data,
@@ -76,6 +77,8 @@ def list_text(entries: Sequence[RunEntry], *, metrics: Sequence[str] = SHOWN_MET
     ]
     results = [f"{metric_name(metric)}{metric_arrow(metric)}" for metric in metrics]
     headings = ("run", "data", "model", "decoder", "settings", "users", *results, "age", "disk", "state")
+    if width is not None:
+        rows = shorten_columns(rows, headings, width=width, shorten=range(1, 5))
     return "\n".join(line.rstrip() for line in format_columns(rows, headings, n_left=5))
 
 

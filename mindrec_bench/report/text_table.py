@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Collection, Sequence
 from unicodedata import east_asian_width
 
 from tabulate import TableFormat, tabulate
 
 TEXT_WIDTH = 100
 """Characters in a line of sentences, where nothing is known of the terminal."""
+
+MIN_CELL = 8
+"""Characters that `shorten_columns` leaves of a cell."""
 
 _CONTROL_CHARACTERS = re.compile(r"(?:(?!\x1b\[[\d;]*m)[\x00-\x1f\x7f-\x9f\u2028\u2029])+")
 """Line breaks and all other control characters, except in the escape codes of colours."""
@@ -66,6 +70,48 @@ def format_columns(
     return format_table(
         [[line[index] for index in shown] for line in lines], "plain", n_left=sum(index < n_left for index in shown)
     )
+
+
+def shorten_columns(
+    rows: Sequence[Sequence[str]], headings: Sequence[str], *, width: int, shorten: Collection[int]
+) -> list[list[str]]:
+    """Cut the longest cells of some columns, with an ellipsis, so that a line of `format_columns` fits.
+
+    Args:
+        rows: all of the same length.
+        headings: of the columns.
+        width: characters in a line.
+        shorten: indices of the columns that may be cut, down to `MIN_CELL` characters each.
+
+    Returns:
+        The rows.
+    """
+    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    while sum(widths) + 2 * (len(widths) - 1) > width:
+        longest = max(shorten, key=lambda index: widths[index])
+        if widths[longest] <= MIN_CELL:
+            break
+        widths[longest] -= 1
+    return [
+        [cell if len(cell) <= limit else f"{cell[: limit - 1]}…" for cell, limit in zip(row, widths, strict=True)]
+        for row in rows
+    ]
+
+
+def wrap_sentences(text: str, width: int) -> str:
+    """Break lines that are too long at spaces; lines of a table, which have two spaces in a row, and commands stay."""
+    lines = []
+    for line in text.split("\n"):
+        body = line.lstrip(" ")
+        indent = line[: len(line) - len(body)]
+        if len(line) <= width or "  " in body or "mrbench " in body:
+            lines.append(line)
+        else:
+            lines += textwrap.wrap(
+                body, width, initial_indent=indent, subsequent_indent=indent,
+                break_long_words=False, break_on_hyphens=False,
+            )  # fmt: skip
+    return "\n".join(lines)
 
 
 def _fill(cell: str) -> str:

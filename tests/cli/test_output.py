@@ -205,6 +205,21 @@ def test_the_width_of_sentences_is_that_of_columns(call, monkeypatch):
     assert max(map(len, call("table", "table3")[1].split("\n\n")[0].splitlines())) > 90
 
 
+def test_lists_and_sentences_fit_columns(call, monkeypatch):
+    """A file or a pipe gets whole lines; commands that make a run again stay whole too, so that they can be copied."""
+    ids = [call("run", "-m", model, "-d", "bs", "--data", DATA)[1].split("bs/")[1][:12] for model in ("markov", "pop")]
+    commands = (["list"], ["list", "decoders", "adaptive"], ["show", ids[0]], ["show"], ["runs"], ["compare", *ids])
+    whole = [call(*words)[1] for words in commands]
+    monkeypatch.setenv("COLUMNS", "90")
+    for words, before in zip(commands, whole, strict=True):
+        lines, table = call(*words)[1].splitlines(), words[0] == "compare"
+        assert [line for line in lines if len(line) > 90 and "mrbench run" not in line and not table] == [], words
+        if words[1:2] != ["decoders"]:
+            assert max(map(len, before.splitlines())) > max(map(len, lines)), words
+    monkeypatch.delenv("COLUMNS")
+    assert [call(*words)[1] for words in commands[:3]] == whole[:3]
+
+
 @pytest.mark.parametrize(("no_color", "coloured"), [(None, True), ("", True), ("1", False)])
 def test_no_color_is_honoured(monkeypatch, no_color, coloured):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)

@@ -49,6 +49,8 @@ def test_by_hand(small: Dataset) -> None:
 def test_the_page_draws_a_conclusion_from_each(small: Dataset) -> None:
     values = audit_data(small)
     page, conclusions = audit_text(values), conclude(values)
+    sentences = [line for line in audit_text(values, 60).splitlines()[1:] if "   " not in line.strip()]
+    assert max(map(len, sentences)) <= 60 < max(map(len, page.splitlines()))
     assert page.startswith(
         "hand: 3 test users, 6 items, 12 interactions; leave-one-out, histories of the latest 10 items"
     )

@@ -12,12 +12,11 @@ OPTIONS = (
 )
 
 
-def test_a_plugin_with_sizes_options_and_partners(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "70")
+def test_a_plugin_with_sizes_options_and_partners():
     plugin = PluginInfo(
         "mine", "My model.", "causal", "a.b:C (pkg)", {"tiny": "rate=0.1"}, OPTIONS, ("ar-beam", "greedy")
     )
-    lines = plugin_text("model", plugin).splitlines()
+    lines = plugin_text("model", plugin, 70).splitlines()
     assert lines[:6] == [
         "mine  [causal]  a.b:C (pkg)",
         "My model.",
@@ -35,4 +34,4 @@ def test_a_plugin_with_sizes_options_and_partners(monkeypatch):
 
 def test_a_plugin_without_options():
     plugin = PluginInfo("plain", "Plain data.", "", "a.b:C (pkg)", {}, (), ())
-    assert plugin_text("data", plugin) == "plain  a.b:C (pkg)\nPlain data.\n\nno options"
+    assert plugin_text("data", plugin, 80) == "plain  a.b:C (pkg)\nPlain data.\n\nno options"

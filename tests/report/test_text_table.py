@@ -6,7 +6,7 @@ from unicodedata import east_asian_width
 
 import pytest
 
-from mindrec_bench.report.text_table import format_columns, format_table
+from mindrec_bench.report.text_table import format_columns, format_table, shorten_columns, wrap_sentences
 
 
 def terminal_width(text: str) -> int:
@@ -67,3 +67,22 @@ def test_wide_characters_take_two_columns():
 def test_colours_take_no_width():
     bold = "\x1b[1m5\x1b[0m"
     assert format_columns([("a", bold), ("b", "10")]) == [f"a   {bold}", "b  10"]
+
+
+def test_only_columns_that_may_be_cut_are_cut_the_longest_first():
+    rows = [["0123456789abcdef", "a long name of a model", "12 characters"], ["id", "short", ""]]
+    cut = shorten_columns(rows, ["run", "model", "note"], width=45, shorten=(1, 2))
+    assert cut == [["0123456789abcdef", "a long name…", "12 characters"], ["id", "short", ""]]
+    lines = format_columns(cut, ["run", "model", "note"], n_left=3)
+    assert max(map(len, lines)) == 45
+    assert shorten_columns(rows, ["run", "model", "note"], width=100, shorten=(1, 2)) == rows
+    narrow = shorten_columns(rows, ["run", "model", "note"], width=10, shorten=(1, 2))
+    assert narrow[0][1:] == ["a long …", "12 char…"], "no cell is cut to nothing"
+
+
+def test_sentences_are_wrapped_and_tables_and_commands_are_not():
+    table, command = "name      value     other", "again: mrbench run --model markov --decoder bs"
+    text = f"{table}\n  a sentence that is longer\n{command}\nhttps://example.org/a-long-address\n\nend"
+    assert wrap_sentences(text, 20).split("\n") == [
+        table, "  a sentence that is", "  longer", command, "https://example.org/a-long-address", "", "end",
+    ]  # fmt: skip

@@ -9,7 +9,7 @@ import click
 
 from ...experiment.config import ExperimentConfig
 from ..config_options import config_options
-from ..flags import data_dir_option, json_option, print_result, quiet_option
+from ..flags import data_dir_option, json_option, print_result, quiet_option, text_width
 
 
 @click.command()
@@ -47,4 +47,4 @@ def audit(name: str, data_dir: Path | None, quiet: bool, as_json: bool, **flags:
         values = audit_data(
             dataset, seed=config.seed, rank=lambda data, model: rank_targets(data, model, progress=bar.update)
         )
-    print_result({**values, "conclusions": conclude(values)}, audit_text(values), as_json)
+    print_result({**values, "conclusions": conclude(values)}, audit_text(values, text_width()), as_json)
