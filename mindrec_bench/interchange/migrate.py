@@ -39,7 +39,7 @@ from ..store.run_spec import (
     RunSpec,
 )
 from ..store.run_summary import SUMMARY_VERSION, Environment, RunSummary, SlotCounts, Timings
-from ..store.runs import METRICS, RANKINGS, SUMMARY
+from ..store.runs import METRICS, RANKINGS, SUMMARY, holds, run_folders, store_folders
 
 OLD_CONTRACT = 1
 """The contract of the runs that can be carried over."""
@@ -71,21 +71,24 @@ def migrate(source: Path, target: Path, *, data_dir: Path | None = None) -> Migr
         data_dir: where data folders are; read only for runs stored before interactions had a hash.
 
     Raises:
+        DataError: a folder of the source can't be read.
         MrbenchError: the target can't be written.
     """
+    folders = store_folders(source)
     done, weights, stored = Migration(), {}, {}
-    for path in sorted(source.glob(f"*/*/{FIT}/*/{REPORT}")):
+    for folder in folders:
         with _leave_out(done):
-            content = _read(path, (OLD_CONTRACT, CONTRACT_VERSION))
-            weights[path.parent.name] = short_hash(content["files"])
-            done.fits.append(_migrate_fit(path.parent, content, target))
-    for path in sorted(source.glob(f"*/*/*/*/{SUMMARY}")):
+            if folder.parent.name == FIT and holds(folder, REPORT):
+                content = _read(folder / REPORT, (OLD_CONTRACT, CONTRACT_VERSION))
+                weights[folder.name] = short_hash(content["files"])
+                done.fits.append(_migrate_fit(folder, content, target))
+    for folder in run_folders(source, SUMMARY):
         with _leave_out(done):
-            content = _read(path, (OLD_CONTRACT,))
+            content = _read(folder / SUMMARY, (OLD_CONTRACT,))
             if content.get("version") == SUMMARY_VERSION:
                 done.current += 1
             else:
-                stored[path.parent] = content
+                stored[folder] = content
     interactions = _Interactions(stored.values(), data_dir)
     for folder, content in stored.items():
         with _leave_out(done):

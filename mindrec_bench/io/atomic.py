@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..errors import DataError, MrbenchError
+from ..errors import DataError, MrbenchError, UsageError
 from .hashing import to_jsonable
 
 TEMPORARY = ".tmp"
@@ -53,10 +53,13 @@ def explain_read_errors(path: Path) -> Iterator[None]:
 
     Raises:
         DataError: names the file and the reason.
+        UsageError: the path is too long for the file system, so that nothing can be there.
     """
     try:
         yield
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise UsageError(f"the path {path} is too long for this file system; give a shorter one") from error
         raise DataError(
             f"can't read {error.filename or path} ({error.strerror or error}); check its permissions and its disk; "
             "nothing was changed"

@@ -37,8 +37,9 @@ def is_built_in(cls: type) -> bool:
 def source_of(cls: type) -> str:
     """The code of a class and of what it is made of, base classes included.
 
-    Of a class in a package it is every code file of the package; of one in a module that stands alone the module, and
-    the modules and packages in the same folder that it imports. Of a script or a notebook it is the class (in a
+    Of a class in a package it is every code file of the package; of one in a module that stands alone, or in a
+    namespace package, the module, and the modules and packages in the same folder that it imports by statements. Of a
+    script or a notebook it is the class (in a
     notebook the cell that it stands in), and the functions and classes beside it that it names, and those that they
     name. What else it imports is not part of it.
 
@@ -58,7 +59,7 @@ def _sources(cls: type) -> Iterator[str]:
     if module is None:
         yield from _sources_beside(cls)
         return
-    for path in _require(_code_files, Path(module.__file__ or ""), cls):
+    for path in _require(_code_files, module, cls):
         yield _require(_read_code, path, cls)
 
 
@@ -68,39 +69,76 @@ def _module_with_file(cls: type) -> ModuleType | None:
     return module if module and cls.__module__ not in MAIN and getattr(module, "__file__", None) else None
 
 
-def _code_files(file: Path) -> list[Path]:
-    """The files of the package that a module is in; or the module and what it imports from its folder."""
-    if (file.parent / "__init__.py").is_file():
-        package = file.parent
-        while (package.parent / "__init__.py").is_file():
-            package = package.parent
-        return sorted(path for path in package.rglob("*") if path.suffix in _CODE_ENDINGS and path.is_file())
+def _code_files(module: ModuleType) -> list[Path]:
+    """The files of the package that a module is in, or the module; and what those import from the same folder.
+
+    A module `a.b` in a namespace package `a` imports from the folder of `a` only names in `a`. Packages with an
+    `__init__.py` are taken whole, and what they import from elsewhere is not followed.
+    """
+    file = Path(module.__file__ or "")
+    parts = module.__name__.split(".")
+    depth = len(parts) - 1 + (file.name == "__init__.py")
+    outer = file.parents[depth] if depth < len(file.parents) else file.parent
+    namespace = f"{parts[0]}." if len(parts) > 1 else ""
+    follows_packages = bool(namespace) and not (outer / parts[0] / "__init__.py").is_file()
     files: dict[Path, None] = {}
     waiting = [file]
     while waiting:
         path = waiting.pop()
         if path in files:
             continue
-        files[path] = None
-        for name in _imported_names(path):
-            module, package = path.parent / f"{name}.py", path.parent / name / "__init__.py"
-            waiting += [module] if module.is_file() else _code_files(package) if package.is_file() else []
+        package = _package_folder(path)
+        found = [path] if package is None else _code_below(package)
+        files |= dict.fromkeys(found)
+        if package is not None and not follows_packages:
+            continue
+        for importer in found:
+            for name, level in _imported_names(importer):
+                if level and level <= len(importer.parents):
+                    waiting += _module_files(importer.parents[level - 1], name)
+                elif f"{name}.".startswith(namespace):
+                    waiting += _module_files(outer, name)
     return sorted(files)
 
 
-def _imported_names(path: Path) -> set[str]:
-    """The first parts of the names that a file imports; none for one that is not Python."""
+def _package_folder(file: Path) -> Path | None:
+    """The outermost folder around a file that is a package with an `__init__.py`."""
+    package = None
+    for folder in file.parents:
+        if not (folder / "__init__.py").is_file():
+            break
+        package = folder
+    return package
+
+
+def _code_below(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.suffix in _CODE_ENDINGS and path.is_file()]
+
+
+def _module_files(folder: Path, name: str) -> list[Path]:
+    """The file of each part of a dotted name that is a module or a package in a folder."""
+    found = []
+    for part in filter(None, name.split(".")):
+        candidates = [folder / f"{part}.py", folder / part / "__init__.py"]
+        found += [path for path in candidates if path.is_file()]
+        folder = folder / part
+    return found
+
+
+def _imported_names(path: Path) -> set[tuple[str, int]]:
+    """The dotted names that a file may import, and how many dots stand before each; none where it is not Python."""
     if path.suffix != ".py":
         return set()
     try:
         nodes = list(ast.walk(ast.parse(path.read_bytes())))
     except (SyntaxError, ValueError):
         return set()  # the class could not have been imported from it
-    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names = {(alias.name, 0) for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     for node in nodes:
         if isinstance(node, ast.ImportFrom):
-            names |= {node.module} if node.module else {alias.name for alias in node.names}
-    return {name.partition(".")[0] for name in names}
+            start = f"{node.module}." if node.module else ""
+            names |= {(f"{start}{alias.name}", node.level) for alias in node.names}
+    return names
 
 
 def _read_code(path: Path) -> str:

@@ -12,9 +12,9 @@ from typing import Literal
 
 from ..errors import UsageError, did_you_mean
 from ..plugins import options
-from .run_spec import FIT, RunSettings, RunSpec
+from .run_spec import RunSettings, RunSpec
 from .run_summary import FINISHED_FORMAT
-from .runs import SPEC, SUMMARY, OtherVersionError, Run, find_run_folder, read_run
+from .runs import SPEC, SUMMARY, OtherVersionError, Run, find_run_folder, read_run, run_folders
 
 State = Literal["done", "compact", "unfinished", "damaged", "other version"]
 INCOMPLETE: tuple[State, ...] = ("unfinished", "damaged")
@@ -92,9 +92,12 @@ class RunEntry:
 
 
 def find_entries(root: Path) -> Iterator[RunEntry]:
-    """The entries of all run folders of a run store, by path. The Parquet files are not checked."""
-    folders = {path.parent for name in (SPEC, SUMMARY) for path in root.glob(f"*/*/*/*/{name}")}
-    return (_read_entry(folder) for folder in sorted(folders) if folder.parent.name != FIT)
+    """The entries of all run folders of a run store, by path. The Parquet files are not checked.
+
+    Raises:
+        DataError: a folder or a summary can't be read.
+    """
+    return map(_read_entry, run_folders(root, SPEC, SUMMARY))
 
 
 def select_entries(

@@ -26,7 +26,7 @@ from ..io.manifest import Stamp, manifest_stamp, read_manifest, write_manifest
 from ..io.schema import read_strictly
 from .run_spec import FIT, RunSpec
 from .run_summary import WEIGHTS_HASH
-from .runs import OtherVersionError
+from .runs import OtherVersionError, holds
 
 REPORT = "report.json"
 
@@ -57,8 +57,12 @@ class FittedModelFolder:
         return folder_lock(self.path, wait=wait)
 
     def is_done(self) -> bool:
-        """Whether training has ended; the files are not checked."""
-        return (self.path / REPORT).is_file()
+        """Whether training has ended; the files are not checked.
+
+        Raises:
+            DataError: the folder can't be read.
+        """
+        return holds(self.path, REPORT)
 
     def stamp(self) -> Stamp:
         """Tells this trained model from one that is trained later."""
@@ -108,7 +112,7 @@ class FittedModelFolder:
         Raises:
             MrbenchError: the folder can't be written.
         """
-        if (self.path / REPORT).exists():
+        if self.is_done():
             self.discard()
         with explain_write_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ from ..io.locks import HOLDER, LOCK, LockedError, folder_lock
 from .entries import folder_bytes, read_spec
 from .models import REPORT
 from .run_spec import FIT
-from .runs import SPEC, SUMMARY
+from .runs import SPEC, SUMMARY, run_folders
 
 _ID = re.compile("[0-9a-f]{12}")
 
@@ -52,17 +52,19 @@ def find_leftovers(root: Path) -> list[Leftover]:
 
     A model is needed where any run folder has its id, finished or not. Where the spec of a run can't be read, all
     models of its data and backbone are kept.
+
+    Raises:
+        DataError: a folder can't be read: what is in it may need what would be deleted.
     """
     needed: set[Path] = set()
     unknown: set[Path] = set()
-    for folder in {path.parent for name in (SPEC, SUMMARY) for path in root.glob(f"*/*/*/*/{name}")}:
-        if folder.parent.name != FIT:
-            spec = read_spec(folder)
-            its_models = folder.parents[1] / FIT
-            if spec:
-                needed.add(its_models / spec.fit.id)
-            else:
-                unknown.add(its_models)
+    for folder in run_folders(root, SPEC, SUMMARY):
+        spec = read_spec(folder)
+        its_models = folder.parents[1] / FIT
+        if spec:
+            needed.add(its_models / spec.fit.id)
+        else:
+            unknown.add(its_models)
     models = [path for path in root.glob(f"*/*/{FIT}/*") if path.is_dir() and _ID.fullmatch(path.name)]
     unneeded = [path for path in models if path not in needed and path.parent not in unknown and not _is_locked(path)]
     leftovers = [Leftover(path, "fitted model", folder_bytes(path)) for path in unneeded]

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.code_space import Int
 from ..errors import MrbenchError
-from ..io.atomic import atomic_write, explain_write_errors, remove_folder, remove_path, write_json
+from ..io.atomic import atomic_write, explain_read_errors, explain_write_errors, remove_folder, remove_path, write_json
 from ..io.locks import folder_lock
 from ..io.manifest import Stamp, manifest_stamp, write_manifest
 from ..metrics.names import RANKING_METRICS
@@ -79,8 +79,13 @@ class RunFolder:
 
     @property
     def has_shards(self) -> bool:
-        """Whether there are shards: of an unfinished run, or left by a process that was killed at the end of it."""
-        return (self.path / SHARDS).exists()
+        """Whether there are shards: of an unfinished run, or left by a process that was killed at the end of it.
+
+        Raises:
+            DataError: the folder can't be read.
+        """
+        with explain_read_errors(self.path):
+            return (self.path / SHARDS).exists()
 
     def remove_shards(self) -> None:
         """Delete the shards of a finished run; where that fails, they only take space."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -230,9 +231,12 @@ def find_runs(root: Path) -> Iterator[Run]:
     """All finished runs, by path; damaged ones and those of other versions are left out with a notice.
 
     The Parquet files are checked when they are read, which keeps listings quick.
+
+    Raises:
+        DataError: a folder or a summary can't be read.
     """
     earlier, later = 0, 0
-    for folder in _folders(root, SUMMARY):
+    for folder in run_folders(root, SUMMARY):
         try:
             run = read_run(folder, verify=False)
         except OtherVersionError as error:
@@ -261,10 +265,10 @@ def find_run(root: Path, text: str) -> Run:
     Raises:
         UsageError: no run, or several, are named so; or another version stored it.
         MrbenchError: the run is not finished.
-        DataError: its summary is damaged.
+        DataError: its summary is damaged, or a folder can't be read.
     """
     folder = find_run_folder(root, text)
-    if not (folder / SUMMARY).exists():
+    if not holds(folder, SUMMARY):
         raise MrbenchError(f"the run {folder} is not finished; repeat its command, which continues from what is done")
     run = read_run(folder, verify=False, warn=False)  # the error below names the file
     if run is None:
@@ -273,19 +277,57 @@ def find_run(root: Path, text: str) -> Run:
     return run
 
 
-def _folders(root: Path, file_name: str) -> Iterator[Path]:
-    """The run folders under a root that hold this file, in a fixed order."""
-    folders = (path.parent for path in root.glob(f"*/*/*/*/{file_name}"))
-    return iter(sorted(folder for folder in folders if folder.parent.name != FIT))
+def store_folders(root: Path) -> list[Path]:
+    """The folders `<root>/<data>/<model>/<decoder or fit>/<id>` of a run store, in a fixed order.
+
+    Raises:
+        DataError: a folder can't be read, so that nobody knows what is in it.
+    """
+    folders = [root]
+    for _ in range(4):
+        folders = [inner for folder in folders for inner in _folders_in(folder)]
+    return folders
+
+
+def run_folders(root: Path, *file_names: str) -> list[Path]:
+    """The folders of a run store, without those of fitted models, that hold one of these files, in a fixed order.
+
+    Raises:
+        DataError: as of `store_folders`.
+    """
+    folders = [folder for folder in store_folders(root) if folder.parent.name != FIT]
+    return [folder for folder in folders if any(holds(folder, name) for name in file_names)]
+
+
+def holds(folder: Path, file_name: str) -> bool:
+    """Whether there is this file in a folder.
+
+    Raises:
+        DataError: the folder can't be read.
+    """
+    with explain_read_errors(folder):
+        return (folder / file_name).is_file()
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    """The folders in a folder, by name; none where it is missing."""
+    with explain_read_errors(folder):
+        try:
+            with os.scandir(folder) as entries:
+                return [folder / name for name in sorted(entry.name for entry in entries if entry.is_dir())]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
 
 
 def find_run_folder(root: Path, text: str) -> Path:
     """The folder of the run that a user names, finished or not; arguments and errors as of `find_run`."""
     path = Path(text)
-    for folder in (path, path.parent) if path.is_file() else (path,):
-        if text and ((folder / SUMMARY).is_file() or (folder / SPEC).is_file()):
+    with explain_read_errors(path):
+        folders = (path, path.parent) if path.is_file() else (path,)
+    for folder in folders:
+        if text and (holds(folder, SUMMARY) or holds(folder, SPEC)):
             return folder
-    ids = {folder.name: folder for name in (SUMMARY, SPEC) for folder in _folders(root, name)}
+    ids = {folder.name: folder for folder in run_folders(root, SUMMARY, SPEC)}
     matches = [name for name in ids if text and name.startswith(text.lower())]
     if len(matches) == 1:
         return ids[matches[0]]

@@ -187,3 +187,46 @@ def test_without_source_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     exec("class Mine:\n    def run(self): pass\n", prompt.__dict__)
     with pytest.raises(UsageError, match=r"the source code of Mine can't be read, and is part of a run's identity"):
         source_of(prompt.Mine)
+
+
+@pytest.mark.parametrize(
+    ("files", "module", "edited"),
+    [
+        ({"a_space/dec.py": "from a_space.helper import order\n", "a_space/helper.py": ""}, "a_space.dec", "helper"),
+        ({"a_space/dec.py": "from . import helper\n", "a_space/helper.py": ""}, "a_space.dec", "helper"),
+        ({"a_space/in/dec.py": "import a_space.helper\n", "a_space/helper.py": ""}, "a_space.in.dec", "helper"),
+        (
+            {"a_space/in/__init__.py": "", "a_space/in/dec.py": "from ..helper import a\n", "a_space/helper.py": ""},
+            "a_space.in.dec",
+            "helper",
+        ),
+        ({"a_space.py": "from a_space_beside.impl import order\n", "a_space_beside/impl.py": ""}, "a_space", "impl"),
+        (
+            {
+                "a_space.py": "def f():\n    from a_space_beside import impl\n",
+                "a_space_beside/impl.py": "import a_space_deep\n",
+                "a_space_deep.py": "",
+            },
+            "a_space",
+            "a_space_deep",
+        ),
+    ],
+    ids=["namespace", "relative", "nested", "package in a namespace", "folder beside", "through a folder beside"],
+)
+def test_what_is_imported_from_folders_without_init_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], module: str, edited: str
+) -> None:
+    for name, text in {**files, "a_space_other.py": ""}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    path = tmp_path.joinpath(*module.split(".")).with_suffix(".py")
+    path.write_text(f"{path.read_text()}\nclass Mine:\n    pass\n")
+    loaded = ModuleType(module)  # not imported: only where its source is matters here
+    loaded.__file__ = str(path)
+    monkeypatch.setitem(sys.modules, module, loaded)
+    mine = type("Mine", (), {"__module__": module})
+    before = source_of(mine)
+    (tmp_path / "a_space_other.py").write_text("unused = 1\n")
+    assert source_of(mine) == before
+    next(tmp_path.rglob(f"{edited}.py")).write_text("order = 'another'\n")
+    assert source_of(mine) != before
