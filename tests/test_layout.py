@@ -72,6 +72,7 @@ WITHOUT_A_MODULE = {
     "tests/cli/test_errors.py": "is about the errors of all commands",
     "tests/cli/test_hostile_output.py": "is about the output of all commands",
     "tests/cli/test_stopped.py": "is about commands that are stopped",
+    "tests/store/test_unreadable.py": "is about every reader of a run store",
     "tests/faults/test_kills.py": "kills commands at every change of a file",
     "tests/faults/test_two_users.py": "is about two users of one run store",
     "tests/faults/test_fuzz.py": "feeds malformed inputs to commands",

@@ -92,10 +92,17 @@ def _run(arguments: list[str], *, debug: bool) -> int:
 
 
 def _print_error(error: Exception, debug: bool) -> int:
-    """Print an error as one sentence; returns its exit code."""
+    """Print an error as one sentence; of what is no error for users it names the plugin. Returns the exit code."""
     if debug:
         traceback.print_exception(error)
+    if isinstance(error, MrbenchError):
+        click.echo(f"mrbench: {error}", err=True)
+        return error.exit_code
+    from ..plugins.registry import plugin_of
+
+    package = plugin_of(error)
+    origin = f" in the plugin package '{package}'" if package else ""
     details = "" if debug else " (repeat with --debug for the details)"
-    prefix = "" if isinstance(error, MrbenchError) else f"unexpected error{details}: "
-    click.echo(f"mrbench: {prefix}{error or type(error).__name__}", err=True)
-    return error.exit_code if isinstance(error, MrbenchError) else 1
+    message = " ".join(str(error).split()) or type(error).__name__
+    click.echo(f"mrbench: unexpected error{origin}{details}: {message}", err=True)
+    return 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ..experiment.user_trace import UserTrace
     from ..store.runs import Run
 
+logger = logging.getLogger(__name__)
 
 LATEST = 10
 """How many runs are listed where none is named."""
@@ -50,7 +52,12 @@ def show(run: str | None, user: str | None, ks: tuple[int, ...], as_json: bool, 
     found = find_run(options.runs_dir, run)
     if user is None:
         from ..report.run_text import run_text
+        from ..store.runs import DamagedRunError
 
+        try:
+            found.check_files()
+        except DamagedRunError as error:
+            logger.warning(f"{error}")
         print_result(found.as_dict(ks), f"{run_text(found, ks)}\n\n{found.summary.command}\n{found.path}", as_json)
         return
     from ..report.user_text import user_text

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, is_dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from traceback import walk_tb
 from typing import Any, Literal
 
 from ..core.backbone import Backbone, DataSource
@@ -22,7 +23,7 @@ from ..core.protocols import Capability, Needs
 from ..errors import UsageError, did_you_mean
 from ..io.hashing import short_hash
 from . import options
-from .source_code import is_built_in, source_of
+from .source_code import OURS, is_built_in, source_of
 
 logger = logging.getLogger(__name__)
 
@@ -185,6 +186,14 @@ def packages() -> set[str]:
     """The top-level packages of all registered classes, which are also the names of their loggers."""
     modules = [point.module for points in _installed_points().values() for point in points]
     return {module.partition(".")[0] for module in (*modules, *(cls.__module__ for cls in _classes.values()))}
+
+
+def plugin_of(error: BaseException) -> str:
+    """The top-level package of a registered class that is not built in, whose code raised an error; '' for others."""
+    plugins = packages() - set(OURS)
+    frames = [frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__)]
+    raised = [name.partition(".")[0] for name in frames]
+    return next((package for package in reversed(raised) if package in plugins), "")
 
 
 def names(kind: Kind) -> list[str]:

@@ -29,7 +29,7 @@ from typing import Any, Literal
 from ..data.sources import default_users
 from ..experiment.config import AUTO, ExperimentConfig, flag_name, to_flags
 from ..io.schema import own_fields_first, validate_keys
-from ..store.run_spec import EXTERNAL
+from ..store.run_spec import EXTERNAL, Seed
 
 STATISTICS = ("users", "items", "interactions")
 """The counts that a table of kind `statistics` shows of datasets."""
@@ -140,7 +140,7 @@ class TableSpec:
     kind: str = "table"
     reference: tuple[str, ...] = ()
     settings: Settings = field(default_factory=dict)
-    seeds: tuple[int, ...] = (ExperimentConfig.seed,)
+    seeds: tuple[Seed, ...] = (ExperimentConfig.seed,)
     notes: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
     x_label: str = ""
@@ -184,10 +184,12 @@ def override(
     """The specification with some of its values replaced; None keeps a value.
 
     Raises:
-        UsageError: `users` is below 1.
+        UsageError: `users` is below 1, or a seed is out of range.
     """
     settings: dict[str, Any] = {"size": size, "max_minutes": max_minutes}
     settings = {name: value for name, value in settings.items() if value}
     if users is not None:
         settings |= validate_keys({"users": users}, ExperimentConfig, "", partial=True, label=flag_name)
+    if seeds:
+        validate_keys({"seeds": seeds}, TableSpec, "", partial=True, label=flag_name)
     return replace(spec, settings={**spec.settings, **settings}, seeds=seeds or spec.seeds)

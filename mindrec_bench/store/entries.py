@@ -92,7 +92,7 @@ class RunEntry:
 
 
 def find_entries(root: Path) -> Iterator[RunEntry]:
-    """The entries of all run folders of a run store, by path. The Parquet files are not checked.
+    """The entries of all run folders of a run store, by path; all their files are checked.
 
     Raises:
         DataError: a folder or a summary can't be read.
@@ -169,7 +169,7 @@ def _read_entry(folder: Path) -> RunEntry:
     state: State = "damaged"
     spec = read_spec(folder)
     try:
-        run = read_run(folder, verify=False, warn=False)
+        run = read_run(folder, verify=True, warn=False)
         if run is not None:
             state = "compact" if "rankings" in run.summary.lacks else "done"
         elif spec is not None and not (folder / SUMMARY).exists():

@@ -36,6 +36,12 @@ RANKINGS_FILE = "rankings"
 MAX_SEED = 2**32 - 1
 """The largest seed that NumPy's legacy generator accepts; transformers seeds that one too."""
 
+MAX_HISTORY = 10_000
+"""Histories are padded to the same length, so each user takes this much memory."""
+
+Seed = Annotated[int, Ge(0), Le(MAX_SEED)]
+"""What everything random is drawn from."""
+
 
 def folder_name(name: str) -> str:
     """A name as one safe part of a path; where two names give the same part, ids keep their runs apart."""
@@ -52,7 +58,7 @@ class RunSettings:
     ] = "slots"
     beam: Annotated[int, Ge(1), Le(1000), Setting("Results per user, at most 1,000.")] = 10
     eval_users: Annotated[int | None, Ge(1), Setting("Decode only the first N users, for a quick look.")] = None
-    seed: Annotated[int, Ge(0), Le(MAX_SEED), Setting("Random seed, of training and of all else that is random.")] = 42
+    seed: Annotated[Seed, Setting("Random seed, of training and of all else that is random.")] = 42
     exclude_history: Annotated[bool, Setting("Never recommend items of the history that the model sees.")] = False
     search_error: Annotated[
         str | None,
@@ -77,7 +83,9 @@ class RunSettings:
             "time:0.9 (after this share of the interactions) or a date."
         ),
     ] = LEAVE_ONE_OUT
-    history: Annotated[int, Ge(1), Setting("How many of a user's latest items are seen.")] = HISTORY
+    history: Annotated[
+        int, Ge(1), Le(MAX_HISTORY), Setting("How many of a user's latest items are seen, at most 10,000.")
+    ] = HISTORY
 
 
 @dataclass(frozen=True)

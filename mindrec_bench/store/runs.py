@@ -148,6 +148,16 @@ class Run:
             return False
         return True
 
+    def check_files(self) -> None:
+        """Compare all its files with their hashes.
+
+        Raises:
+            DamagedRunError: a file is damaged or missing.
+            DataError: a file can't be read.
+        """
+        for name in self.files:
+            self.read_file(name)
+
     def as_dict(self, ks: Sequence[int] = ()) -> dict[str, Any]:
         """Spec and summary as one flat object in JSON's types, with the names of the command line's options as keys.
 
@@ -230,7 +240,7 @@ def read_run(folder: Path, *, verify: bool, warn: bool = True) -> Run | None:
 def find_runs(root: Path) -> Iterator[Run]:
     """All finished runs, by path; damaged ones and those of other versions are left out with a notice.
 
-    The Parquet files are checked when they are read, which keeps listings quick.
+    The Parquet files are checked when they are read.
 
     Raises:
         DataError: a folder or a summary can't be read.

@@ -15,7 +15,7 @@ class Broken:
     needs = "items"
 
     def decode(self, context, canvas, *, beam):
-        raise RuntimeError("the decoder broke")
+        raise RuntimeError("the decoder\nbroke again")
 
 
 @dataclass(frozen=True)

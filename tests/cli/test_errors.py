@@ -166,7 +166,9 @@ def test_an_unexpected_error_is_one_line(call, register):
     register("decoder", "broken", Broken)
     code, out, err = call(*replaced(RUN, ("-d", "broken")))
     assert (code, out) == (1, "")
-    assert err == "mrbench: unexpected error (repeat with --debug for the details): the decoder broke\n"
+    package = Broken.__module__.partition(".")[0]
+    details = "(repeat with --debug for the details)"
+    assert err == f"mrbench: unexpected error in the plugin package '{package}' {details}: the decoder broke again\n"
 
 
 @pytest.mark.parametrize("position", [0, 1, -1])
@@ -178,7 +180,7 @@ def test_debug_anywhere_shows_the_traceback(call, register, position):
     assert code == 1
     assert err.startswith("Traceback")
     assert "in decode" in err
-    assert err.endswith("mrbench: unexpected error: the decoder broke\n")
+    assert err.splitlines()[-1].endswith(": the decoder broke again")
 
 
 def test_debug_shows_the_traceback_of_a_wrong_name(call):
@@ -186,3 +188,44 @@ def test_debug_shows_the_traceback_of_a_wrong_name(call):
     assert code == 2
     assert err.startswith("Traceback")
     assert err.splitlines()[-1].startswith("mrbench: unknown model 'x'")
+
+
+@pytest.mark.parametrize("name", ["rankings.parquet", "metrics.parquet"])
+def test_damage_of_a_run_is_named_by_what_prints_its_numbers(call, name):
+    run = json.loads(call(*RUN, "--json")[1])
+    file = Path(run["path"]) / name
+    file.write_bytes(file.read_bytes()[:-1])
+    code, _, err = call("show", run["run"])
+    assert code == 0
+    assert f"{file} is damaged" in err
+    code, out, err = call("audit", "--all")
+    assert code == 0
+    assert f"left out: {file} is damaged" in err
+    assert run["run"] not in out
+    code, _, err = call("report", "--out", "pages")
+    assert code == 2
+    assert f"left out: {file} is damaged" in err
+    assert "damaged" in call("runs")[1]
+
+
+@pytest.mark.parametrize(
+    "words", [("--history", "9" * 30), ("--seed", "9" * 30), ("--beam", "9" * 30), ("--eval-users", "0")]
+)
+def test_a_number_without_bounds_is_wrong_usage(call, words):
+    code, out, err = call(*RUN, *words)
+    assert (code, out) == (2, "")
+    assert f"{words[0]} is {words[1]}; it must be " in err
+
+
+def test_seeds_of_tables_have_the_bounds_of_seeds(call, tmp_path):
+    head = 'title = "t"\ndata = ["arts"]\nmetrics = ["HR@10"]\n'
+    row = '[[rows]]\nlabel = "a"\nmodel = "markov"\ndecoder = "bs"\n'
+    for seed in ("-1", "9" * 30):
+        (tmp_path / "own.toml").write_text(f"{head}seeds = [{seed}]\n{row}")
+        code, _, err = call("table", "own.toml")
+        assert code == 2
+        assert "'seeds' in own.toml" in err
+        (tmp_path / "own.toml").write_text(f"{head}{row}")
+        code, _, err = call("table", "own.toml", "--seeds", seed)
+        assert code == 2
+        assert "--seeds is" in err

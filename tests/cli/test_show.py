@@ -30,7 +30,7 @@ def test_a_user_in_words_and_as_json(call):
 
 def test_a_kept_trace_is_shown_without_the_model(call, monkeypatch):
     run = json.loads(call(*RUN, "--json", "-q", "--trace", "3,5")[1])
-    assert set(json.loads((Path(run["path"]) / "traces.json").read_text())) == {"3", "5"}
+    assert set(json.loads((Path(run["path"]) / "traces.json").read_text())["traces"]) == {"3", "5"}
     fresh = call("show", run["run"], "--user", "7")[1]
 
     def refuse(*_):

@@ -77,3 +77,12 @@ def test_entries_are_named_by_the_start_of_their_id_or_their_folder(entries, tmp
     (outside / "spec.json").write_text("{}")
     with pytest.raises(UsageError, match="is not in the run store"):
         name_entries(tmp_path / "runs", values, [str(outside)])
+
+
+@pytest.mark.parametrize("name", ["rankings.parquet", "metrics.parquet", "spec.json"])
+def test_a_run_with_a_damaged_file_is_damaged(entries, tmp_path, name):
+    done = entries["done"]
+    content = (done.path / name).read_bytes()
+    (done.path / name).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    states = {entry.path: entry.state for entry in find_entries(tmp_path / "runs")}
+    assert states[done.path] == "damaged"

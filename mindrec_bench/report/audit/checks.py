@@ -6,6 +6,7 @@ sentence that shows its calculation.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,9 @@ from itertools import pairwise
 from typing import Any
 
 from ...stats.paired_tests import ALPHA, PValueRange, mcnemar_range
-from ...store.runs import Run
+from ...store.runs import DamagedRunError, Run
+
+logger = logging.getLogger(__name__)
 
 TOLERANCE = 1e-9
 """How far an exact value may be off."""
@@ -255,8 +258,16 @@ def _verdict(p: PValueRange) -> str:
 
 
 def audit_runs(runs: Iterable[Run]) -> list[Finding]:
-    """The checks of `check_system` on stored runs."""
-    return [finding for run in runs for finding in check_run(run)]
+    """The checks of `check_system` on stored runs; damaged ones are left out with a notice."""
+    findings = []
+    for run in runs:
+        try:
+            run.check_files()
+        except DamagedRunError as error:
+            logger.warning(f"left out: {error}")
+        else:
+            findings += check_run(run)
+    return findings
 
 
 def check_run(run: Run) -> list[Finding]:

@@ -180,6 +180,7 @@ def with_slices(board: Leaderboard, by: Sequence[str], data_dir: Path | None) ->
 
 def _read_entry(run: Run) -> Entry | None:
     try:
+        run.check_files()
         columns = run.per_user()
     except DataError as error:
         logger.warning(f"left out: {error}")
