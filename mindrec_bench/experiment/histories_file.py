@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, UsageError
+from ..io.atomic import explain_read_errors
 from ..io.json_files import read_object
 
 
@@ -23,8 +24,9 @@ def read_histories(path: Path) -> dict[str, list[str]]:
         UsageError: there is no such file, or it is of another kind.
         DataError: it can't be read, or lacks a column.
     """
-    if not path.is_file():
-        raise UsageError(f"there is no file {path}; check the path")
+    with explain_read_errors(path):
+        if not path.is_file():
+            raise UsageError(f"there is no file {path}; check the path")
     if path.suffix == ".json":
         return _read_json(path)
     if path.suffix in (".csv", ".parquet"):

@@ -19,6 +19,7 @@ from ..errors import DataError, UsageError
 from ..experiment.config import flag_name
 from ..experiment.resolve import effective_eval_users
 from ..experiment.summary import data_notes, score_shards, slot_counts
+from ..io.atomic import explain_read_errors
 from ..io.hashing import sha256
 from ..io.schema import validate_keys
 from ..plugins import registry
@@ -64,8 +65,9 @@ def score_file(
     """
     _check(external)
     _, source = resolve_data(external.data, data_dir)
-    if not external.file.is_file():
-        raise DataError(f"there is no file {external.file}; check the path")
+    with explain_read_errors(external.file):
+        if not external.file.is_file():
+            raise DataError(f"there is no file {external.file}; check the path")
     users_asked = source.default_users() if external.users == "auto" else external.users
     dataset = source.load(data_dir, users=users_asked).with_split(Holdout.parse(external.holdout), HISTORY)
     test, evaluated = dataset.test(), slice(effective_eval_users(external.eval_users, dataset.n_held_out("test")))

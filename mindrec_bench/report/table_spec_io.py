@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import UsageError, did_you_mean
 from ..experiment.config import ExperimentConfig
+from ..io.atomic import explain_read_errors
 from ..io.json_files import read_text
 from ..io.schema import is_number, parse_toml, require_choice, toml_value, validate_keys
 from ..metrics.names import canonical_metric
@@ -33,12 +34,14 @@ def load_table_spec(name: str) -> TableSpec:
     Raises:
         UsageError: there is no such table, or the file has an unknown key, a wrong value, or an unknown model or
             decoder.
+        DataError: the file can't be read.
     """
     known = installed_tables()
     if name.endswith(".toml"):
         path = Path(name)
-        if not path.is_file():
-            raise UsageError(f"no table file {path}; give a path that exists, or one of {', '.join(known)}")
+        with explain_read_errors(path):
+            if not path.is_file():
+                raise UsageError(f"no table file {path}; give a path that exists, or one of {', '.join(known)}")
         return parse_table_spec(read_text(path, "the table", UsageError), path.stem, str(path))
     if name not in known:
         raise UsageError(

@@ -229,3 +229,21 @@ def test_seeds_of_tables_have_the_bounds_of_seeds(call, tmp_path):
         code, _, err = call("table", "own.toml", "--seeds", seed)
         assert code == 2
         assert "--seeds is" in err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("score", "{}.parquet", "--name", "a"),
+        ("table", "{}.toml"),
+        ("recommend", "RUN", "--histories", "{}.json"),
+        ("runs", "--runs-dir", "{}"),
+        (*RUN, "--runs-dir", "{}"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_name_that_is_too_long_ends_with_2(call, words):
+    values = {"RUN": json.loads(call(*RUN, "--json")[1])["run"] if "RUN" in words else ""}
+    code, out, err = call(*(values.get(word, word.format("x" * 300)) for word in words))
+    assert (code, out) == (2, "")
+    assert "is too long for this file system; give a shorter one" in err
