@@ -8,7 +8,16 @@ from typing import Any
 
 import click
 
-from .flags import by_option, data_dir_option, json_option, k_option, print_result, runs_option, test_option
+from .flags import (
+    by_option,
+    data_dir_option,
+    json_option,
+    k_option,
+    print_result,
+    require_reachable,
+    runs_option,
+    test_option,
+)
 
 
 @click.command()
@@ -39,6 +48,7 @@ def compare(
     from ..store.runs import find_run
 
     found = [find_run(runs_dir, run) for run in runs]
+    require_reachable(ks, max(run.spec.beam for run in found), "the longest list")
     comparison = compare_runs(found, test=test, ks=ks)
     values, texts = to_dict(comparison), [to_text(comparison)]
     if by:

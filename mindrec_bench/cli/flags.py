@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from ..errors import UsageError
 from ..metrics.names import KS
 
 ALL, AUTO = "all", "auto"
@@ -157,10 +158,39 @@ class Cutoffs(click.ParamType):
         return tuple(sorted({int(word) for word in words}))
 
 
+class SliceName(click.ParamType):
+    """A key of `data.slices.SLICES`."""
+
+    name = "SLICE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """See `click.ParamType`."""
+        from ..data.slices import SLICES  # help needs no NumPy
+        from ..io.schema import require_choice
+
+        require_choice(value, SLICES, "slice", "--by")
+        return str(value)
+
+
+class Ids(click.ParamType):
+    """Own ids of users or items with commas between them; none is empty."""
+
+    name = "ID,ID,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[str]:
+        """See `click.ParamType`."""
+        if isinstance(value, list):
+            return value
+        ids = [id_.strip() for id_ in value.split(",")]
+        if not all(ids):
+            self.fail(f"'{value}' has an empty id; write ids with one comma between two: b0041,b0007", param, ctx)
+        return ids
+
+
 by_option = click.option(
     "--by",
     multiple=True,
-    metavar="SLICE",
+    type=SliceName(),
     help="Show groups of users: by history (its length), popularity, category, transition (the target after the last "
     "item) or cold (the target). Reads the data. May be given several times.",
 )
@@ -172,6 +202,19 @@ k_option = click.option(
     show_default=",".join(map(str, KS)),
     help="The cut-offs k of metrics at k, up to the beam size.",
 )
+
+
+def require_reachable(ks: tuple[int, ...], beam: int, lists: str) -> None:
+    """Refuse cut-offs of which none is within lists of `beam` results; `lists` says whose they are.
+
+    Raises:
+        UsageError: each is longer.
+    """
+    if min(ks) > beam:
+        shown = ",".join(map(str, ks))
+        raise UsageError(f"--k {shown} is beyond the {beam} results of {lists}; name a k of at most {beam}")
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 plain_csv_option = click.option(
     "--plain-csv", is_flag=True, help="CSV: no ' before a text that a spreadsheet would compute as a formula."

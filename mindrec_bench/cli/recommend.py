@@ -12,14 +12,14 @@ import click
 from ..errors import UsageError
 from ..experiment.config import ExecutionOptions
 from .config_options import config_options, split_options
-from .flags import FilePath, json_option
+from .flags import FilePath, Ids, json_option
 from .messages import hide_messages
 
 
 @click.command()
 @click.argument("run")
 @click.option("--user", help="A user of the data, by its own id; all of the user's items are the history.")
-@click.option("--history", metavar="ID,ID,...", help="Own ids of items, the latest last.")
+@click.option("--history", type=Ids(), help="Own ids of items, the latest last.")
 @click.option(
     "--histories",
     type=FilePath(),
@@ -34,7 +34,7 @@ from .messages import hide_messages
 def recommend(
     run: str,
     user: str | None,
-    history: str | None,
+    history: list[str] | None,
     histories: Path | None,
     k: int,
     as_json: bool,
@@ -62,8 +62,7 @@ def recommend(
     if user is not None:
         named = {user: recommender.history_of(user)}
     elif history is not None:
-        ids = [id_.strip() for id_ in history.split(",") if id_.strip()]
-        named = {"": recommender.names.find_items(ids, "--history")}
+        named = {"": recommender.names.find_items(history, "--history")}
     else:
         assert histories is not None
         named = {

@@ -15,7 +15,7 @@ from ..errors import MrbenchError, attempt_all
 from ..experiment.config import ExecutionOptions, ExperimentConfig, make_config
 from .config_file import config_option
 from .config_options import config_options, split_options
-from .flags import json_option, k_option, print_result
+from .flags import Ids, json_option, k_option, print_result, require_reachable
 from .messages import hide_messages
 
 AXES = ("data", "model", "seed", "decoder")
@@ -32,13 +32,16 @@ AXES = ("data", "model", "seed", "decoder")
 )
 @click.option(
     "--trace",
+    type=Ids(),
     metavar="USER,USER,...",
-    default="",
+    default=[],
     help="Keep, beside the run, how these users were decoded, for `mrbench show RUN --user` and `mrbench report`.",
 )
 @k_option
 @json_option
-def run(dry_run: bool, show_prompt: int | None, trace: str, ks: tuple[int, ...], as_json: bool, **flags: Any) -> None:
+def run(
+    dry_run: bool, show_prompt: int | None, trace: list[str], ks: tuple[int, ...], as_json: bool, **flags: Any
+) -> None:
     """Train (or reuse) a model, decode every test user, store and print the result.
 
     \b
@@ -52,13 +55,14 @@ def run(dry_run: bool, show_prompt: int | None, trace: str, ks: tuple[int, ...],
     options = ExecutionOptions(**execution)
     hide_messages(options.quiet)
     configs = list(_combinations(values))
-    traced = [user.strip() for user in trace.split(",") if user.strip()]
+    for config in configs:
+        require_reachable(ks, config.beam, "a run (--beam)")
 
     def show(config: ExperimentConfig) -> None:
         if dry_run or show_prompt:
             _print_plan(show_prompt, config, options, as_json)
         else:
-            _print_run(config, options, traced, ks, as_json)
+            _print_run(config, options, trace, ks, as_json)
 
     if len(configs) == 1:
         show(configs[0])

@@ -12,7 +12,7 @@ import click
 from ..errors import UsageError
 from ..experiment.config import ExecutionOptions
 from .config_options import config_options, split_options
-from .flags import json_option, k_option, line_width, print_result
+from .flags import json_option, k_option, line_width, print_result, require_reachable
 
 if TYPE_CHECKING:
     from ..experiment.user_trace import UserTrace
@@ -54,6 +54,7 @@ def show(run: str | None, user: str | None, ks: tuple[int, ...], as_json: bool, 
         from ..report.run_text import run_text
         from ..store.runs import DamagedRunError
 
+        require_reachable(ks, found.spec.beam, f"the lists of run {found.id}")
         try:
             found.check_files()
         except DamagedRunError as error:

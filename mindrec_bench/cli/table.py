@@ -12,7 +12,7 @@ import click
 
 from ..experiment.config import ExecutionOptions
 from .config_options import config_options, split_options
-from .flags import FilePath, Users, colour_wanted, plain_csv_option, quiet_option, test_option, text_width
+from .flags import FilePath, SliceName, Users, colour_wanted, plain_csv_option, quiet_option, test_option, text_width
 from .messages import hide_messages
 
 if TYPE_CHECKING:
@@ -26,9 +26,12 @@ def _parse_numbers(context: click.Context, option: click.Parameter, text: str | 
     if text is None:
         return None
     try:
-        return tuple(int(part) for part in text.split(","))
+        numbers = tuple(int(part) for part in text.split(","))
     except ValueError:
         raise click.BadParameter(f"'{text}' is not a list of numbers such as 0,1,2") from None
+    if len({*numbers}) < len(numbers):
+        raise click.BadParameter(f"'{text}' has a number twice; name each once")
+    return numbers
 
 
 @click.command()
@@ -62,7 +65,7 @@ def _parse_numbers(context: click.Context, option: click.Parameter, text: str | 
 )
 @click.option(
     "--by",
-    metavar="SLICE",
+    type=SliceName(),
     help="A table for each group of users: by history (its length), popularity, category, transition (the target "
     "after the last item) or cold (the target). Reads the data.",
 )

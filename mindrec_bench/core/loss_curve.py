@@ -114,4 +114,4 @@ class LossCurve:
                 )
             )
         except (ValueError, TypeError) as error:
-            raise DataError(f"{path} is damaged ({error}); delete it, and curves show epochs only") from error
+            raise DataError(f"{path} is damaged ({error})") from error

@@ -10,17 +10,16 @@ from .schema import is_number
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """Spreadsheets compute a cell that begins with one of these."""
 
-_ACTS = re.compile(
-    r"\x1b\[[0124]?m|"  # plain, bold, dim and underlined text may stay
-    r"([\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069])"
-)
+CONTROLS = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+"""A pattern of control characters: all but line breaks and tabs, and with what changes the direction of writing."""
+
+_ACTS = re.compile(rf"\x1b\[[0124]?m|({CONTROLS})")  # plain, bold, dim and underlined text may stay
 
 
 def printable(text: str) -> str:
     r"""The text with control characters as `\u001b`, which JSON reads as the same characters.
 
-    Line breaks, tabs and the codes for bold, dim and underlined text stay. What changes the direction of writing counts
-    as a control character.
+    Line breaks, tabs and the codes for bold, dim and underlined text stay.
     """
     return _ACTS.sub(lambda match: f"\\u{ord(match[1]):04x}" if match[1] else match[0], text)
 

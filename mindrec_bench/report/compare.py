@@ -19,8 +19,9 @@ from ..stats.paired_tests import ALPHA
 from ..stats.resampling import RESAMPLES
 from ..store.run_spec import RunSettings
 from ..store.runs import Run
+from .code_labels import with_code
 from .comparability import unlike_trainings
-from .metric_format import format_value, metric_arrow, metric_name
+from .metric_format import count_users, format_value, metric_arrow, metric_name
 from .tables.run_data import code_kinds, group_seeds, load_systems, runs_without_codes, system_value
 from .text_table import format_columns
 
@@ -117,16 +118,15 @@ def to_text(comparison: RunComparison) -> str:
     """The comparison for a terminal: one block for each system against the first."""
     reference, others = comparison.reference, comparison.others
     first = reference[0]
+    descriptions = _describe_systems([reference, *others])
     holdout = "" if first.spec.holdout == RunSettings.holdout else f", holdout {first.spec.holdout}"
-    blocks = [
-        f"reference  {_describe_system(reference)}\non {first.summary.data}, {comparison.n_users:,} users{holdout}"
-    ]
+    blocks = [f"reference  {descriptions[0]}\non {first.summary.data}, {count_users(comparison.n_users)}{holdout}"]
     blocks += [
         f"{run} and the reference are of one model, trained otherwise ({reason}): their difference is not one of "
         "decoders, and has no mark."
         for run, reason in comparison.unlike.items()
     ]
-    blocks += [_block(comparison, index) for index in range(len(others))]
+    blocks += [_block(comparison, index, description) for index, description in enumerate(descriptions[1:])]
     blocks += [*_codes_note(comparison), *_lengths_note(comparison)]
     tests = {metric.test for by_metric in comparison.comparisons for metric in by_metric.values()}
     names = "; ".join(TEST_NAMES[test] for test in TEST_NAMES if test in tests)
@@ -148,14 +148,21 @@ _SEEDS_NOTE = (
 )
 
 
-def _describe_system(runs: Sequence[Run]) -> str:
-    spec, summary = runs[0].spec, runs[0].summary
+def _describe_systems(systems: Sequence[Sequence[Run]]) -> list[str]:
+    firsts = [runs[0] for runs in systems]
+    models = with_code([run.summary.model for run in firsts], [run.spec.model.code for run in firsts])
+    decoders = with_code([run.summary.decoder for run in firsts], [run.spec.decoder.code for run in firsts])
+    return [_describe_system(*of_system) for of_system in zip(systems, models, decoders, strict=True)]
+
+
+def _describe_system(runs: Sequence[Run], model: str, decoder: str) -> str:
+    spec = runs[0].spec
     size = f" ({spec.model.size})" if spec.model.size else ""
     history = "" if spec.history == RunSettings.history else f", history of {spec.history}"
     excluded = ", history excluded" if spec.exclude_history else ""
     seeds = f"seed{'s' if len(runs) > 1 else ''} {', '.join(str(run.spec.seed) for run in runs)}"
     parts = f"categories {spec.categories}, {seeds}{history}{excluded}"
-    return f"{', '.join(run.id for run in runs)}  {summary.model}{size} x {summary.decoder}, {parts}"
+    return f"{', '.join(run.id for run in runs)}  {model}{size} x {decoder}, {parts}"
 
 
 def _codes_note(comparison: RunComparison) -> list[str]:
@@ -206,13 +213,14 @@ _HEADINGS = (
 )
 
 
-def _block(comparison: RunComparison, index: int) -> str:
+def _block(comparison: RunComparison, index: int, description: str) -> str:
     """The system `others[index]` against the reference, one line per metric."""
     rows: list[tuple[str, ...]] = []
     system, tested = comparison.others[index], comparison.comparisons[index]
     marked = system[0].id not in comparison.unlike
     several = max(len(comparison.reference), len(system)) > 1
     headings = (*_HEADINGS, "seed noise") if several else _HEADINGS
+    none = "-" if comparison.n_users == 1 else ""
     for metric, of_systems in comparison.values.items():
         name = f"{metric_name(metric)}{metric_arrow(metric)}"
         spreads = comparison.spreads[metric]
@@ -221,7 +229,7 @@ def _block(comparison: RunComparison, index: int) -> str:
             rows.append((name, *both, *[""] * (len(headings) - 3)))
             continue
         c = tested[metric]
-        interval = "" if c.low is None or c.high is None else f"{_signed(c.low, metric)} to {_signed(c.high, metric)}"
+        interval = none if c.low is None or c.high is None else f"{_signed(c.low, metric)} to {_signed(c.high, metric)}"
         rows.append(
             (
                 name,
@@ -230,13 +238,13 @@ def _block(comparison: RunComparison, index: int) -> str:
                 interval,
                 f"{c.p:.2g}",
                 f"{c.p_holm:.2g}",
-                format_value(c.detectable, metric),
-                "" if c.effect is None else f"{c.effect:+.3f}",
+                "-" if c.detectable is None else format_value(c.detectable, metric),
+                none if c.effect is None else f"{c.effect:+.3f}",
                 "" if c.wins is None else f"{c.wins}/{c.losses}/{c.ties}",
                 *(["" if c.seed_noise is None else format_value(c.seed_noise, metric)] if several else []),
             )
         )
-    lines = [f"run        {_describe_system(system)}", *format_columns(rows, headings)]
+    lines = [f"run        {description}", *format_columns(rows, headings)]
     return "\n".join([*lines, *_noise_sentence(comparison.reference, system, tested)])
 
 

@@ -34,6 +34,11 @@ def metric_arrow(metric: str) -> str:
     return {"up": "↑", "down": "↓", "": ""}[metric_direction(metric)]
 
 
+def count_users(count: int) -> str:
+    """`1 user`, `5,000 users`."""
+    return f"{count:,} user{'' if count == 1 else 's'}"
+
+
 def format_value(value: float, metric: str) -> str:
     """A value with the digits of its metric; counts get thousands separators."""
     return f"{value:,.{_DIGITS.get(metric, _DEFAULT_DIGITS)}f}"

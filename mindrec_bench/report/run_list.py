@@ -10,6 +10,7 @@ from ..experiment.config import flag_name
 from ..metrics.names import canonical_metric
 from ..plugins.options import format_value as option_text
 from ..store.entries import RunEntry
+from .code_labels import with_code
 from .metric_format import format_value, metric_arrow, metric_direction, metric_name
 from .text_table import format_columns, shorten_columns
 
@@ -60,12 +61,15 @@ def list_text(entries: Sequence[RunEntry], *, metrics: Sequence[str] = SHOWN_MET
     """
     if not entries:
         return "no runs"
+    specs = [entry.spec for entry in entries]
+    models = with_code([entry.model for entry in entries], [spec.model.code if spec else "" for spec in specs])
+    decoders = with_code([entry.decoder for entry in entries], [spec.decoder.code if spec else "" for spec in specs])
     rows: Sequence[Sequence[str]] = [
         (
             entry.id,
             entry.data,
-            entry.model,
-            entry.decoder,
+            model,
+            decoder,
             " ".join(_setting_text(name, value) for name, value in entry.settings.items()),
             "" if entry.users is None else f"{entry.users:,}",
             *(_metric_text(entry, metric) for metric in metrics),
@@ -73,7 +77,7 @@ def list_text(entries: Sequence[RunEntry], *, metrics: Sequence[str] = SHOWN_MET
             bytes_text(entry.bytes),
             entry.state,
         )
-        for entry in entries
+        for entry, model, decoder in zip(entries, models, decoders, strict=True)
     ]
     results = [f"{metric_name(metric)}{metric_arrow(metric)}" for metric in metrics]
     headings = ("run", "data", "model", "decoder", "settings", "users", *results, "age", "disk", "state")

@@ -10,6 +10,7 @@ from ..metrics.names import KS
 from ..store.run_spec import RunSettings
 from ..store.run_summary import RunSummary, Timings
 from ..store.runs import Run
+from .metric_format import count_users
 from .text_table import format_columns
 
 LOST = "probability lost"
@@ -34,7 +35,7 @@ def fit_text(fitted: dict[str, Any]) -> str:
 def _heading(run: Run) -> str:
     spec, summary = run.spec, run.summary
     size = f" ({spec.model.size})" if spec.model.size else ""
-    users = f"{spec.data.users:,} users"
+    users = count_users(spec.data.users)
     if spec.eval_users:
         users = f"the first {spec.eval_users:,} of {users}"
     parts = [

@@ -33,7 +33,7 @@ class SliceGroup:
         name: what these users have in common.
         users: how many there are.
         values: metric -> mean over the group of each system, in their order.
-        intervals: metric -> bootstrap 95% interval of each of these.
+        intervals: metric -> bootstrap 95% interval of each of these; None of one user.
         comparisons: for each system but the first, metric -> comparison with the first on these users; Holm's
             correction is over all groups and systems of one metric.
     """
@@ -41,7 +41,7 @@ class SliceGroup:
     name: str
     users: int
     values: dict[str, tuple[float, ...]]
-    intervals: dict[str, tuple[tuple[float, float], ...]]
+    intervals: dict[str, tuple[tuple[float, float] | None, ...]]
     comparisons: tuple[dict[str, Comparison], ...]
 
 
@@ -100,7 +100,7 @@ def compare_slices(
                 name,
                 int(mask.sum()),
                 {metric: tuple(float(system.values[metric].mean()) for system in members) for metric in metrics},
-                {metric: tuple(of_system[metric] for of_system in spans) for metric in metrics},
+                {metric: tuple(of_system.get(metric) for of_system in spans) for metric in metrics},
                 tuple(compare(first, others, metrics, test=test, **settings)) if others else (),
             )
         )
@@ -154,7 +154,7 @@ def _metric_lines(comparison: SliceComparison, metric: str) -> list[str]:
     rows = []
     for group in comparison.groups:
         for number, runs in enumerate(comparison.systems):
-            low, high = group.intervals[metric][number]
+            ends = group.intervals[metric][number]
             tested = group.comparisons[number - 1][metric] if number else None
             rows.append(
                 (
@@ -162,7 +162,7 @@ def _metric_lines(comparison: SliceComparison, metric: str) -> list[str]:
                     "" if number else f"{group.users:,}",
                     runs[0].id + (f" ({len(runs)} seeds)" if len(runs) > 1 else ""),
                     format_value(group.values[metric][number], metric),
-                    f"[{format_value(low, metric)}, {format_value(high, metric)}]",
+                    f"[{', '.join(format_value(end, metric) for end in ends)}]" if ends else "-",
                     _difference(tested, metric) if tested else "",
                     f"{tested.p_holm:.2g}" if tested else "",
                     f"{tested.wins}/{tested.losses}/{tested.ties}" if tested else "",

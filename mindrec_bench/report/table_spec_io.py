@@ -79,6 +79,7 @@ def parse_table_spec(text: str, name: str, source: str) -> TableSpec:
     _check_head(spec, source)
     if spec.kind != "statistics":
         spec = replace(spec, metrics=tuple(canonical_metric(metric, source) for metric in spec.metrics))
+    _check_repeats(spec, source)
     for row in spec.rows:
         _check_row(row, spec, f"row '{row.label}' of {source}")
     return spec
@@ -123,10 +124,7 @@ def _check_head(spec: TableSpec, source: str) -> None:
     if spec.kind == "figure":
         check_positions = _check_lines if spec.costs else _check_x_positions
         check_positions(spec, source)
-    labels = [row.label for row in spec.rows]
-    for label in labels:
-        if labels.count(label) > 1:
-            raise UsageError(f"two rows of {source} are labelled '{label}'; give each its own label")
+    labels = _checked_labels(spec, source)
     for finding in spec.findings:
         require_choice(finding, FINDINGS, "finding", source)
         if finding in ("mcnemar", "improvement") and not spec.reference:
@@ -135,6 +133,28 @@ def _check_head(spec: TableSpec, source: str) -> None:
         require_choice(label, labels, "reference", source)
     if not spec.data or not spec.metrics or not spec.seeds:
         raise UsageError(f"{source} needs at least one entry each in data, metrics and seeds")
+
+
+def _checked_labels(spec: TableSpec, source: str) -> list[str]:
+    """The labels of all rows, none of them empty and none twice."""
+    labels = [row.label for row in spec.rows]
+    for number, label in enumerate(labels, start=1):
+        if not label.strip():
+            raise UsageError(f"row {number} of {source} has an empty label; give it a name")
+        if labels.count(label) > 1:
+            raise UsageError(f"two rows of {source} are labelled '{label}'; give each its own label")
+    return labels
+
+
+def _check_repeats(spec: TableSpec, source: str) -> None:
+    """No dataset, metric or seed is named twice, whatever a metric is called."""
+    repeatable: tuple[tuple[str, tuple[Any, ...]], ...] = (
+        ("data", spec.data), ("metrics", spec.metrics), ("seeds", spec.seeds),
+    )  # fmt: skip
+    for key, entries in repeatable:
+        for entry in entries:
+            if entries.count(entry) > 1:
+                raise UsageError(f"'{key}' in {source} has {toml_value(entry)} twice; name it once")
 
 
 def _check_lines(spec: TableSpec, source: str) -> None:

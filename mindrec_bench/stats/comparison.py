@@ -68,15 +68,16 @@ class Comparison:
         test: key of `TEST_NAMES`.
         difference: system minus reference.
         low: lower end of the bootstrap 95% interval of the difference, over users and, where a system has several, over
-            seeds; of Entropy over users only, and None for TTR, whose resamples only lose codes.
+            seeds; of Entropy over users only, and None for TTR, whose resamples only lose codes, and of one user.
         high: upper end of it.
         p: two-sided.
         p_holm: p after Holm's correction over the comparisons of this metric.
-        detectable: the smallest difference that a test of these users finds with 80% power at level 0.05.
-        effect: d_z; None for Entropy and TTR, which have no value per user.
-        wins: on how many users the system is better; None as above.
-        losses: on how many users the reference is better.
-        ties: how many other users there are.
+        detectable: the smallest difference that a test of these users finds with 80% power at level 0.05; None of one
+            user.
+        effect: d_z; None for Entropy and TTR, which have no value per user, and of one user.
+        wins: on how many users the system is better; None for Entropy and TTR.
+        losses: on how many users the reference is better; None as above.
+        ties: how many other users there are; None as above.
         seed_noise: the largest difference that seeds alone explain, half the width of its 95% t interval over seeds;
             None for Entropy and TTR, and where each system has one seed.
     """
@@ -88,7 +89,7 @@ class Comparison:
     high: float | None
     p: float
     p_holm: float
-    detectable: float
+    detectable: float | None
     effect: float | None = None
     wins: int | None = None
     losses: int | None = None
@@ -170,11 +171,12 @@ def _compare_per_user(
     low, high = resampling.percentile_interval(np.stack([sum(next(samples) for _ in cell) for cell in by_seed]))
     noise = [seeds.seed_noise([values.mean(axis=1) for values, _ in cell]) for cell in by_seed]
     detectable = paired_tests.minimum_detectable_difference((d**2).mean(axis=0), len(d))
-    effect, mean = paired_tests.effect_size(d), d.mean(axis=0)
+    mean, spread = d.mean(axis=0), [low, high, detectable, paired_tests.effect_size(d)] if len(d) > 1 else None
     for i, (c, m) in enumerate(cells):
+        a, b, smallest, d_z = [float(column[i]) for column in spread] if spread else [None] * 4
         rows[c][m] = Comparison(
-            m, "mcnemar" if exact[i] else test, float(mean[i]), float(low[i]), float(high[i]), float(p[i]), float(p[i]),
-            float(detectable[i]), float(effect[i]), int(wins[i]), int(losses[i]), int(ties[i]), noise[i],
+            m, "mcnemar" if exact[i] else test, float(mean[i]), a, b, float(p[i]), float(p[i]), smallest, d_z,
+            int(wins[i]), int(losses[i]), int(ties[i]), noise[i],
         )  # fmt: skip
 
 
@@ -216,11 +218,12 @@ def _compare_diversity(
     detectable = paired_tests.minimum_detectable_difference(tests.null_sd**2, 1)
     samples = diversity_tests.bootstrap_entropy([reference.counts, *counts], resamples=resamples, seed=seed)
     low, high = diversity_tests.centred_interval(samples[1:] - samples[0], difference[0])
+    several = len(reference.users) > 1
     for column, (c, _) in enumerate(with_lists):
         for i, m in requested:
-            a, b = (float(low[column]), float(high[column])) if m == "entropy" else (None, None)
-            p = float(tests.p[i, column])
-            rows[c][m] = Comparison(m, "swap", float(difference[i, column]), a, b, p, p, float(detectable[i, column]))
+            a, b = (float(low[column]), float(high[column])) if m == "entropy" and several else (None, None)
+            p, smallest = float(tests.p[i, column]), float(detectable[i, column]) if several else None
+            rows[c][m] = Comparison(m, "swap", float(difference[i, column]), a, b, p, p, smallest)
 
 
 def alike_lengths(one: csr_array, other: csr_array) -> bool:
@@ -242,13 +245,15 @@ def intervals(
     They are over users and, where a system has several, over seeds; of Entropy over users only.
 
     Returns:
-        For each system, metric -> (low, high).
+        For each system, metric -> (low, high); nothing of one user, who has no interval.
     """
     return [_intervals(system, metrics, resamples, seed) for system in systems]
 
 
 def _intervals(system: System, metrics: Sequence[str], resamples: int, seed: int) -> dict[str, tuple[float, float]]:
     ends: dict[str, tuple[float, float]] = {}
+    if len(system.users) < 2:
+        return ends
     per_user = [m for m in metrics if m in system.values]
     if per_user:
         blocks = [(system.seed_values(m), 0) for m in per_user]

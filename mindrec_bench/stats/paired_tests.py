@@ -92,10 +92,13 @@ def randomisation_test(differences: Float, *, resamples: int = RESAMPLES, seed: 
 
 
 def paired_t_test(differences: Float) -> Float:
-    """Two-sided paired t test of each column; p = 1 where all differences are 0. Shape: (U, C) -> (C,)"""
+    """Two-sided paired t test of each column; p = 1 where all differences are 0, and of one user.
+
+    Shape: (U, C) -> (C,)
+    """
     from scipy.stats import ttest_1samp
 
-    nonzero = differences.any(axis=0)
+    nonzero = differences.any(axis=0) & (len(differences) > 1)
     p = np.ones(differences.shape[1])
     p[nonzero] = ttest_1samp(differences[:, nonzero], 0.0, axis=0).pvalue
     return p
@@ -148,7 +151,7 @@ def minimum_detectable_difference(
 def effect_size(differences: Float) -> Float:
     """d_z, the mean difference over the standard deviation of the differences; 0 where the mean is 0.
 
-    Shape: (U, C) -> (C,)
+    Shape: (U, C) -> (C,), of two users or more
     """
     mean, deviation = differences.mean(axis=0), differences.std(axis=0, ddof=1)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -19,10 +19,11 @@ from pathlib import Path
 
 from ..core.backbone import MODEL_FILE, FitReport
 from ..core.loss_curve import LOSSES_FILE, LossCurve
+from ..errors import DataError
 from ..io.atomic import TEMPORARY, explain_write_errors, remove_folder
 from ..io.hashing import short_hash
 from ..io.locks import folder_lock
-from ..io.manifest import Stamp, manifest_stamp, read_manifest, write_manifest
+from ..io.manifest import Stamp, damaged_file, manifest_stamp, read_manifest, write_manifest
 from ..io.schema import read_strictly
 from .run_spec import FIT, RunSpec
 from .run_summary import WEIGHTS_HASH
@@ -104,6 +105,11 @@ class FittedModelFolder:
         Raises:
             DataError: their file can't be read, or is damaged.
         """
+        content = read_manifest(self.path / REPORT, check=())
+        if content is None or LOSSES_FILE not in content["files"]:
+            return None
+        if damaged := damaged_file(self.path / REPORT, check=(LOSSES_FILE,)):
+            raise DataError(f"{damaged} is damaged or missing")
         return LossCurve.read(self.path)
 
     def start(self) -> None:

@@ -37,6 +37,8 @@ from .helpers import RUN, Broken, replaced
         (("--size", "tiny"), "mrbench: model 'markov' has no sizes; leave --size out"),
         (("--categories", "some"), "'some' is not one of 'none', 'history', 'generate', 'given'"),
         (("--bream", "3"), "No such option"),
+        (("--trace", ""), "'' has an empty id"),
+        (("--trace", "1,,2"), "'1,,2' has an empty id"),
     ],
     ids=str,
 )

@@ -52,8 +52,11 @@ def test_refusals_are_one_sentence(call):
         (("--history", "4x"), "no item '4x' in arts-sim (did you mean '4'?), in --history; items are named by"),
         (("--histories", "h.json"), "no item 'x' in arts-sim, in the history of 'anna' in h.json"),
         (("--user", "600"), "no user '600' in arts-sim"),
-        (("--history", ","), "the history is empty"),
     ):
         code, out, err = call("recommend", run, *words)
         assert (code, out, len(err.splitlines())) == (2, "", 1), words
         assert message in err
+    for ids in (",", "1,,2", "1,", ""):
+        code, out, err = call("recommend", run, "--history", ids)
+        assert (code, out) == (2, ""), ids
+        assert f"'{ids}' has an empty id" in err

@@ -6,6 +6,8 @@ import base64
 import json
 import re
 
+import pytest
+
 from .helpers import RUN
 
 
@@ -32,3 +34,12 @@ def test_without_runs_it_says_how_to_make_one(call):
     code, _, err = call("report", "--out", "pages")
     assert code == 2
     assert "no finished run is stored under runs" in err
+
+
+@pytest.mark.parametrize("by", ["nonsense", "", "HISTORY", "history,"])
+def test_an_unknown_slice_ends_with_2_before_anything_is_written(call, tmp_path, by):
+    for words in (("report", "--out", "pages"), ("table", "table2"), ("compare", "a", "b")):
+        code, out, err = call(*words, "--by", by)
+        assert (code, out, len(err.splitlines())) == (2, "", 1)
+        assert f"unknown slice '{by}' in --by" in err
+    assert list(tmp_path.iterdir()) == []

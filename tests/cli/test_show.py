@@ -41,3 +41,18 @@ def test_a_kept_trace_is_shown_without_the_model(call, monkeypatch):
     assert code == 0
     assert out.startswith("user 5, markov x bs on")
     assert fresh.startswith("user 7, markov x bs on")
+
+
+def test_cut_offs_beyond_the_lists_end_with_2(call):
+    code, out, err = call(*RUN, "--k", "999999999999")
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert "--k 999999999999 is beyond the 10 results of a run (--beam); name a k of at most 10" in err
+    assert not Path("runs").exists()
+    runs = [
+        json.loads(call(*RUN[:3], "-d", decoder, *RUN[5:], "--json", "-q")[1])["run"] for decoder in ("bs", "dbs-dedup")
+    ]
+    for words in (("show", runs[0]), ("compare", *runs)):
+        code, out, err = call(*words, "--k", "11,20")
+        assert (code, out, len(err.splitlines())) == (2, "", 1)
+        assert "--k 11,20 is beyond the 10 results of" in err
+    assert " - " in call("show", runs[0], "--k", "5,11,20")[1]

@@ -173,3 +173,20 @@ def test_runs_that_differ_only_in_the_seed_are_one_system(store_run: Store) -> N
     assert not [word for word in ("noise", "±", "users and seeds") if word in plain]
     with pytest.raises(UsageError, match="differ only in the seed and are one system"):
         compare_runs(ours)
+
+
+def test_one_user_has_dashes_and_its_number(store_run: Store) -> None:
+    text = to_text(compare_runs([store_run("markov", "bs", users=1), store_run("pop", "bs", users=1)], resamples=50))
+    assert "on arts, 1 user\n" in text
+    (line,) = [line for line in text.splitlines() if line.startswith("HR@10")]
+    assert line.split()[4] == "-"
+    assert line.split()[-3:-1] == ["-", "-"]
+
+
+def test_plugins_of_one_name_are_told_apart_by_their_code(store_run: Store) -> None:
+    runs = [store_run("markov", "bs"), store_run("pop", "bs", noise=1)]
+    spec = replace(runs[0].spec, decoder=replace(runs[0].spec.decoder, code="abc123"))
+    other = replace(runs[0], spec=spec)
+    text = to_text(replace(compare_runs(runs, resamples=50), others=((other,),)))
+    assert "markov x bs (code abc123), " in text
+    assert "markov x bs, " in text

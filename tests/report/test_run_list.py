@@ -76,3 +76,13 @@ def test_ages_and_sizes_have_their_largest_unit():
     assert [bytes_text(n) for n in (0, 999, 1000, 1_234_000, 123_456_789, 5 * 10**15)] == [
         "0 B", "999 B", "1.0 kB", "1.2 MB", "123 MB", "5000 TB",
     ]  # fmt: skip
+
+
+def test_plugins_of_one_name_are_told_apart_by_their_code(entries):
+    def coded(entry, code):
+        return replace(entry, spec=replace(entry.spec, decoder=replace(entry.spec.decoder, code=code)))
+
+    first, second, *rest = entries
+    assert "(code" not in list_text([coded(first, "abc"), coded(second, "abc")])
+    text = list_text([coded(first, "abc"), coded(second, "def"), *rest])
+    assert [text.count(f"{first.decoder} (code {code})") for code in ("abc", "def")] == [1, 1]

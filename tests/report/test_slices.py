@@ -66,3 +66,13 @@ def test_runs_that_differ_only_in_the_seed_are_one_line(store_run, slices):
     text = slices_text(sliced)
     assert f"{runs[0].id} (2 seeds)" in text
     assert "the group's users and the seeds" in text
+
+
+def test_a_group_of_one_user_has_no_interval(store_run):
+    runs = [store_run("markov", "bs"), store_run("pop", "bs", hit=0.95)]
+    slices = Slices("cold", np.arange(60) * 3 + 1, ("in training", "cold"), np.array([0] * 59 + [1]))
+    sliced = compare_slices(runs, slices, ["hr@10"], resamples=300)
+    assert sliced.groups[1].intervals["hr@10"] == (None, None)
+    *_, first, second, _, _, _ = slices_text(sliced).splitlines()
+    assert first.split()[:5] == ["cold", "1", runs[0].id, f"{sliced.groups[1].values['hr@10'][0]:.4f}", "-"]
+    assert second.split()[2] == "-"

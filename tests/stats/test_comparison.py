@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -108,3 +110,19 @@ def test_intervals_of_single_systems() -> None:
     assert ends[0]["entropy"][1] - ends[0]["entropy"][0] == pytest.approx(
         np.subtract(*np.quantile(samples, [0.975, 0.025]))
     )
+
+
+@pytest.mark.parametrize("test", ["randomisation", "t"])
+def test_one_user_has_no_interval_and_no_detectable_difference(test) -> None:
+    def one(value: float, code: int) -> System:
+        counts = code_counts(np.zeros(8, dtype=int), np.full(8, code), 1, 4)
+        return System(str(code), np.arange(1), {"hr@1": np.array([value]), "ndcg@3": np.array([value])}, 1, counts)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        (row,) = compare(one(0.0, 0), [one(1.0, 1)], METRICS, test=test, resamples=50)
+        assert intervals([one(1.0, 1)], METRICS, resamples=50) == [{}]
+    assert list(row) == list(METRICS)
+    for c in row.values():
+        assert c.low is c.high is c.detectable is c.effect is None
+    assert (row["hr@1"].difference, row["hr@1"].wins, row["hr@1"].p) == (1.0, 1, 1.0)

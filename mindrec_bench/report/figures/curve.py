@@ -19,6 +19,7 @@ from ...core.loss_curve import LossCurve, LossPoint
 from ...errors import UsageError
 from ...io.atomic import atomic_write
 from ...store.runs import Run
+from ..metric_format import count_users
 from ..training_losses import training_losses
 from .draw import FORMATS, LINE_STYLES, LITERAL, METADATA, RC_PARAMS
 
@@ -61,7 +62,6 @@ def training_curves(runs: Sequence[Run]) -> list[TrainingCurve]:
     Raises:
         UsageError: a run has a model that is not trained, or a training that evaluated nothing; or there are more than
             can be told apart.
-        DataError: the stored losses of a training are damaged, or can't be read.
     """
     curves: dict[str, TrainingCurve] = {}
     for run in runs:
@@ -69,7 +69,7 @@ def training_curves(runs: Sequence[Run]) -> list[TrainingCurve]:
         if fit is None or losses is None:
             raise UsageError(f"run {run.id} ({run.summary.model}) has no training curve; name runs of trained models")
         size = f" ({spec.model.size})" if spec.model.size else ""
-        label = f"{run.summary.model}{size} on {run.summary.data}, {spec.data.users:,} users, seed {spec.seed}"
+        label = f"{run.summary.model}{size} on {run.summary.data}, {count_users(spec.data.users)}, seed {spec.seed}"
         curve = TrainingCurve(spec.fit.id, spec.model.name, label, losses, fit.under_trained)
         curves.setdefault(curve.fit, curve)
     if len(curves) > len(LINE_STYLES):

@@ -23,6 +23,7 @@ from ...stats.paired_tests import randomisation_test
 from ...stats.resampling import RESAMPLES, percentile_interval
 from ...store.run_spec import EXTERNAL, RunSettings, RunSpec
 from ...store.runs import Run
+from ..metric_format import count_users
 
 logger = logging.getLogger(__name__)
 
@@ -64,13 +65,15 @@ class Entry:
 
     @cached_property
     def intervals(self) -> Mapping[str, tuple[float, float]]:
-        """Bootstrap 95% intervals over users of HR and NDCG.
+        """Bootstrap 95% intervals over users of HR and NDCG; none of one user.
 
         A mean over users depends only on how many users have each hit rank, so a resample is one multinomial draw of
         these counts.
         """
-        ranks, counts = np.unique(self.hit_ranks, return_counts=True)
         n_users = len(self.hit_ranks)
+        if n_users < 2:
+            return {}
+        ranks, counts = np.unique(self.hit_ranks, return_counts=True)
         drawn = np.random.default_rng(0).multinomial(n_users, counts / n_users, size=RESAMPLES)
         columns = hr_and_ndcg(ranks)
         low, high = percentile_interval(np.stack([drawn @ values / n_users for values in columns.values()]))
@@ -225,7 +228,7 @@ def _leaderboard(entries: Sequence[Entry], references: Sequence[Run], taken: set
 
 def _title_parts(spec: RunSpec) -> list[str]:
     first = "first " if spec.eval_users else ""
-    parts = [spec.data.name, f"{first}{spec.evaluated_users:,} users"]
+    parts = [spec.data.name, f"{first}{count_users(spec.evaluated_users)}"]
     parts += [f"holdout {spec.holdout}"] if spec.holdout != RunSettings.holdout else []
     parts += ["validation items"] if spec.split == "valid" else []
     parts += ["true categories given"] if spec.categories == "given" else []

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from ...core.loss_curve import LossCurve
 from ...errors import UsageError
-from ...io.atomic import atomic_write, explain_write_errors
+from ...io.atomic import TEMPORARY, atomic_write, explain_write_errors
+from ...io.printable import CONTROLS
 from ...metrics.names import CORPUS_METRICS, KS, RANKING_METRICS
 from ..html_environment import html_environment
 from ..metric_format import format_value, metric_arrow, metric_name
@@ -40,7 +41,8 @@ ASSETS = ("site.css", "site.js")
 GENERATOR = '<meta name="generator" content="mrbench report">'
 """Stands in every page, so that a report is overwritten and nothing else."""
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+UNFINISHED = f"<!doctype html>{GENERATOR}<p>This report is not whole: writing it was stopped. Make it again.\n"
+"""The first page while the others are written, so that what a stopped command left is replaced by the next one."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Cell:
 
 
 def write_report(boards: Sequence[Leaderboard], folder: Path) -> Path:
-    """Write the pages; an earlier report in the folder is replaced.
+    """Write the pages, once all are made; an earlier report in the folder, or a part of one, is replaced.
 
     Args:
         boards: what it shows.
@@ -76,21 +78,29 @@ def write_report(boards: Sequence[Leaderboard], folder: Path) -> Path:
     """
     index = folder / "index.html"
     with explain_write_errors(folder, "--out"):
-        if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not _is_report(index))):
-            raise UsageError(f"{folder} holds something else than an earlier report; choose another folder with --out")
+        _refuse_other_content(folder)
+    files = {name: resources.files(__package__).joinpath("assets", name).read_bytes() for name in ASSETS}
+    files |= {name: text.encode() for name, text in _Pages(boards).render()}
+    _write(index, UNFINISHED.encode())
+    with explain_write_errors(folder, "--out"):
         for pattern in ("*.html", "runs/*.html", "users/*.html"):
             for page in folder.glob(pattern):
-                page.unlink()
-    for name in ASSETS:
-        content = resources.files(__package__).joinpath("assets", name).read_bytes()
+                if page != index:
+                    page.unlink()
+    for name, content in files.items():
         _write(folder / name, content)
-    for name, text in _Pages(boards).render():
-        _write(folder / name, text.encode())
     return index
 
 
-def _is_report(index: Path) -> bool:
-    return index.is_file() and GENERATOR.encode() in index.read_bytes()[:2000]
+def _refuse_other_content(folder: Path) -> None:
+    """Refuse what is neither an earlier report nor empty; a temporary file is what a kill left of the first page."""
+    if not folder.exists():
+        return
+    index = folder / "index.html"
+    is_report = index.is_file() and GENERATOR.encode() in index.read_bytes()[:2000]
+    if is_report or (folder.is_dir() and all(path.suffix == TEMPORARY for path in folder.iterdir())):
+        return
+    raise UsageError(f"{folder} holds something else than an earlier report; choose another folder with --out")
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -127,7 +137,7 @@ class _Pages:
 def visible(value: Any) -> Any:
     """A text with its control characters, which a page must not hold, replaced by a mark."""
     if type(value) is str:
-        return _CONTROL.sub("\ufffd", value)
+        return re.sub(CONTROLS, "\ufffd", value)
     return value
 
 
@@ -260,7 +270,7 @@ def _cell(entry: Entry, metric: str) -> Cell:
         return Cell(metric, None, "–")
     value = summary.metrics[metric]
     interval = ""
-    if metric in RANKING_METRICS:
+    if metric in RANKING_METRICS and metric in entry.intervals:
         low, high = entry.intervals[metric]
         interval = f"{format_value(low, metric)} to {format_value(high, metric)}"
     return Cell(metric, float(value), format_value(value, metric), interval)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from ...core.holdout import Holdout
 from ...stats.comparison import TEST_NAMES
 from ...store.run_spec import RunSettings
+from ..metric_format import count_users
 from ..table_spec import TableSpec
 from .table import Table
 
@@ -33,9 +34,9 @@ def caption(table: Table, *, marks_best: bool = True) -> str:
 def settings_sentence(table: Table) -> str:
     """Users, seeds, beams and sizes behind a table or figure that has runs."""
     spec = table.spec
-    data_by_count = keys_by_value({data: f"{count:,}" for data, count in table.users.items()})
+    data_by_count = keys_by_value({data: count_users(count) for data, count in table.users.items()})
     users = ", ".join(
-        f"{count} users {'each ' if len(data) > 1 else ''}of {', '.join(data)}" for count, data in data_by_count.items()
+        f"{count} {'each ' if len(data) > 1 else ''}of {', '.join(data)}" for count, data in data_by_count.items()
     )
     if spec.setting("eval_users"):
         users = f"only the first {users}"

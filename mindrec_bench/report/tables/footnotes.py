@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ...metrics.names import split_metric
 from ..audit.checks import check_pair
 from ..audit.published_tables import audit_table, check_improvement, find_equal_rows, reported_metrics
+from ..metric_format import count_users, metric_name
 from ..table_spec import TableSpec
 from ..table_spec_io import installed_tables, load_table_spec
 from .caption import keys_by_value, quoted
@@ -21,7 +23,7 @@ def footnotes(table: Table) -> list[str]:
     if table.under_trained:
         notes.append(f"Under-trained (validation still improved when time was up): {quoted(table.under_trained)}.")
     notes += [*unlike_notes(table), *_collision_notes(table), *_ttr_notes(table), *_audit_notes(table.spec)]
-    return [*notes, *missing_run_lines(table)]
+    return [*notes, *_length_notes(table), *missing_run_lines(table)]
 
 
 def unlike_notes(table: Table) -> list[str]:
@@ -39,6 +41,22 @@ def _collision_notes(table: Table) -> list[str]:
     return [
         f"{items:,} of {of:,} items of {data} share their semantic ID with another item: a hit is one of the ID."
         for data, (items, of) in table.collisions.items()
+    ]
+
+
+def _length_notes(table: Table) -> list[str]:
+    """Cells that stay empty since the lists are shorter than the metric's k."""
+    labels: dict[tuple[str, str, int], list[str]] = {}
+    specs = {row.label: row for row in table.spec.rows}
+    for row in table.rows:
+        beam = table.spec.setting("beam", specs.get(row.label))
+        for (data, metric), cell in zip(table.columns, row.cells, strict=True):
+            if cell.value is None and data in row.runs and split_metric(metric)[1] > beam:
+                labels.setdefault((data, metric, beam), []).append(row.label)
+    return [
+        f"{metric_name(metric)} on {data} needs lists of {split_metric(metric)[1]:,} results; those of {quoted(short)} "
+        f"have {beam:,}."
+        for (data, metric, beam), short in labels.items()
     ]
 
 
@@ -67,7 +85,7 @@ def _ttr_notes(table: Table) -> list[str]:
         results = table.users[data] * len(seeds) * beam
         notes.append(
             f"TTR on {data} can't exceed {bound.max_ttr(bound.full_tokens):.5f}: {bound.n_codes:,} codes over "
-            f"{bound.full_tokens:,} tokens ({table.users[data]:,} users, {beam} results of "
+            f"{bound.full_tokens:,} tokens ({count_users(table.users[data])}, {beam} results of "
             f"{bound.full_tokens // results} codes{pooled})."
         )
         notes += [

@@ -7,6 +7,7 @@ from itertools import groupby, pairwise
 
 from tabulate import DataRow, Line, TableFormat
 
+from ...io.printable import CONTROLS
 from ..metric_format import metric_direction, metric_name
 from ..text_table import format_table
 from .caption import caption
@@ -173,7 +174,7 @@ def escape(text: str) -> str:
 
     Line breaks become spaces: an empty line would end the caption, and control characters are no input of LaTeX.
     """
-    text = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text)
+    text = re.sub(rf"(?:{CONTROLS}|[\t\n])+", " ", text)
     escaped = "".join(_SPECIAL.get(character, character) for character in text)
     escaped = re.sub(r"^(\s*)([\[*])", r"\1{\2}", escaped)  # else an argument of the line break before it
     return re.sub(r"(?<![\w)])'(?=[\w(])", "`", escaped.replace("--", "-{}-"))

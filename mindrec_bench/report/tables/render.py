@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from ...io.atomic import atomic_write
+from ...io.printable import printable
 from ..text_table import TEXT_WIDTH
 from .csv_json import to_csv, to_dict
 from .html import to_html
@@ -37,7 +38,7 @@ def render_tables(
     width: int = TEXT_WIDTH,
     quote_formulas: bool = True,
 ) -> str:
-    """All tables as one text that ends in a line break.
+    """All tables as one text that ends in a line break; control characters in names are escaped (`io.printable`).
 
     Args:
         tables: the tables.
@@ -47,9 +48,9 @@ def render_tables(
         quote_formulas: see `to_csv`.
     """
     if table_format == "html":
-        return to_html(tables, with_intervals=with_intervals)
+        return printable(to_html(tables, with_intervals=with_intervals))
     if table_format == "json":
-        return json.dumps([to_dict(table) for table in tables], indent=2, ensure_ascii=False) + "\n"
+        return printable(json.dumps([to_dict(table) for table in tables], indent=2, ensure_ascii=False) + "\n")
     renderers: dict[TableFormat, Callable[[Table], str]] = {
         "text": partial(to_text, with_intervals=with_intervals, colour=colour, width=width),
         "github": partial(to_markdown, with_intervals=with_intervals),
@@ -57,7 +58,7 @@ def render_tables(
         "csv": partial(to_csv, quote_formulas=quote_formulas),
     }
     render = renderers[table_format]
-    return "\n\n".join(render(table).rstrip("\n") for table in tables) + "\n"
+    return printable("\n\n".join(render(table).rstrip("\n") for table in tables) + "\n")
 
 
 def save_tables(

@@ -81,10 +81,16 @@ def _published_line(table: Table, row: TableRow) -> TableLine:
 
 def _detectable_line(table: Table, row: TableRow) -> TableLine:
     cells = [
-        FormattedCell(f"±{format_value(cell.comparison.detectable, metric)}" if cell.comparison else "")
+        FormattedCell(_detectable_text(cell, metric))
         for cell, (_, metric) in zip(row.cells, table.columns, strict=True)
     ]
     return TableLine("detectable", "detectable", tuple(cells))
+
+
+def _detectable_text(cell: TableCell, metric: str) -> str:
+    if cell.comparison is None:
+        return ""
+    return EMPTY_CELL if cell.comparison.detectable is None else f"±{format_value(cell.comparison.detectable, metric)}"
 
 
 def _published_text(cell: TableCell, metric: str) -> str:

@@ -47,7 +47,7 @@ def test_runs_without_a_training_are_refused(store_run, runs):
         training_curves(many)
 
 
-def test_a_fitted_model_in_the_run_store_gives_the_steps(store_run, tmp_path):
+def test_a_fitted_model_in_the_run_store_gives_the_steps(store_run, tmp_path, notices):
     """Only the model that the run was decoded with: one that was trained again since has other losses."""
     fit = FitReport(2.0, 4, 100, 60.0, valid_loss=(3.0, 2.0), train_loss=(3.5, 2.5))
     run = with_summary(store_run("llada", "bs", size="tiny"), fit=fit)
@@ -74,3 +74,8 @@ def test_a_fitted_model_in_the_run_store_gives_the_steps(store_run, tmp_path):
     folder.finish(fit)
     (curve,) = training_curves([run])
     assert len(curve.losses.points) == 2
+    LossCurve.of_steps([9.0], 1, [(1, 9.0)]).write(folder.path)
+    run = with_summary(run, weights=folder.weights_id())
+    (curve,) = training_curves([run])
+    assert len(curve.losses.points) == 2, "losses that were edited are not drawn"
+    assert [str(folder.path / "losses.csv") in notice for notice in notices] == [True]

@@ -112,7 +112,7 @@ def test_texts_of_users_stay_texts(report):
         page = Page(path)
         assert page.tags.count("script") <= 2
         assert "alert(1)" not in "".join(re.findall(r"<script.*?</script>", path.read_text())[:1])
-        assert "\x1b" not in path.read_text()
+        assert not {"\x1b", "\u202e"} & {*path.read_text()}
     run_page = next(path for path in (report / "runs").iterdir() if shown in Page(path).texts)
     assert Page(run_page).texts.count(shown) >= 2, "the note and the command"
     (user_page,) = (report / "users").iterdir()
@@ -197,3 +197,31 @@ def test_an_earlier_report_is_replaced_and_nothing_else(report, store_run, tmp_p
     with pytest.raises(UsageError, match="holds something else"):
         write_report(boards, other)
     assert (other / "index.html").read_text() == "mine"
+
+
+def test_a_report_that_stops_in_the_middle_is_replaced_by_the_next(report, store_run, tmp_path, monkeypatch):
+    boards = build_leaderboards([store_run("markov", "bs", hit=0.3)])
+    write, before = pages._write, (report / "index.html").read_bytes()
+
+    def stop(path, content):
+        if path.suffix == ".css":
+            raise KeyboardInterrupt
+        write(path, content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pages, "_run_values", lambda board, entry: {}["broken"])
+        with pytest.raises(KeyError):
+            write_report(boards, report)
+        assert (report / "index.html").read_bytes() == before, "pages are made before any is written"
+    with monkeypatch.context() as patched:
+        patched.setattr(pages, "_write", stop)
+        for folder in (report, tmp_path / "new"):
+            with pytest.raises(KeyboardInterrupt):
+                write_report(boards, folder)
+            assert "This report is not whole" in (folder / "index.html").read_text()
+    for folder in (report, tmp_path / "new"):
+        assert "not whole" not in write_report(boards, folder).read_text()
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    (killed / ".index.html.tmp").write_text("")
+    assert write_report(boards, killed).is_file()

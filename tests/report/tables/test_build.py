@@ -256,3 +256,12 @@ def test_the_caption_says_what_is_held_out_and_how_long_histories_are(store_run:
     plain = build_table(parse_table_spec(TEXT, "mine", "mine.toml"), [store_run("markov", "bs")])
     assert "holdout" not in caption(plain)
     assert "histories" not in caption(plain)
+
+
+def test_a_metric_beyond_the_lists_is_explained(store_run: Store) -> None:
+    table = build_table(
+        parse_table_spec(TEXT.replace("ndcg@10", "ndcg@20"), "mine", "mine.toml"), [store_run("markov", "bs")]
+    )
+    assert [note for note in footnotes(table) if "NDCG@20" in note] == [
+        "NDCG@20 on arts needs lists of 20 results; those of 'bs' have 10."
+    ]

@@ -401,3 +401,12 @@ def test_html_scrolls_by_keyboard_and_says_why_a_row_is_shaded(table: Table) -> 
     assert '<div class="scroll" tabindex="0" role="region" aria-labelledby="mine-caption">' in page
     assert "The shaded row is the one that the others are tested against.</figcaption>" in page
     assert "shaded" not in to_html([build_table(load_table_spec("table1"), [])])
+
+
+@pytest.mark.parametrize("table_format", FILE_ENDINGS)
+def test_no_format_changes_the_direction_of_writing(table: Table, table_format: TableFormat) -> None:
+    label = "a\u202eb\u2066c \u05d0"
+    row = replace(table.rows[0], label=label, note=label)
+    text = render_tables([replace(table, rows=(row, *table.rows[1:]))], table_format)
+    assert not re.search("[\u202a-\u202e\u2066-\u2069]", text)
+    assert "\u05d0" in text, "letters that are written from the right stay"
