@@ -9,13 +9,15 @@ from unicodedata import east_asian_width
 
 from tabulate import TableFormat, tabulate
 
+from ..io.printable import CONTROLS
+
 TEXT_WIDTH = 100
 """Characters in a line of sentences, where nothing is known of the terminal."""
 
 MIN_CELL = 8
 """Characters that `shorten_columns` leaves of a cell."""
 
-_CONTROL_CHARACTERS = re.compile(r"(?:(?!\x1b\[[\d;]*m)[\x00-\x1f\x7f-\x9f\u2028\u2029])+")
+_CONTROL_CHARACTERS = re.compile(rf"(?:(?!\x1b\[[\d;]*m)(?:{CONTROLS}|[\t\n]))+")
 """Line breaks and all other control characters, except in the escape codes of colours."""
 
 _FILLER = "\0"

@@ -134,6 +134,16 @@ class Leaderboard:
         words += ["history excluded"] if spec.exclude_history else []
         words += [f"history of {spec.history}"] if spec.history != RunSettings.history else []
         words += [f"trained by {spec.train_devices}"] if spec.train_devices != 1 else []
+        return words + self._code_words(entry)
+
+    def _code_words(self, entry: Entry) -> list[str]:
+        """The hash of the code of a model or decoder, where another run's has the same label and other code."""
+        specs = [other.run.spec for other in self.entries if other.label == entry.label]
+        words = []
+        for kind in ("model", "decoder"):
+            code = getattr(entry.run.spec, kind).code
+            if code and any(getattr(spec, kind).code != code for spec in specs):
+                words.append(f"code of the {kind} {code}")
         return words
 
 

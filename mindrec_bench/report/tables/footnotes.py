@@ -51,7 +51,7 @@ def _length_notes(table: Table) -> list[str]:
     for row in table.rows:
         beam = table.spec.setting("beam", specs.get(row.label))
         for (data, metric), cell in zip(table.columns, row.cells, strict=True):
-            if cell.value is None and data in row.runs and split_metric(metric)[1] > beam:
+            if cell.value is None and data in row.runs and data in table.users and split_metric(metric)[1] > beam:
                 labels.setdefault((data, metric, beam), []).append(row.label)
     return [
         f"{metric_name(metric)} on {data} needs lists of {split_metric(metric)[1]:,} results; those of {quoted(short)} "

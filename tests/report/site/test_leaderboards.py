@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -68,3 +70,12 @@ def test_a_damaged_run_is_left_out_with_a_notice(store_run, caplog):
     (board,) = build_leaderboards([whole, damaged])
     assert [entry.run.id for entry in board.entries] == [whole.id]
     assert "left out" in caplog.text
+
+
+def test_plugins_of_one_name_are_told_apart_by_their_code(store_run):
+    (board,) = build_leaderboards([store_run("markov", "bs"), store_run("pop", "bs")])
+    run = board.entries[0].run
+    other = replace(run, spec=replace(run.spec, decoder=replace(run.spec.decoder, code="abc123")))
+    board = replace(board, entries=(*board.entries, replace(board.entries[0], run=other)))
+    assert [any("code" in word for word in board.settings(entry)) for entry in board.entries] == [False, False, True]
+    assert board.settings(board.entries[2])[-1] == "code of the decoder abc123"
