@@ -70,11 +70,10 @@ def result_bytes(root):
 @pytest.mark.parametrize(
     ("part", "count", "with_signal"),
     [
-        ("/shards/", 3, signal.SIGINT),
         ("/shards/", 3, signal.SIGTERM),
         ("/shards/", 3, signal.SIGKILL),
-        ("summary.json", 1, signal.SIGINT),
         pytest.param("/shards/", 3, signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param("summary.json", 1, signal.SIGINT, marks=pytest.mark.slow),
         pytest.param("metrics.parquet", 1, signal.SIGKILL, marks=pytest.mark.slow),
     ],
 )

@@ -84,6 +84,7 @@ def test_the_published_weights_are_not_stored(fitted):
         "adapter/README.md",
         "adapter/adapter_config.json",
         "adapter/adapter_model.safetensors",
+        "losses.csv",
         "model.json",
     }
     stored = load_file(folder / "adapter" / "adapter_model.safetensors")
