@@ -90,9 +90,7 @@ def test_the_loss_is_the_mean_of_the_log_probs(chain, backbone: Any) -> None:
     assert total > 0.5 * math.log(chain_task.space.offsets[-1])
 
 
-FITTED = [
-    backbone if backbone is Llama3 else pytest.param(backbone, marks=pytest.mark.slow) for backbone in BACKBONES
-]
+FITTED = [backbone if backbone is Llama3 else pytest.param(backbone, marks=pytest.mark.slow) for backbone in BACKBONES]
 
 
 @pytest.fixture(scope="module", params=FITTED)
