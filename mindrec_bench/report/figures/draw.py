@@ -72,8 +72,8 @@ _GREY = "#767676"
 LITERAL: dict[str, Any] = {"parse_math": False}
 """For text from the figure's file, where a dollar is a dollar."""
 
-_PANEL_SIZE, _CAPTION_SIZE = (3.5, 2.9), 7.5
-"""Inches, and points."""
+_PANEL_SIZE, _COST_PANEL_SIZE, _CAPTION_SIZE = (3.5, 2.9), (4.6, 3.4), 7.5
+"""Inches, and points. Panels of costs name more lines, in longer words."""
 
 
 def draw(figure: Figure, file: BinaryIO, file_format: str) -> None:
@@ -86,10 +86,11 @@ def make_drawing(figure: Figure) -> Drawing:
     """The drawing: one row of panels per dataset, the title above and the caption below."""
     panels = {data: _panels([line for line in figure.series if line.data == data]) for data in figure.spec.data}
     n_columns = len(next(iter(panels.values())))
-    width = n_columns * _PANEL_SIZE[0]
+    panel_width, panel_height = _COST_PANEL_SIZE if figure.spec.costs else _PANEL_SIZE
+    width = n_columns * panel_width
     caption = textwrap.wrap(figure.caption, int(width * 17))
     below, above = (len(caption) * _CAPTION_SIZE * 1.35 + 10) / 72, 0.35
-    height = len(panels) * _PANEL_SIZE[1] + below + above
+    height = len(panels) * panel_height + below + above
     drawing = Drawing(figsize=(width, height), layout="constrained")
     grid = drawing.subplots(len(panels), n_columns, squeeze=False)
     for axes, (data, by_unit) in zip(grid, panels.items(), strict=True):
@@ -126,7 +127,7 @@ def _draw_panel(ax: Axes, unit: str, lines: Sequence[Series], x_label: str) -> N
             for numbers in zip(*((p.value, p.low, p.high, p.bound) for p in line.points), strict=True)
         )
         bars = None if np.isnan(low).all() else np.stack([value - low, high - value]).clip(min=0)
-        shift = 0 if is_cost else (index - (len(lines) - 1) / 2) * 4 / 72  # points of one x are drawn side by side
+        shift = (index - (len(lines) - 1) / 2) * (2 if is_cost else 4) / 72  # points of one x are drawn side by side
         ax.errorbar(
             xs, value, yerr=bars, label=line.line or metric_name(line.metric), color=colour, marker=marker,
             linestyle=dash, markersize=4.5, linewidth=1.3, elinewidth=0.9, capsize=2.2,
@@ -137,12 +138,20 @@ def _draw_panel(ax: Axes, unit: str, lines: Sequence[Series], x_label: str) -> N
             dashed: dict[str, Any] = {"marker": "_", "linestyle": (0, (4, 3)), "linewidth": 1, "color": _GREY}
             ax.plot(np.array(xs)[has_bound], bound[has_bound], label="upper bound", **dashed)
     _set_y_axis(ax, unit, lines)
-    if len(ax.get_legend_handles_labels()[0]) > 1:
-        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2, columnspacing=1.2, fontsize=8)
+    if len(labels := ax.get_legend_handles_labels()[1]) > 1:
+        n_columns = _legend_columns(labels) if is_cost else 3
+        ax.legend(
+            loc="lower left", bbox_to_anchor=(0, 1), ncols=n_columns, borderaxespad=0.2, columnspacing=1.2, fontsize=8
+        )
     for point in lines[0].points if lines else ():
         if not point.runs:
             at_bottom = ax.get_xaxis_transform()
             ax.text(point.x, 0.03, "no run", rotation=90, ha="center", color=_GREY, fontsize=7.5, transform=at_bottom)
+
+
+def _legend_columns(labels: Sequence[str]) -> int:
+    """How many columns of the widest label fit above a panel of costs: a character of 8 points is 0.065 inches wide."""
+    return max(1, int(0.85 * _COST_PANEL_SIZE[0] / (0.065 * max(map(len, labels)) + 0.45)))
 
 
 def _set_x_axis(ax: Axes, xs: Sequence[float], label: str, padding: float, *, ticks_at_points: bool = True) -> None:

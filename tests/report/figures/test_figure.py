@@ -176,6 +176,22 @@ def test_metrics_against_what_runs_cost(store_run: Store) -> None:
     assert [text.get_text() for text in axes[0].get_legend().get_texts()] == ["wide", "other"]
 
 
+def test_many_lines_of_costs_leave_room_for_the_panel(store_run: Store) -> None:
+    """The legend is above the panel, inside the drawing, and the panel keeps its height."""
+    lines = {decay: f"a line with a long name, {decay}" for decay in (0.2, 0.4, 0.5, 0.6, 0.8, 0.9)}
+    text = COST_HEAD.replace(', "hr@1"', "").replace(', "users_per_second"', "")
+    text += "".join(cost_row(decay, line) for decay, line in lines.items())
+    runs = [with_states(store_run(f"markov:decay={decay}", "bs"), 600) for decay in lines]
+    drawing = make_drawing(build_figure(parse_table_spec(text, "t", "t.toml"), runs, resamples=50))
+    drawing.draw_without_rendering()
+    (panel,) = drawing.axes
+    assert panel.get_window_extent().height / drawing.dpi > 1.5, "inches"
+    legend = panel.get_legend().get_window_extent()
+    assert 0 <= legend.x0 < legend.x1 <= drawing.bbox.width
+    title = drawing.texts[0].get_window_extent()
+    assert panel.get_window_extent().y1 <= legend.y0 < legend.y1 <= title.y0
+
+
 def test_a_run_that_did_not_count_its_states_has_no_place_among_them(store_run: Store) -> None:
     runs = [with_states(store_run("markov:decay=0.5", "bs"), None)]
     figure = build_figure(parse_table_spec(COST_HEAD + cost_row(0.5, "a"), "t", "t.toml"), runs, resamples=50)
