@@ -120,16 +120,16 @@ def test_the_keys_of_a_table_file_are_those_of_the_code():
     assert set(SETTINGS) <= set(re.findall(r"`(\w+)`", settings))
 
 
-@pytest.mark.parametrize("page", ["extending-decoders.md", "extending-backbones.md"])
-def test_the_code_of_a_page_runs_and_conforms(page, monkeypatch):
-    """The second block is the conformance check itself."""
+@pytest.mark.parametrize(("page", "examples"), [("extending-decoders.md", 1), ("extending-backbones.md", 2)])
+def test_the_code_of_a_page_runs_and_conforms(page, examples, monkeypatch):
+    """The last block is the conformance check itself."""
     blocks = re.findall(r"```python\n(.*?)```", text(page), re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == examples + 1
     checked = []
     for name, check in (("check_decoder", check_decoder), ("check_backbone", check_backbone)):
         monkeypatch.setattr(f"mindrec_bench.testing.{name}", lambda one, check=check: checked.append(one) or check(one))
     load("shown_in_docs", "".join(blocks), monkeypatch)
-    assert len(checked) == 1
+    assert len(checked) == examples
 
 
 def load_script(name: str) -> ModuleType:
