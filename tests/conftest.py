@@ -14,6 +14,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run in parallel; torch reads it when it is imported
 os.environ.pop("HF_HUB_OFFLINE", None)  # huggingface_hub reads these two when it is imported
 os.environ.pop("HF_ENDPOINT", None)
+os.environ.pop("COLUMNS", None)  # pytest-xdist sets it; output that is no terminal's is not wrapped
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -53,7 +54,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def hermetic(request, monkeypatch) -> None:
     """The outside changes no test: without its variables, and on the CPU but for tests marked `gpu`."""
     for name in os.environ:
-        if name.startswith("MRBENCH_") or name in (*VARIABLES, "MASTER_ADDR", "MASTER_PORT"):
+        if name.startswith("MRBENCH_") or name in (*VARIABLES, "MASTER_ADDR", "MASTER_PORT", "COLUMNS", "NO_COLOR"):
             monkeypatch.delenv(name)
     if request.node.get_closest_marker("gpu"):
         return
