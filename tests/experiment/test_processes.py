@@ -41,11 +41,6 @@ def test_killed_worker_ends_the_run_and_the_next_start_continues(run, monkeypatc
     assert decoded["users"] == USERS - 12 * len(shards)
 
 
-def fitted_weights(root):
-    """The bytes of the weights of all fitted models in a run store."""
-    return [path.read_bytes() for path in sorted(root.glob("*/*/fit/*/weights.safetensors"))]
-
-
 def test_model_trained_by_two_processes_is_decoded_by_any_number(run, tmp_path):
     run.options["shard_users"] = 32
     two = run("llada:epochs=1", "bs", options={"devices": 2})
@@ -57,9 +52,11 @@ def test_model_trained_by_two_processes_is_decoded_by_any_number(run, tmp_path):
     assert one["run"] == two["run"]
     assert (one["timings"]["processes"], two["timings"]["processes"]) == (1, 2)
     assert sum(line.startswith("training") for line in run.notices) == 1, "the model was reused"
-    single = run("llada:epochs=1", "bs")
-    assert single["run"] != two["run"]
-    assert len(set(fitted_weights(tmp_path / "runs"))) == 2
+
+
+def fitted_weights(root):
+    """The bytes of the weights of all fitted models in a run store."""
+    return [path.read_bytes() for path in sorted(root.glob("*/*/fit/*/weights.safetensors"))]
 
 
 @pytest.mark.slow

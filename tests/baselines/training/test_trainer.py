@@ -135,7 +135,8 @@ for name in ("never", "step", "save", "epoch", "damaged"):
 """
 
 
-@pytest.mark.parametrize("name", ["llada", pytest.param("tiger", marks=pytest.mark.slow)])
+@pytest.mark.slow  # Ctrl-C and the same command: tests/cli/test_stopped.py
+@pytest.mark.parametrize("name", ["llada", "tiger"])
 def test_a_killed_training_continues_to_the_same_bits(chain, tmp_path: Path, name: str) -> None:
     """For two backbones whose networks share no code."""
     data = chain(users=60)
