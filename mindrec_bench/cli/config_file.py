@@ -64,16 +64,16 @@ def _normalise(flag: str) -> str:
 def _convert(key: str, value: Any, option: Any, path: Path) -> Any:
     """The value as the option takes it; converted here because click's own message would not name the file."""
     is_flag = getattr(option, "is_flag", False)
-    is_list = isinstance(value, list) and option.multiple
-    is_plain = isinstance(value, str | int | float) or is_list  # and no date, time, list or table
-    if is_flag != isinstance(value, bool) or not is_plain:
+    entries = value if isinstance(value, list) and option.multiple else [value]
+    is_plain = all(isinstance(entry, str | int | float) for entry in entries)  # and no date, time, list or table
+    if not is_plain or any(is_flag != isinstance(entry, bool) for entry in entries):
         expected = "true or false" if is_flag else "one plain value"
         raise UsageError(f"'{key}' in {path} is {toml_value(value)}; it must be {expected}")
     if is_flag and not option.flag_value:  # --no-...
         return not value
     try:
         if option.multiple:
-            return tuple(_convert_one(option, entry) for entry in (value if is_list else [value]))
+            return tuple(_convert_one(option, entry) for entry in entries)
         return _convert_one(option, value)
     except click.BadParameter as error:
         raise UsageError(f"'{key}' in {path} is {toml_value(value)}: {error.message}") from error

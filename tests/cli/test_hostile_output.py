@@ -51,9 +51,11 @@ def test_names_reach_no_terminal_raw(call, model, decoder, data) -> None:
         ("a = 1\n" * 300_000, "it may have 1,000,000: split it"),
         ('model = "pop"\nbeam = 12:00:00', "beam.* is 12:00:00; it must be one plain value"),
         ('model = "pop"\nbeam = {a = 1}', "beam.* is "),
+        ('model = "pop"\nseed = [{a = 1}]', "seed.* is .*a = 1.*; it must be one plain value"),
+        ('model = "pop"\nseed = [1, true]', "seed.* it must be one plain value"),
         ('model = "pop"\nbeam = 99999999999999999999999', "--beam is 9+; it must be at most 1000"),
     ],
-    ids=["dots", "lists", "tables", "digits", "long", "time", "table", "huge"],
+    ids=["dots", "lists", "tables", "digits", "long", "time", "table", "table in a list", "truth in a list", "huge"],
 )
 def test_hostile_toml_is_one_sentence(call, tmp_path, text, message) -> None:
     (tmp_path / "config.toml").write_text(text)
