@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from mindrec_baselines.esasrec import ESasRec
 from mindrec_baselines.llada import Llada
 from mindrec_baselines.llama3 import Llama3
 from mindrec_baselines.qwen2_5 import Qwen25
+from mindrec_baselines.rpg import Rpg
 from mindrec_baselines.tiger import Tiger
 from mindrec_baselines.training import loop, progress, trainer
 from mindrec_baselines.training.captured import Captured, own_stream
@@ -37,6 +39,9 @@ BACKBONES = {
     "llama3": Llama3(epochs=2, batch=50),
     "qwen2.5": Qwen25(epochs=2, batch=50),
     "tiger": Tiger(epochs=2, batch=50),
+    "rpg": Rpg(epochs=8, batch=16),
+    "esasrec": ESasRec(epochs=8, batch=16),
+    "esasrec-sampled": ESasRec(epochs=8, batch=16, loss="sampled-softmax", negatives=20, early_stopping="ndcg"),
 }
 DECODERS = ("bs", "dbs-dedup", "dbs-penalty", "block-m:m=2", "n-per-step:n=2", "adaptive", "adaptive:reverse=yes")
 CUDA = torch.device("cuda")
@@ -76,6 +81,7 @@ def decode(backbone, folder: Path, data, decoder: str, device: str):
 
 PAIRS = [(name, decoder) for name in ("llada", "llada-prefix") for decoder in DECODERS]
 PAIRS += [(name, "ar-beam") for name in ("llada", "llama3", "qwen2.5", "tiger")]
+PAIRS += [("rpg", "adaptive"), ("rpg", "rank-items"), ("esasrec", "rank-items"), ("llama3", "rank-items")]
 
 
 @pytest.mark.parametrize(("name", "decoder"), PAIRS)

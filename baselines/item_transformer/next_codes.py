@@ -15,7 +15,7 @@ from mindrec_bench.core.dataset import Histories
 
 from ..common.onednn_linear import onednn_linear, patch_linears
 from .blocks import CausalBlocks
-from .sequences import last_states
+from .sequences import IGNORED, last_states
 
 
 class NextCodesNetwork(nn.Module):
@@ -63,7 +63,7 @@ class NextCodesNetwork(nn.Module):
             grid, items, places, predicted, labels: see `sequences.next_item_batch`.
         """
         logits = self.slot_logits(self.states(grid, items, places).index_select(0, predicted))
-        codes = self.item_codes[labels].unbind(dim=1)
+        codes = self.item_codes[labels.clamp(min=0)].masked_fill(labels[:, None] < 0, IGNORED).unbind(dim=1)
         losses = [functional.cross_entropy(scores.float(), code) for scores, code in zip(logits, codes, strict=True)]
         return {"loss": torch.stack(losses).mean()}
 

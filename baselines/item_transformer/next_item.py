@@ -13,7 +13,7 @@ from mindrec_bench.core.devices import search_device
 
 from ..common.onednn_linear import onednn_linear
 from .blocks import CausalBlocks
-from .sequences import last_states
+from .sequences import IGNORED, last_states
 
 
 def sampled_softmax_loss(states: Tensor, weight: Tensor, labels: Tensor, negatives: Tensor) -> Tensor:
@@ -25,14 +25,16 @@ def sampled_softmax_loss(states: Tensor, weight: Tensor, labels: Tensor, negativ
     Args:
         states: Shape: (m, hidden)
         weight: the items' embeddings. Shape: (N, hidden)
-        labels: items. Shape: (m,)
+        labels: items; positions with `IGNORED` do not count. Shape: (m,)
         negatives: items, the same for all positions. Shape: (M,)
     """
-    positive = (states * functional.embedding(labels, weight)).sum(dim=-1, keepdim=True)
+    positive = (states * functional.embedding(labels.clamp(min=0), weight)).sum(dim=-1, keepdim=True)
     scores = onednn_linear(states, functional.embedding(negatives, weight))
     scores = scores.float().masked_fill(negatives == labels[:, None], -torch.inf)
     scores = torch.cat([positive.float(), scores], dim=1)
-    return (scores.logsumexp(dim=1) - scores[:, 0]).mean()
+    losses = scores.logsumexp(dim=1) - scores[:, 0]
+    counted = labels != IGNORED
+    return torch.where(counted, losses, 0.0).sum() / counted.sum()
 
 
 def ndcg_loss(scores: Tensor, labels: Tensor) -> Tensor:

@@ -92,7 +92,6 @@ class SequenceBackbone(TrainedBackbone, SequenceOptions):
             self.collator,
             self.inference_model,
             examples=self.examples,
-            fixed_shapes=False,  # histories are packed end to end
         )
 
     def new_network(self, task: Task) -> Any:
@@ -123,16 +122,14 @@ class SequenceBackbone(TrainedBackbone, SequenceOptions):
     def collator(self, task: Task, stream: int) -> Collator:
         """Makes the batches: all positions in training (stream 0), the last one in validation (stream 1)."""
         from ..common.noise import uniform
-        from .sequences import next_item_batch, swap_neighbours
-
-        if stream > 0:
-            return lambda examples, keys: next_item_batch(examples, every_position=False)
+        from .sequences import next_item_batch, pad_to_few_shapes, swap_neighbours
 
         def collate(sequences: Examples, keys: Int) -> dict[str, Tensor]:
-            if self.swaps > 0:
+            if self.swaps > 0 and stream == 0:
                 pairs = (task.data.history + 1) // 2
                 draws = uniform(task.seed, SWAPS_STREAM, keys, 1 + pairs)
                 sequences = swap_neighbours(sequences, draws, self.swaps)
-            return next_item_batch(sequences, every_position=True)
+            batch = next_item_batch(sequences, every_position=stream == 0)
+            return pad_to_few_shapes(batch, task.data.history) if task.device == "cuda" else batch
 
         return collate

@@ -9,11 +9,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from mindrec_bench.core.code_space import Int
 from mindrec_bench.core.dataset import Dataset, Examples, Histories
 
 Float = NDArray[np.float64]
+
+IGNORED = -100
+"""The label of padding: `torch.nn.functional.cross_entropy` leaves it out."""
+
+PARTS = 16
+"""Where shapes are to be few, a batch has a multiple of this part of its grid's positions: at most so many shapes."""
 
 
 def training_sequences(data: Dataset, *, validation_items: bool = False) -> Examples:
@@ -128,7 +135,8 @@ def next_item_batch(examples: Examples, *, every_position: bool) -> dict[str, Te
         every_position: also predict the items of the histories, each from those before it, but the first.
 
     Returns:
-        Those of `PackedItems.tensors`; `predicted`, positions among the items, shape (p,); `labels`, shape (p,).
+        Those of `PackedItems.tensors`; `predicted`, positions among the items, shape (p,); `labels`, shape (p,),
+        `IGNORED` for padding.
     """
     packed = PackedItems.pack(examples.histories.items)
     labels = np.append(packed.items[1:], -1)
@@ -136,3 +144,35 @@ def next_item_batch(examples: Examples, *, every_position: bool) -> dict[str, Te
     predicted = np.arange(len(labels)) if every_position else packed.ends
     arrays = {"predicted": predicted, "labels": labels[predicted]}
     return packed.tensors() | {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def pad_to_few_shapes(batch: dict[str, Tensor], width: int) -> dict[str, Tensor]:
+    """A batch of `next_item_batch` with padding, so that batches of b histories have few shapes: a GPU captures each.
+
+    The grid gets rows of `width` places, and packed items without a history get places behind a history's own, where
+    nothing attends to them; no label is theirs.
+
+    Args:
+        batch: of b histories, m positions.
+        width: the longest history of all batches.
+
+    Returns:
+        The same tensors; m is rounded up to a multiple of b * width / `PARTS`, and so is the number of predictions
+        where there is one for every position.
+    """
+    rows, longest = batch["grid"].shape[:2]
+    positions = len(batch["items"])
+    part = -(-rows * width // PARTS)
+    padding = min(-positions % part, rows * width - positions)
+    places = batch["places"] // longest * width + batch["places"] % longest
+    unused = torch.ones(rows * width, dtype=torch.bool)
+    unused[places] = False
+    padded = batch | {
+        "grid": batch["grid"].new_empty(rows, width, 0),
+        "items": functional.pad(batch["items"], (0, padding), value=-1),
+        "places": torch.cat([places, unused.nonzero()[:padding, 0]]),
+    }
+    if len(batch["predicted"]) > rows:  # one for every position
+        padded["predicted"] = torch.arange(positions + padding)
+        padded["labels"] = functional.pad(batch["labels"], (0, padding), value=IGNORED)
+    return padded

@@ -19,8 +19,8 @@ from .batches import Batch
 
 logger = logging.getLogger(__name__)
 
-MOST_SHAPES = 8
-"""With more shapes of batches than these nothing is captured: packed sequences have another length in each batch."""
+MOST_SHAPES = 24
+"""With more shapes of batches than these nothing is captured."""
 
 
 @dataclass(frozen=True, eq=False)

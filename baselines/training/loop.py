@@ -47,7 +47,7 @@ class TrainingLoop:
         network: on the device.
         optimizer: of its parameters; on a GPU its learning rate is a tensor, which a captured graph reads.
         progress: decides when training ends; called as the Trainer calls it.
-        train_set, valid_set: examples; those of all batches have equal shapes.
+        train_set, valid_set: examples.
         sampler: their order.
         batch: examples per step; four times as many in validation.
         lr: the learning rate of a step, counted from 0.
@@ -117,8 +117,8 @@ class TrainingLoop:
             _load_random_state(checkpoint)
         self.network.train()
         for step in range(first_step, self.steps_per_epoch):
-            batch = self.train_set.__getitems__(keys[step * self.batch : (step + 1) * self.batch])
-            self.progress.add_train_loss(self.train_step(batch))
+            batch_keys = keys[step * self.batch : (step + 1) * self.batch]
+            self.progress.add_train_loss(self.train_step(self.train_set.__getitems__(batch_keys)))
             self._set_lr(self.lr(self.state.global_step + 1))
             self.state.global_step += 1
             self.state.epoch = epoch + (step + 1) / self.steps_per_epoch
@@ -130,7 +130,7 @@ class TrainingLoop:
             if self.control.should_save:
                 self._save()
             if self.train_step.enabled and self.state.global_step == IDLE_STEP:
-                self.say_if_idle(batch)
+                self.say_if_idle(batch_keys)
 
     def _train_step(self, batch: Batch) -> Tensor:
         loss = self._loss(batch)
@@ -140,14 +140,14 @@ class TrainingLoop:
         self.optimizer.zero_grad()
         return loss.detach()
 
-    def say_if_idle(self, batch: Batch, clock: Callable[[], float] = gpu_clock) -> None:
+    def say_if_idle(self, keys: list[int], clock: Callable[[], float] = gpu_clock) -> None:
         """Tell the user where a larger batch would be almost free; training goes on as if nothing had happened.
 
         Losses and gradients of the batch are computed, as graphs on a GPU; AdamW, which takes as long for any batch, is
         left out.
 
         Args:
-            batch: of a training step.
+            keys: of the examples of a training step.
             clock: see `doubling_ratio`.
         """
         on_gpu = self.device.type == "cuda"
@@ -155,8 +155,9 @@ class TrainingLoop:
             return  # twice the examples may not fit
         probe = Captured(self._gradients, self.device)
         with torch.random.fork_rng([torch.cuda.current_device()] if on_gpu else []):
-            ratio = doubling_ratio(probe, batch, clock)
-        notice = idle_notice(ratio, len(batch["labels"]))
+            batch, twice = (self.train_set.__getitems__(examples) for examples in (keys, keys + keys))
+            ratio = doubling_ratio(probe, batch, twice, clock)
+        notice = idle_notice(ratio, len(keys))
         if notice and not (on_gpu and None in probe.graphs.values()):
             logger.info(notice)
 

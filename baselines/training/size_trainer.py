@@ -47,7 +47,7 @@ class SizeTrainer(ABC):
 
 @dataclass(frozen=True, eq=False)
 class FromScratch(SizeTrainer):
-    """Trains a network from random weights on histories and targets in codes.
+    """Trains a network from random weights; on a GPU its batches must have few shapes (`trainer.fit`).
 
     Attributes:
         config: how to train.
@@ -55,7 +55,6 @@ class FromScratch(SizeTrainer):
         collator: makes the batches for training (stream 0) and for validation (stream 1).
         inference_model: makes the model of a fitted network.
         examples: for training and for validation; None for those of the data.
-        fixed_shapes: see `trainer.fit`.
     """
 
     config: TrainingConfig
@@ -63,7 +62,6 @@ class FromScratch(SizeTrainer):
     collator: Callable[[Task, int], Collator]
     inference_model: Callable[[Any], Model]
     examples: Callable[[Task], tuple[Examples, Examples]] | None = None
-    fixed_shapes: bool = True
 
     def fit(self, task: Task, folder: Path) -> FitReport:
         """Train with `trainer.fit`.
@@ -85,7 +83,7 @@ class FromScratch(SizeTrainer):
             train=train,
             valid=valid,
             examples=examples,
-            fixed_shapes=self.fixed_shapes,
+            fixed_shapes=True,
         )
 
     def load(self, task: Task, folder: Path) -> Model:

@@ -80,8 +80,8 @@ def fit(
         valid: makes validation batches, with other noise.
         save_weights: writes the best weights to the folder.
         examples: for training and for validation; None for those of the data.
-        fixed_shapes: batches of as many examples have equal shapes, and `forward` computes the loss without reading a
-            value back from a GPU: one process trains with `TrainingLoop`.
+        fixed_shapes: on a GPU batches of as many examples have a few shapes (`captured.MOST_SHAPES`), and `forward`
+            computes the loss without reading a value back: one process trains with `TrainingLoop`.
 
     Raises:
         DataError: there are no training examples.

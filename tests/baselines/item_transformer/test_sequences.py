@@ -7,14 +7,21 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 
+from mindrec_baselines.esasrec import ESasRec
 from mindrec_baselines.item_transformer.sequences import (
     PackedItems,
     next_item_batch,
+    pad_to_few_shapes,
     swap_neighbours,
     training_sequences,
 )
+from mindrec_baselines.rpg import Rpg
+from mindrec_baselines.training.batches import ExampleDataset
 from mindrec_bench.core.dataset import Examples, Histories
+
+from ..causal import task
 
 
 @pytest.mark.parametrize("validation_items", [False, True])
@@ -52,6 +59,44 @@ def test_the_last_position_alone() -> None:
     assert every["predicted"].tolist() == [0, 1, 2, 3, 4]
     assert last["labels"].tolist() == [1, 2]
     assert last["predicted"].tolist() == [1, 4]
+
+
+def test_padding_to_few_shapes() -> None:
+    examples = Examples(Histories(np.array([[-1, -1, 5, 6], [-1, 7, 8, 9]]), np.arange(2)), np.array([1, 2]))
+    batch = pad_to_few_shapes(next_item_batch(examples, every_position=True), 16)
+    assert batch["grid"].shape == (2, 16, 0)
+    assert batch["items"].tolist() == [5, 6, 7, 8, 9, -1]
+    assert batch["places"].tolist() == [0, 1, 16, 17, 18, 2]
+    assert batch["labels"].tolist() == [6, 1, 8, 9, 2, -100]
+    assert batch["predicted"].tolist() == [0, 1, 2, 3, 4, 5]
+    last = pad_to_few_shapes(next_item_batch(examples, every_position=False), 16)
+    assert (last["predicted"].tolist(), last["labels"].tolist()) == ([1, 4], [1, 2])
+    assert pad_to_few_shapes(batch, 16)["places"].tolist() == batch["places"].tolist()
+
+
+@pytest.mark.parametrize("every_position", [True, False])
+@pytest.mark.parametrize(
+    "backbone",
+    [Rpg(), ESasRec(), ESasRec(gates=False, loss="sampled-softmax", negatives=9), ESasRec(early_stopping="ndcg")],
+    ids=["rpg", "ce", "sampled", "ndcg"],
+)
+def test_padding_changes_no_loss_and_no_gradient(chain, backbone, every_position: bool) -> None:
+    chain_task = task(chain(users=30))
+    network = dataclasses.replace(backbone, dropout=0.0).new_network(chain_task).train(every_position)
+    examples = training_sequences(chain_task.data) if every_position else chain_task.data.validation()
+    batch = ExampleDataset(examples, backbone.collator(chain_task, int(not every_position))).__getitems__([*range(20)])
+    padded = pad_to_few_shapes(batch, chain_task.data.history)
+    assert len(padded["items"]) > len(batch["items"])
+    results = []
+    for tensors in (batch, padded):
+        network.zero_grad()
+        loss = network(**tensors)["loss"]
+        if loss.requires_grad:
+            loss.backward()
+        grads = [p.grad for p in network.parameters() if p.grad is not None]
+        results.append([loss.detach(), *(grad.clone() for grad in grads)])
+    assert float(results[0][0]) > 0
+    torch.testing.assert_close(*results)
 
 
 def test_swapped_neighbours() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from mindrec_baselines.esasrec import ESasRec
 from mindrec_baselines.llada import Llada
 from mindrec_baselines.llama3 import Llama3
 from mindrec_baselines.tiger import Tiger
@@ -33,6 +34,7 @@ def fit(backbone, chain_task, folder: Path, *, fixed_shapes: bool):
         pytest.param(Llada(**OPTIONS), False, id="llada"),
         pytest.param(Llada(**OPTIONS), True, id="llada-bf16"),
         pytest.param(Llama3(**OPTIONS), False, id="llama3"),
+        pytest.param(ESasRec(**OPTIONS, swaps=0.2), False, id="esasrec"),
         pytest.param(Tiger(**OPTIONS), True, id="tiger-bf16", marks=pytest.mark.slow),
     ],
 )
@@ -111,8 +113,8 @@ class StepClock:
     ("per_step", "per_example", "ratio"), [(1.9, 0.0, 1.0), (1.9, 0.0045, 1.23), (1.9, 0.05, 1.77), (0.0, 1.0, 2.0)]
 )
 def test_a_larger_batch_is_suggested_where_it_is_almost_free(per_step: float, per_example: float, ratio) -> None:
-    clock, batch = StepClock(per_step, per_example), {"labels": torch.zeros(128, 4), "items": torch.zeros(128, 10)}
-    found = doubling_ratio(clock.step, batch, clock)
+    clock, batch, twice = StepClock(per_step, per_example), *({"labels": torch.zeros(size, 4)} for size in (128, 256))
+    found = doubling_ratio(clock.step, batch, twice, clock)
     assert found == pytest.approx(ratio, abs=0.01)
     assert clock.sizes == [256] * 5 + [128] * 5
     notice = idle_notice(found, 128)
@@ -130,7 +132,7 @@ def test_asking_whether_the_device_is_idle_changes_no_training(chain, tmp_path: 
 
     def asking(self, batch):
         if self.state.global_step in (2, 3):
-            self.say_if_idle(batch, clock)
+            self.say_if_idle(list(range(len(batch["labels"]))), clock)
         return train_step(self, batch)
 
     def timed(self, batch):
