@@ -81,8 +81,15 @@ def without_graphs(disabled: bool) -> Iterator[None]:
         captured.Captured.__post_init__ = before  # type: ignore[method-assign]
 
 
-def fit(backbone: Any, task: Task, way: str, examples: tuple[Examples, Examples] | None = None) -> Any:
-    """The report of a training in one of `WAYS`, on these examples or on those of the data."""
+def examples_of(backbone: Any, task: Task) -> tuple[Examples, Examples]:
+    """What the backbone trains on and validates with: an example for each item, or one for each user."""
+    if hasattr(backbone, "examples"):
+        return backbone.examples(task)
+    return task.data.train_examples(), task.data.validation()
+
+
+def fit(backbone: Any, task: Task, way: str, examples: tuple[Examples, Examples]) -> Any:
+    """The report of a training in one of `WAYS`."""
     collators = {"train": backbone.collator(task, 0), "valid": backbone.collator(task, 1)}
     network, config = backbone.new_network(task), backbone.training_config(task.size)
     with tempfile.TemporaryDirectory() as folder, without_graphs(way == "eager"):
@@ -92,11 +99,11 @@ def fit(backbone: Any, task: Task, way: str, examples: tuple[Examples, Examples]
 
 def step_milliseconds(backbone: Any, task: Task, way: str, steps: int) -> float:
     """Time from one step to the next, inside one epoch: examples are repeated until they are enough."""
-    examples = task.data.train_examples()
+    examples, valid = examples_of(backbone, task)
     rows = np.arange((WARM_STEPS + steps + 1) * backbone.batch) % len(examples)
     repeated = Examples(examples.histories[rows], examples.targets[rows])
     with timed_steps(steps) as times, suppress(TimedError):
-        fit(backbone, task, way, (repeated, task.data.validation()))
+        fit(backbone, task, way, (repeated, valid))
     return 1e3 * (times[1] - times[0]) / steps
 
 
@@ -105,7 +112,7 @@ def kernels(backbone: Any, task: Task) -> dict[str, Any]:
     network = backbone.new_network(task).to(task.device).train()
     parameters = list(network.parameters())
     optimizer = torch.optim.AdamW(parameters, lr=1e-3, fused=True)
-    examples = trainer.ExampleDataset(task.data.train_examples(), backbone.collator(task, 0))
+    examples = trainer.ExampleDataset(examples_of(backbone, task)[0], backbone.collator(task, 0))
     batch = examples.__getitems__(list(range(min(backbone.batch, len(examples)))))
     batch = {name: tensor.to(task.device) for name, tensor in batch.items()}
 
@@ -147,7 +154,7 @@ def training(arguments: argparse.Namespace, write: Callable[[dict[str, Any]], No
             row: dict[str, Any] = {"model": name, "batch": batch, "size": arguments.size}
             row |= {f"{way}_step_ms": step_milliseconds(backbone, task, way, arguments.steps) for way in WAYS}
             for way in ("trainer", "captured"):
-                report = fit(backbone, task, way)
+                report = fit(backbone, task, way, examples_of(backbone, task))
                 row |= {f"{way}_fit_seconds": report.seconds, f"{way}_losses": report.valid_loss}
             row |= {"steps_of_fit": report.steps, **kernels(backbone, task)}
             write(row)

@@ -6,7 +6,8 @@
 # Each part writes FOLDER/PART.log, and what it measures to FOLDER/*.json row by row, so a part that is stopped leaves
 # what it has. All parts, with their limits in seconds: machine 20, tests 120, pruning 30, training 100, decoding 90,
 # auto 60, llm 180. In two visits of five minutes: first `machine tests pruning training`, then `decoding auto llm`.
-# With SIZE=tiny DEVICE=cpu SLACK=10 in the environment everything runs, smaller and with longer limits, on any machine.
+# With SIZE=tiny DEVICE=cpu SLACK=10 in the environment everything runs, smaller and with longer limits, on any machine;
+# with MODELS="esasrec rpg" the part `training` takes these models.
 set -u
 folder=$(mkdir -p "${1:?usage: benchmarks/on_gpu.sh FOLDER [PART...]}" && cd "$1" && pwd)
 shift
@@ -48,7 +49,7 @@ decoding() {
 
 training() {
     part training 100 "$python" benchmarks/gpu.py training --size "$size" --device "$device" --users "$users" \
-        --steps "$steps" --batches $batches --out "$folder/training.json"
+        --steps "$steps" --batches $batches --out "$folder/training.json" ${MODELS:+--models $MODELS}
 }
 
 auto() { # a whole run: training, the batch size that is found, decoding

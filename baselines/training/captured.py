@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -52,6 +53,8 @@ class Captured:
         device: what it computes on; batches may come from the CPU.
         forget: called after a failed capture, to drop what `function` left in Python, such as gradients.
         enabled: whether to capture; never on a CPU.
+        graphs: by the shapes of a batch; None after the first call with them.
+        memory: the pool that all graphs share.
     """
 
     function: Callable[[Batch], Tensor]
@@ -59,9 +62,12 @@ class Captured:
     forget: Callable[[], object] = lambda: None
     enabled: bool = True
     graphs: dict[tuple[object, ...], CapturedGraph | None] = field(default_factory=dict)
+    memory: Any = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.enabled = self.enabled and self.device.type == "cuda"
+        if self.enabled:  # one graph is replayed at a time, so all can compute in the same memory
+            self.memory = torch.cuda.graph_pool_handle()
 
     def __call__(self, batch: Batch) -> Tensor:
         """The output of a batch, which the next call may overwrite."""
@@ -85,7 +91,8 @@ class Captured:
             inputs[name].copy_(tensor, non_blocking=True)
         graph, random_state = torch.cuda.CUDAGraph(), torch.cuda.get_rng_state(self.device)
         try:
-            with torch.cuda.graph(graph, stream=torch.cuda.current_stream(), capture_error_mode="thread_local"):
+            stream = torch.cuda.current_stream()
+            with torch.cuda.graph(graph, self.memory, stream, capture_error_mode="thread_local"):
                 output = self.function(inputs)
         except RuntimeError as error:
             first_line = str(error.__context__ or error).partition("\n")[0]
