@@ -28,8 +28,24 @@ def find(monkeypatch, speed, memory=lambda size: 0.0, fits=10**9, examples=EXAMP
 
 
 def test_the_largest_that_gains(monkeypatch) -> None:
-    assert find(monkeypatch, lambda size: min(size, 700)) == (1024, [16, 32, 64, 128, 256, 512, 1024, 2048])
-    assert find(monkeypatch, lambda size: 100) == (16, [16, 32]), "a large model is busy with the first size"
+    sizes = [16, 32, 64, 128, 256, 512, 1024]
+    assert find(monkeypatch, lambda size: min(size, 700)) == (1024, [*sizes, 2048, 2048, 2048])
+    assert find(monkeypatch, lambda size: 100) == (16, [16, 32, 32, 32]), "a model is busy with the first size"
+    assert find(monkeypatch, lambda size: 2) == (16, [16, 32]), "and takes so long that nothing is tried again"
+
+
+def test_a_first_batch_that_compiles_kernels_ends_nothing(monkeypatch) -> None:
+    seen = set()
+
+    def speed(size: int) -> float:
+        compiles = size not in seen
+        seen.add(size)
+        return size / 3 if compiles and size >= 64 else size / 0.025
+
+    found, tried = find(monkeypatch, speed)
+    assert found == LARGEST_BATCH
+    assert tried.count(32) == 1
+    assert tried.count(64) == tried.count(128) == 2
 
 
 def test_the_largest_that_fits(monkeypatch) -> None:
