@@ -121,7 +121,8 @@ def rm(
 def clean(dry_run: bool, yes: bool, runs_dir: Path) -> None:
     """Delete what no run needs; asks first.
 
-    That is fitted models that no run decodes with, locks of processes that have ended, and empty folders.
+    That is fitted models that no run decodes with, unfinished trainings among them; shards that a process left which
+    was killed when its run was done; locks of what is gone; and empty folders.
     """
     from ..report.run_list import bytes_text
     from ..report.text_table import format_columns

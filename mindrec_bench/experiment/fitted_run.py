@@ -33,8 +33,8 @@ def set_up_again(run: Run, options: ExecutionOptions | None = None) -> RunContex
         )
     if context.backbone.sizes and context.model_folder.load_report() is None:
         raise DataError(
-            f"{runs_dir} does not hold the whole fitted model of run {run.id}; repeat it, into another run store "
-            f"if this one is an archive: {run.summary.command}"
+            f"{runs_dir} does not hold the whole fitted model of run {run.id}; repeat it with --fresh, into another "
+            f"run store if this one is an archive: {run.summary.command} --fresh"
         )
     return context
 

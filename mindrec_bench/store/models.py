@@ -16,11 +16,12 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from ..core.backbone import MODEL_FILE, FitReport
 from ..core.loss_curve import LOSSES_FILE, LossCurve
 from ..errors import DataError
-from ..io.atomic import TEMPORARY, explain_write_errors, remove_folder
+from ..io.atomic import TEMPORARY, explain_read_errors, explain_write_errors, remove_folder
 from ..io.hashing import short_hash
 from ..io.locks import folder_lock
 from ..io.manifest import Stamp, damaged_file, manifest_stamp, read_manifest, write_manifest
@@ -93,24 +94,31 @@ class FittedModelFolder:
         `MODEL_FILE` and `LOSSES_FILE` are left out. A model that was trained again has the same fit id but may have
         other weights, whose rankings must not be mixed with those of the first.
         """
-        content = read_manifest(self.path / REPORT, check=())
-        if content is None:
-            return ""
-        weights = {name: digest for name, digest in content["files"].items() if name not in (MODEL_FILE, LOSSES_FILE)}
-        return f"{WEIGHTS_HASH}{short_hash(weights)}"
+        return _weights_id(read_manifest(self.path / REPORT, check=()))
 
-    def loss_curve(self) -> LossCurve | None:
-        """The losses of the training by step; None where the model stored none, or is gone.
+    def loss_curve(self, weights_id: str) -> LossCurve | None:
+        """The losses of the training by step; None where the model is not here, or has other weights, or stored none.
+
+        Args:
+            weights_id: what `weights_id` was when the model decoded.
 
         Raises:
-            DataError: their file can't be read, or is damaged.
+            DataError: a file can't be read, or is damaged or missing.
         """
-        content = read_manifest(self.path / REPORT, check=())
-        if content is None or LOSSES_FILE not in content["files"]:
+        with explain_read_errors(self.path):
+            if not self.path.is_dir():
+                return None
+        content = read_manifest(self.path / REPORT, check=(), warn=False)
+        if content is None:
+            raise self._damaged(self.path / REPORT)
+        if _weights_id(content) != weights_id or LOSSES_FILE not in content["files"]:
             return None
         if damaged := damaged_file(self.path / REPORT, check=(LOSSES_FILE,)):
-            raise DataError(f"{damaged} is damaged or missing")
+            raise self._damaged(damaged)
         return LossCurve.read(self.path)
+
+    def _damaged(self, path: Path) -> DataError:
+        return DataError(f"{path} is damaged or missing; a run's command with --fresh trains its model again")
 
     def start(self) -> None:
         """Get ready to train: a finished but damaged model is deleted, an interrupted training stays to be continued.
@@ -143,3 +151,11 @@ class FittedModelFolder:
             MrbenchError: it can't be deleted.
         """
         remove_folder(self.path, first=REPORT)
+
+
+def _weights_id(manifest: dict[str, Any] | None) -> str:
+    """See `FittedModelFolder.weights_id`."""
+    if manifest is None:
+        return ""
+    weights = {name: digest for name, digest in manifest["files"].items() if name not in (MODEL_FILE, LOSSES_FILE)}
+    return f"{WEIGHTS_HASH}{short_hash(weights)}"

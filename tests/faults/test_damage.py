@@ -181,8 +181,10 @@ def _numbers(text: str) -> set[str]:
 def test_what_is_damaged_is_named_or_makes_no_difference(tmp_path, tally, store, damage) -> None:
     wanted = {name: Outcome.of(words, _copy(store, tmp_path / "whole")) for name, words in commands(store).items()}
     assert {name: outcome.done.err for name, outcome in wanted.items() if outcome.done.code} == {}
+    files = stored_files(store)
+    assert {"losses.csv", "report.json", "weights.safetensors", "traces.json"} <= {file.name for file in files}
     wrong = []
-    for file in stored_files(store):
+    for file in files:
         for name, words in commands(store).items():
             if file.parent.as_posix() not in wanted[name].done.read:
                 continue

@@ -12,6 +12,8 @@ from mindrec_bench.store.models import FittedModelFolder
 from mindrec_bench.store.removal import find_leftovers, remove_leftovers, remove_run
 from mindrec_bench.store.run_folder import RunFolder
 
+from .test_runs import store_run
+
 
 def fitted(spec, root):
     """A fitted model of one file of 100 bytes."""
@@ -45,7 +47,7 @@ def test_what_no_run_needs(tmp_path, run_spec):
     leftovers = find_leftovers(tmp_path)
     by_kind = {kind: {entry.path for entry in leftovers if entry.kind == kind} for kind in ("fitted model", "lock")}
     assert by_kind["fitted model"] == {unneeded}
-    assert by_kind["lock"] <= {path.with_name(f"{path.name}.lock") for path in (run.path, needed, unneeded)}
+    assert by_kind["lock"] == set(), "a lock goes with what it locks"
     assert {entry.path for entry in leftovers if entry.kind == "empty folder"} == {empty}
     assert sum(entry.bytes for entry in leftovers) > 100
     remove_leftovers(leftovers, tmp_path)
@@ -69,3 +71,38 @@ def test_what_a_process_works_on_stays(tmp_path, run_spec):
             remove_run(run.path)
         assert find_leftovers(tmp_path) == []
     assert run.path.exists()
+
+
+def test_the_model_of_a_run_that_has_begun_stays(tmp_path, run_spec):
+    """Its spec is written when it decodes."""
+    run, model = RunFolder(run_spec, tmp_path), fitted(run_spec, tmp_path)
+    found = find_leftovers(tmp_path)
+    assert [(entry.kind, entry.path) for entry in found] == [("fitted model", model)]
+    with run.lock(wait=True):
+        assert find_leftovers(tmp_path) == []
+        remove_leftovers(found, tmp_path)
+        assert model.exists(), "a run began while the user was asked"
+    run_lock = run.path.with_name(f"{run.path.name}.lock")
+    (model / "report.json").unlink()
+    assert {entry.path: entry.kind for entry in find_leftovers(tmp_path)} == {
+        model: "unfinished training", run_lock: "lock"
+    }  # fmt: skip
+    remove_leftovers(find_leftovers(tmp_path), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_shards_of_a_finished_run_can_go(tmp_path, run_spec):
+    """A kill after the summary leaves them; a damaged run is computed again with its whole ones."""
+    run = RunFolder(run_spec, tmp_path)
+    store_run(run)
+    shards = run.path / "shards"
+    shards.mkdir()
+    (shards / "00000-0123456789abcdef.parquet").write_bytes(bytes(10))
+    (leftover,) = find_leftovers(tmp_path)
+    assert (leftover.kind, leftover.path, leftover.bytes) == ("shards", shards, 10)
+    metrics = (run.path / "metrics.parquet").read_bytes()
+    (run.path / "metrics.parquet").write_bytes(b"")
+    assert find_leftovers(tmp_path) == []
+    (run.path / "metrics.parquet").write_bytes(metrics)
+    remove_leftovers([leftover], tmp_path)
+    assert (shards.exists(), run.path.exists(), find_leftovers(tmp_path)) == (False, True, [])

@@ -78,4 +78,8 @@ def test_a_fitted_model_in_the_run_store_gives_the_steps(store_run, tmp_path, no
     run = with_summary(run, weights=folder.weights_id())
     (curve,) = training_curves([run])
     assert len(curve.losses.points) == 2, "losses that were edited are not drawn"
-    assert [str(folder.path / "losses.csv") in notice for notice in notices] == [True]
+    (folder.path / "report.json").unlink()
+    (curve,) = training_curves([run])
+    assert len(curve.losses.points) == 2
+    named = [str(folder.path / name) for name in ("losses.csv", "report.json")]
+    assert [name in notice and "--fresh" in notice for name, notice in zip(named, notices, strict=True)] == [True] * 2
