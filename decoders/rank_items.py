@@ -75,6 +75,10 @@ class RankItems:
             raise ValueError("finalists and certify=yes are two ways to choose what is scored; give one of them")
         if self.states < 1:
             raise ValueError(f"states is {self.states}; it must be a number of states")
+        if self.order != RankItems.order and self.score != "order":
+            raise ValueError(f"order={self.order} has no effect without score=order; add it, or leave out order")
+        if self.states != RankItems.states and not self.certify:
+            raise ValueError(f"states={self.states} has no effect without certify=yes; add it, or leave out states")
         if self.certify and self.score == "order" and self.order == "entropy":
             raise ValueError("certify=yes has no bounds for order=entropy; allowed: left-to-right, reverse")
 

@@ -38,8 +38,9 @@ def source_of(cls: type) -> str:
     """The code of a class and of what it is made of, base classes included.
 
     Of a class in a package it is every code file of the package; of one in a module that stands alone, or in a
-    namespace package, the module, and the modules and packages in the same folder that it imports by statements. Of a
-    script or a notebook it is the class (in a
+    namespace package, the module, and the modules and packages in the same folder that it imports by statements, but
+    for those that another distribution installed there, as in site-packages. Of a script or a notebook it is the class
+    (in a
     notebook the cell that it stands in), and the functions and classes beside it that it names, and those that they
     name. What else it imports is not part of it.
 
@@ -73,7 +74,8 @@ def _code_files(module: ModuleType) -> list[Path]:
     """The files of the package that a module is in, or the module; and what those import from the same folder.
 
     A module `a.b` in a namespace package `a` imports from the folder of `a` only names in `a`. Packages with an
-    `__init__.py` are taken whole, and what they import from elsewhere is not followed.
+    `__init__.py` are taken whole, and what they import from elsewhere is not followed, nor what another distribution
+    installed into the same folder.
     """
     file = Path(module.__file__ or "")
     parts = module.__name__.split(".")
@@ -81,11 +83,12 @@ def _code_files(module: ModuleType) -> list[Path]:
     outer = file.parents[depth] if depth < len(file.parents) else file.parent
     namespace = f"{parts[0]}." if len(parts) > 1 else ""
     follows_packages = bool(namespace) and not (outer / parts[0] / "__init__.py").is_file()
+    distribution = _distribution_of(file, outer)
     files: dict[Path, None] = {}
     waiting = [file]
     while waiting:
         path = waiting.pop()
-        if path in files:
+        if path in files or _distribution_of(path, outer) not in (distribution, None):
             continue
         package = _package_folder(path)
         found = [path] if package is None else _code_below(package)
@@ -99,6 +102,27 @@ def _code_files(module: ModuleType) -> list[Path]:
                 elif f"{name}.".startswith(namespace):
                     waiting += _module_files(outer, name)
     return sorted(files)
+
+
+def _distribution_of(file: Path, folder: Path) -> str | None:
+    """The distribution that installed a file below a folder; None where none did."""
+    if not file.is_relative_to(folder):
+        return None
+    line = f"\n{file.relative_to(folder).as_posix()},"
+    records = _records(folder, _mtime(str(folder)))
+    return next((name for name, record in records.items() if line in record), None)
+
+
+@cache
+def _records(folder: Path, mtime: float) -> dict[str, str]:
+    """Of each distribution that is installed in a folder, the lines that list its files, each after a line break.
+
+    Args:
+        folder: as site-packages.
+        mtime: when it was changed last.
+    """
+    paths = folder.glob("*.dist-info/RECORD")
+    return {path.parent.name: f"\n{path.read_text(encoding='utf-8', errors='replace')}" for path in paths}
 
 
 def _package_folder(file: Path) -> Path | None:

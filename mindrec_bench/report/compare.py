@@ -41,6 +41,7 @@ class RunComparison:
             for each metric.
         unlike: name of a system that is the result of another training of the reference's model -> the reason. A
             system's name is the id of its first run.
+        beyond: the k asked for that all lists are shorter than.
         n_users: number of users that all of them evaluated.
         resamples: of the randomisation tests and the bootstrap.
     """
@@ -51,6 +52,7 @@ class RunComparison:
     spreads: dict[str, tuple[float | None, ...]]
     comparisons: tuple[dict[str, Comparison], ...]
     unlike: dict[str, str]
+    beyond: tuple[int, ...]
     n_users: int
     resamples: int
 
@@ -103,8 +105,17 @@ def compare_runs(
     reference, *others = grouped
     reasons = {of_system[0].id: unlike_trainings(reference, of_system) for of_system in others}
     unlike = {name: reason for name, reason in reasons.items() if reason}
-    n_users = len(systems[0].users)
-    return RunComparison(reference, tuple(others), values, spreads, tuple(comparisons), unlike, n_users, resamples)
+    return RunComparison(
+        reference,
+        tuple(others),
+        values,
+        spreads,
+        tuple(comparisons),
+        unlike,
+        beyond=tuple(k for k in ks if k > max(run.spec.beam for run in runs)),
+        n_users=len(systems[0].users),
+        resamples=resamples,
+    )
 
 
 def _spread(system: System, metric: str) -> float | None:
@@ -185,18 +196,22 @@ def _codes_note(comparison: RunComparison) -> list[str]:
 
 def _lengths_note(comparison: RunComparison) -> list[str]:
     """Whose lists are too short for a metric, or too unlike for a test."""
-    metrics = comparison.values
+    notes, metrics = [], comparison.values
+    if comparison.beyond:
+        longest = max(run.spec.beam for runs in (comparison.reference, *comparison.others) for run in runs)
+        left_out = ", ".join(f"@{k}" for k in comparison.beyond)
+        notes.append(f"Left out: {left_out}, since the longest of the lists has {longest} results.")
     untested = [
         of_system[0].id
         for of_system, by_metric in zip(comparison.others, comparison.comparisons, strict=True)
         if any(metric not in by_metric for metric in metrics)
     ]
-    if not untested:
-        return []
-    return [
-        f"Lists of another length than the reference's ({', '.join(untested)}): a metric at k needs k results, and "
-        "Entropy and TTR of such lists are not tested."
-    ]
+    if untested:
+        notes.append(
+            f"Lists of another length than the reference's ({', '.join(untested)}): a metric at k needs k results, and "
+            "Entropy and TTR of such lists are not tested."
+        )
+    return notes
 
 
 _HEADINGS = (
@@ -282,6 +297,7 @@ def to_dict(comparison: RunComparison) -> dict[str, Any]:
         "users": comparison.n_users,
         "resamples": comparison.resamples,
         "unlike_trainings": comparison.unlike,
+        "ks_left_out": list(comparison.beyond),
         "values": {
             runs[0].id: {metric: values[index] for metric, values in comparison.values.items()}
             for index, runs in enumerate(systems)

@@ -83,8 +83,9 @@ class Run:
     def per_user(self) -> Columns:
         """The metrics of each user, in columns of one length U: `pandas.DataFrame(run.per_user())` is a table.
 
-        Columns: `user`, `hit_rank` (0 for a miss), `RANKING_METRICS`, `results`, `valid`, `duplicates`, and
-        `SEARCH_METRICS` where they are known. Shape of each: (U,)
+        Columns: `user` (its number in the data's files, of an imported dataset too), `hit_rank` (0 for a miss),
+        `RANKING_METRICS`, `results`, `valid`, `duplicates`, and `SEARCH_METRICS` where they are known. Shape of each:
+        (U,)
 
         Raises:
             DamagedRunError: the file is damaged or missing.

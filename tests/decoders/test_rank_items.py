@@ -126,7 +126,8 @@ class TestCodesOfMaskedAndCausalModels:
 
     @given(case=problems(), score=st.sampled_from(["marginal", "mean-log", "order"]), beam=st.integers(1, 9))
     def test_all_items_are_ranked_as_by_enumeration(self, case, score, beam):
-        ranking = case.decode(RankItems(score=score, order="reverse", shortlist="all"), np.arange(2), beam=beam)
+        order = {"order": "reverse"} if score == "order" else {}
+        ranking = case.decode(RankItems(score=score, shortlist="all", **order), np.arange(2), beam=beam)
         for user in range(2):
             assert_row(ranking, user, expected_ranking(case, user, score)[:beam])
         assert ranking.certified.tolist() == [beam] * 2
@@ -245,6 +246,8 @@ class TestCodesOfMaskedAndCausalModels:
             ({"finalists": 0}, "finalists is 0"),
             ({"finalists": 20, "score": "order"}, "finalists are chosen by an average over orders"),
             ({"finalists": 20, "certify": True}, "finalists and certify=yes are two ways"),
+            ({"order": "reverse"}, "order=reverse has no effect without score=order; add it"),
+            ({"states": 100}, "states=100 has no effect without certify=yes; add it"),
             ({"certify": True, "score": "order", "order": "entropy"}, "certify=yes has no bounds for order=entropy"),
         ],
     )

@@ -181,6 +181,28 @@ def test_of_a_module_that_stands_alone_it_is_what_it_imports_from_its_folder(
     monkeypatch.delitem(sys.modules, "alone")
 
 
+def test_what_another_distribution_installed_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module in site-packages, its dependencies beside it."""
+    files = {
+        "alone.py": "import of_alone\nimport big.part\nimport stray\nclass Mine:\n    pass\n",
+        "of_alone/__init__.py": "import tool\n",
+        "stray.py": "import tool\n",
+        "tool.py": "",
+        "big/__init__.py": "",
+        "big/part.py": "",
+        "alone-1.0.dist-info/RECORD": "alone.py,sha256=x,1\nof_alone/__init__.py,sha256=x,1\n",
+        "big-1.0.dist-info/RECORD": "big/__init__.py,sha256=x,1\nbig/part.py,sha256=x,1\ntool.py,sha256=x,1\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"{text}# {name}\n")
+    loaded = ModuleType("alone")  # not imported, since its folder is no place to import from
+    loaded.__file__ = str(tmp_path / "alone.py")
+    monkeypatch.setitem(sys.modules, "alone", loaded)
+    source = source_of(type("Mine", (), {"__module__": "alone"}))
+    assert [name for name in files if f"# {name}\n" in source] == ["alone.py", "of_alone/__init__.py", "stray.py"]
+
+
 def test_without_source_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     prompt = ModuleType("a_prompt")
     monkeypatch.setitem(sys.modules, "a_prompt", prompt)

@@ -83,7 +83,10 @@ def test_metrics_at_k_need_lists_of_k(store_run: Store) -> None:
     (line,) = [line.split() for line in lines if line.startswith("HR@10")]
     assert line == ["HR@10↑", f"{long.summary.metrics['hr@10']:.4f}", "-"]
     assert f"Lists of another length than the reference's ({short.id})" in to_text(comparison)
-    json.dumps(to_dict(comparison))
+    assert "Left out" not in to_text(comparison)
+    beyond = compare_runs([long, short], ks=(5, 11, 12), resamples=50)
+    assert "Left out: @11, @12, since the longest of the lists has 10 results." in to_text(beyond)
+    assert json.loads(json.dumps(to_dict(beyond)))["ks_left_out"] == [11, 12]
 
 
 def trained(run: Any, weights: str, *, epochs: float = 2.5, **changes: Any) -> Any:
