@@ -177,10 +177,17 @@ def _numbers(text: str) -> set[str]:
     return set(re.findall(r"\d+\.\d+", text))
 
 
+@pytest.fixture(scope="module")
+def wanted(store, tmp_path_factory) -> dict[str, Outcome]:
+    """What the commands make of the whole store."""
+    folder = tmp_path_factory.mktemp("wanted") / "whole"
+    outcomes = {name: Outcome.of(words, _copy(store, folder)) for name, words in commands(store).items()}
+    assert {name: outcome.done.err for name, outcome in outcomes.items() if outcome.done.code} == {}
+    return outcomes
+
+
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
-def test_what_is_damaged_is_named_or_makes_no_difference(tmp_path, tally, store, damage) -> None:
-    wanted = {name: Outcome.of(words, _copy(store, tmp_path / "whole")) for name, words in commands(store).items()}
-    assert {name: outcome.done.err for name, outcome in wanted.items() if outcome.done.code} == {}
+def test_what_is_damaged_is_named_or_makes_no_difference(tmp_path, tally, store, wanted, damage) -> None:
     files = stored_files(store)
     assert {"losses.csv", "report.json", "weights.safetensors", "traces.json"} <= {file.name for file in files}
     wrong = []

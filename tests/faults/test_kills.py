@@ -67,6 +67,7 @@ def write_sales(folder: Path) -> None:
         pytest.param((), ("sweep", "sweep.toml", "-q"), id="sweep"),
         pytest.param((), ("table", "mine.toml", "--run-missing", "-q"), id="table-run-missing"),
         pytest.param((RUN,), ("table", "mine.toml", "--archive", "kept", "-q"), id="table-archive"),
+        pytest.param((FIT,), ("runs", "clean", "--yes"), id="runs-clean"),
     ],
 )
 def test_a_command_that_is_killed_anywhere_ends_with_the_same_bits(
