@@ -19,6 +19,9 @@ FOREIGN = (
     *("mindrec_baselines.training.trainer", "transformers", "encodings.utf_8_sig", "importlib.readers"),
 )
 
+_TALLIES: dict[str, dict[str, int]] = {}
+"""Name of a test -> its counts."""
+
 
 @pytest.fixture(scope="session")
 def warm() -> None:
@@ -32,10 +35,26 @@ def warm() -> None:
 
 
 @pytest.fixture
-def tally(request, capsys) -> Iterator[Counter[str]]:
-    """Counts of `tried`, `survived` and `named`, printed at the end."""
+def tally(request: pytest.FixtureRequest) -> Iterator[Counter[str]]:
+    """Counts of `tried`, `survived` and `named`, for the summary."""
     counts: Counter[str] = Counter()
     yield counts
-    with capsys.disabled():
-        words = ", ".join(f"{counts[name]:,} {name}" for name in ("tried", "survived", "named"))
-        print(f"\n{request.node.name}: {words}")
+    request.node.user_properties.append(("tally", dict(counts)))  # which reports carry to the process that prints
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Keep the counts of a test that has ended."""
+    if report.when == "teardown":
+        _TALLIES.update(
+            (report.nodeid.rpartition("::")[2], counts) for name, counts in report.user_properties if name == "tally"
+        )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what was tried, survived and named, of each test and in all."""
+    if not _TALLIES:
+        return
+    terminalreporter.section("tried, survived, named")
+    for name, counts in [*sorted(_TALLIES.items()), ("in all", sum(map(Counter, _TALLIES.values()), Counter()))]:
+        words = ", ".join(f"{counts.get(key, 0):,} {key}" for key in ("tried", "survived", "named"))
+        terminalreporter.write_line(f"{name}: {words}")
