@@ -7,7 +7,7 @@ items with the 60 best first scores, and the results of a beam of 50 of `adaptiv
 sets of revealed codes, for users of the validation split, with their histories excluded. What any way of choosing would
 score, and which states that takes, is then only counted. For each way it prints, as means over users,
 
-* states: distinct states, the one pass included, without padding; the beams' own states are in those of their results;
+* states: distinct states, the one pass included, without padding; beams whose results are not scored are not counted;
 * kept: how many of the ten best of all these items are among its ten;
 * lost: the probability of these ten that its ten lack, as a share;
 * HR@10, NDCG@10.
