@@ -39,7 +39,7 @@ class NextItemOptions:
     )
     negatives: int = option(256, help="negatives of a step, shared by all its positions; for loss=sampled-softmax.")
     early_stopping: Literal["loss", "ndcg"] = option(
-        "loss",
+        "ndcg",
         help="what ends training and chooses the weights: validation loss, or NDCG@10 (reported as 1 - NDCG@10).",
     )
 
@@ -50,6 +50,8 @@ class ESasRec(SequenceBackbone, NextItemOptions):
 
     Its options are those of `NextItemOptions`, `SequenceOptions` and `TrainedBackbone`, in this order.
     """
+
+    patience: int = 10
 
     capability: ClassVar[Capability] = "items"
 
