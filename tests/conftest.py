@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import subprocess
@@ -50,9 +51,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.skip(reason="needs a GPU: torch finds no CUDA device"))
 
 
+def pytest_collection_finish() -> None:
+    """What is imported by now stays to the end: the garbage collector, which every training calls, passes it by."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def hermetic(request, monkeypatch) -> None:
-    """The outside changes no test: without its variables, and on the CPU but for tests marked `gpu`."""
+    """The outside changes no test: without its variables, and on the CPU but for tests marked `gpu`.
+
+    Nothing waits for the disk: that takes longer than most tests, and no power is cut.
+    """
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     for name in os.environ:
         if name.startswith("MRBENCH_") or name in (*VARIABLES, "MASTER_ADDR", "MASTER_PORT", "COLUMNS", "NO_COLOR"):
             monkeypatch.delenv(name)
@@ -140,6 +151,20 @@ def register(install_points) -> Callable[[registry.Kind, str, type], None]:
         install_points(f"of_{name}", kind, f"{name} = {cls.__module__}:{cls.__qualname__}")
 
     return register_class
+
+
+@pytest.fixture(scope="module")
+def small_networks() -> Iterator[None]:
+    """Networks of size `tiny` are even smaller: for tests of what does not depend on how well they learn."""
+    from mindrec_baselines.code_lm.sizes import TRANSFORMER_SIZES, TransformerSize
+    from mindrec_baselines.item_transformer.sequence_backbone import SIZES
+    from mindrec_baselines.t5.sizes import T5_SIZES, T5Size
+
+    with pytest.MonkeyPatch.context() as patch:
+        for sizes in (TRANSFORMER_SIZES, SIZES):
+            patch.setitem(sizes, "tiny", TransformerSize(layers=1, hidden=16, heads=2))
+        patch.setitem(T5_SIZES, "tiny", T5Size(layers=1, hidden=16, feed_forward=32, head_width=8, heads=2))
+        yield
 
 
 @pytest.fixture

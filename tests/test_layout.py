@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -138,13 +139,16 @@ def targets(module: str, statement: ast.Import | ast.ImportFrom) -> Iterator[str
         yield inner if inner in FILES else base
 
 
-IMPORTS = [
-    Import(module, target, at_once)
-    for module, path in FILES.items()
-    for statement, at_once in statements(ast.parse(path.read_text(encoding="utf-8")))
-    for target in targets(module, statement)
-    if target.partition(".")[0] in FOLDERS
-]
+@cache
+def imports() -> list[Import]:
+    """All imports of ours."""
+    return [
+        Import(module, target, at_once)
+        for module, path in FILES.items()
+        for statement, at_once in statements(ast.parse(path.read_text(encoding="utf-8")))
+        for target in targets(module, statement)
+        if target.partition(".")[0] in FOLDERS
+    ]
 
 
 def package_of(module: str) -> str:
@@ -154,7 +158,7 @@ def package_of(module: str) -> str:
 def test_the_tree_is_read():
     some = {"mindrec_bench.cli.main", "mindrec_bench.data", "mindrec_bench.core.dataset", "mindrec_decoders.bs"}
     assert some | {"mindrec_baselines.pop"} <= set(FILES)
-    seen = set(IMPORTS)
+    seen = set(imports())
     assert Import("mindrec_bench.cli.main", "mindrec_bench.errors", True) in seen
     assert Import("mindrec_bench.cli.run", "mindrec_bench.experiment.run", False) in seen
     assert Import("mindrec_bench.core.dataset", "mindrec_bench.core.code_space", True) in seen
@@ -163,7 +167,7 @@ def test_the_tree_is_read():
 
 
 def test_every_import_of_ours_exists():
-    assert [found for found in IMPORTS if found.target not in FILES] == []
+    assert [found for found in imports() if found.target not in FILES] == []
 
 
 def line_of(module: str) -> tuple[int, str]:
@@ -179,7 +183,7 @@ def line_of(module: str) -> tuple[int, str]:
 @pytest.mark.parametrize("package", LINES)
 def test_imports_go_down_the_lines(package):
     """Those of functions and for types only included."""
-    inside = [found for found in IMPORTS if package_of(found.module) == package == package_of(found.target)]
+    inside = [found for found in imports() if package_of(found.module) == package == package_of(found.target)]
     inside = [found for found in inside if package not in (found.module, found.target)]
     assert len(inside) > 10
     wrong = []
@@ -191,14 +195,14 @@ def test_imports_go_down_the_lines(package):
 
 
 def test_the_core_never_names_a_decoder_or_a_baseline():
-    core = [found for found in IMPORTS if package_of(found.module) == "mindrec_bench"]
+    core = [found for found in imports() if package_of(found.module) == "mindrec_bench"]
     assert len(core) > 50
     assert [found for found in core if package_of(found.target) != "mindrec_bench"] == []
 
 
 @pytest.mark.parametrize("package", PLUGINS)
 def test_decoders_and_baselines_import_what_is_open_to_plugins_and_themselves(package):
-    found = [found for found in IMPORTS if package_of(found.module) == package]
+    found = [found for found in imports() if package_of(found.module) == package]
     assert len(found) > 10
     allowed = tuple(f"mindrec_bench.{name}" for name in OPEN_TO_PLUGINS)
     outside = {found.target for found in found if package_of(found.target) != package}
@@ -208,7 +212,7 @@ def test_decoders_and_baselines_import_what_is_open_to_plugins_and_themselves(pa
 def test_no_module_imports_itself_in_a_circle():
     """Imports of functions and for types only included."""
     edges: dict[str, set[str]] = {module: set() for module in FILES}
-    for found in IMPORTS:
+    for found in imports():
         if found.target != found.module:
             edges[found.module].add(found.target)
     done: set[str] = set()

@@ -98,6 +98,7 @@ def _device_name(device: str) -> str:
     return platform.processor() or platform.machine()
 
 
+@cache  # reading it takes longer than a small run decodes
 def package_version(package: str) -> str | None:
     """The installed version, or None."""
     try:

@@ -71,7 +71,7 @@ def result_bytes(root):
     ("part", "count", "with_signal"),
     [
         ("/shards/", 3, signal.SIGTERM),
-        ("/shards/", 3, signal.SIGKILL),
+        pytest.param("/shards/", 3, signal.SIGKILL, marks=pytest.mark.slow),  # tests/store/test_shards.py kills too
         pytest.param("/shards/", 3, signal.SIGINT, marks=pytest.mark.slow),
         pytest.param("summary.json", 1, signal.SIGINT, marks=pytest.mark.slow),
         pytest.param("metrics.parquet", 1, signal.SIGKILL, marks=pytest.mark.slow),
@@ -148,9 +148,9 @@ def is_running(pid):
     "signals",
     [
         pytest.param(("SIGTERM",), id="SIGTERM"),
-        pytest.param(("SIGKILL",), id="SIGKILL"),
+        pytest.param(("SIGKILL",), id="SIGKILL", marks=pytest.mark.slow),
         pytest.param(("SIGHUP",), id="SIGHUP", marks=pytest.mark.slow),
-        pytest.param(("SIGINT", "SIGINT"), id="SIGINT-SIGINT"),
+        pytest.param(("SIGINT", "SIGINT"), id="SIGINT-SIGINT", marks=pytest.mark.slow),
     ],
 )
 def test_a_stopped_sweep_ends_its_workers(tmp_path, signals):
@@ -183,21 +183,44 @@ def default_interrupts():
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it
 
 
-@pytest.mark.parametrize(
-    ("with_signal", "expected"),
-    [(signal.SIGINT, 130), pytest.param(signal.SIGKILL, -signal.SIGKILL, marks=pytest.mark.slow)],
-)
-def test_stopped_while_training(call, tmp_path, with_signal, expected):
-    words = ("run", "-m", "llada:epochs=2", "-d", "dbs-dedup", "--data", DATA, "--categories", "none", "--runs-dir")
-    assert call(*words, "uninterrupted")[0] == 0
-    root = tmp_path / with_signal.name
-    code, err = stop((*words, root), "progress.json", 2, with_signal)
-    assert code == expected
-    assert "Traceback" not in err
+TRAIN = ("run", "-m", "llada:epochs=2", "-d", "dbs-dedup", "--data", DATA, "--categories", "none", "--runs-dir")
+
+
+def check_that_training_continues(call, tmp_path, root):
+    """The same command ends with the bits of a training that was not stopped."""
     assert len(list(root.rglob("progress.json"))) == 1, "a whole checkpoint, and one without its last file"
-    code, _, err = call(*words, str(root))
+    assert call(*TRAIN, "uninterrupted")[0] == 0
+    code, _, err = call(*TRAIN, str(root))
     assert code == 0
     assert "training continues at step" in err
     assert result_bytes(root) == result_bytes(tmp_path / "uninterrupted")
     names = {"losses.csv", "model.json", "report.json", "weights.safetensors"}
     assert {path.name for path in root.rglob("fit/*/*")} == names
+
+
+def test_ctrl_c_while_training(call, tmp_path, monkeypatch):
+    """Before the second checkpoint is whole."""
+    replace, checkpoints = os.replace, []
+
+    def interrupted(source, target):
+        if "progress.json" in str(target):
+            checkpoints.append(target)
+            if len(checkpoints) == 2:
+                raise KeyboardInterrupt
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", interrupted)
+        code, _, err = call(*TRAIN, "runs")
+    assert (code, err.splitlines()[-1]) == (130, "interrupted; the same command continues from what is done")
+    check_that_training_continues(call, tmp_path, tmp_path / "runs")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("with_signal", "expected"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_stopped_while_training(call, tmp_path, with_signal, expected):
+    root = tmp_path / with_signal.name
+    code, err = stop((*TRAIN, root), "progress.json", 2, with_signal)
+    assert code == expected
+    assert "Traceback" not in err
+    check_that_training_continues(call, tmp_path, root)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 
 from mindrec_bench.distributed.processes import VARIABLES
+from mindrec_bench.sweep import execute
 
 GRID = """
 [run]
@@ -26,15 +28,24 @@ categories = ["none", "generate"]
 
 
 @pytest.fixture
-def start_sweep(tmp_path):
-    """`start_sweep("--jobs", "2", seeds=[0])` starts `mrbench sweep`: 2 runs per seed, and 2 on the test items."""
+def words(tmp_path):
+    """words("--jobs", "2", seeds=[0]): those of a sweep of 2 runs per seed, and 2 on the test items."""
 
-    def start(*arguments, seeds):
+    def write(*arguments, seeds):
         file = tmp_path / "grid.toml"
         file.write_text(GRID.format(seeds=list(seeds)), encoding="utf-8")
-        command = [sys.executable, "-m", "mindrec_bench", "sweep", str(file), "--json", "-q", *arguments]
-        environment = os.environ | {"OMP_NUM_THREADS": "1"}
-        return subprocess.Popen(command, cwd=tmp_path, stdout=-1, stderr=-1, text=True, env=environment)
+        return ("sweep", str(file), "--json", "-q", *arguments)
+
+    return write
+
+
+@pytest.fixture
+def start_sweep(tmp_path, words):
+    """start_sweep("--jobs", "2", seeds=[0]): the sweep in a process of its own."""
+
+    def start(*arguments, seeds):
+        command = [sys.executable, "-m", "mindrec_bench", *words(*arguments, seeds=seeds)]
+        return subprocess.Popen(command, cwd=tmp_path, stdout=-1, stderr=-1, text=True)
 
     return start
 
@@ -45,31 +56,40 @@ def result(process):
     return json.loads(out)
 
 
-def test_local_processes_and_a_repeated_command(start_sweep):
-    first = result(start_sweep("--jobs", "2", seeds=[0]))
+@contextmanager
+def one_thread(jobs):
+    with ThreadPoolExecutor(1) as executor:
+        yield executor
+
+
+def test_local_processes_and_a_repeated_command(call, words, monkeypatch):
+    code, out, err = call(*words("--jobs", "2", seeds=[0]))
+    assert code == 0, err
+    first = json.loads(out)
     assert [options["competed"] for options in first["chosen"]] == [1, 1]
     assert all(options["test"]["hr@10"] is not None for options in first["chosen"])
     assert not any(cell["reused"] for cell in first["cells"])
-    second = result(start_sweep(seeds=[0]))
+    monkeypatch.setattr(execute, "local_executor", one_thread)  # starts more quickly
+    code, out, err = call(*words(seeds=[0]))
+    assert code == 0, err
+    second = json.loads(out)
     assert all(cell["reused"] for cell in second["cells"])
     assert second["chosen"] == first["chosen"]
 
 
-def test_torchrun_is_refused(start_sweep, monkeypatch):
+def test_torchrun_is_refused(call, words, monkeypatch):
     for name, value in zip(VARIABLES, ("0", "2", "0", "2"), strict=True):
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
     monkeypatch.setenv("MASTER_PORT", "1")
-    process = start_sweep(seeds=[0])
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 2
+    code, _, err = call(*words(seeds=[0]))
+    assert code == 2
     assert "start it without torchrun" in err
 
 
-def test_dask_needs_an_address(start_sweep):
-    process = start_sweep("--executor", "dask", seeds=[0])
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 2
+def test_dask_needs_an_address(call, words):
+    code, _, err = call(*words("--executor", "dask", seeds=[0]))
+    assert code == 2
     assert "--scheduler ADDRESS go together" in err
 
 

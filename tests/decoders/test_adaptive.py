@@ -80,7 +80,15 @@ def test_forward_passes(rescore, passes):
     assert meter.forward_passes == passes
 
 
-@pytest.mark.parametrize("spec", ["", "order=confidence", "order=entropy,rescore=2,normalise=slot", "rescore=99"])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param("", marks=pytest.mark.slow),
+        pytest.param("order=confidence", marks=pytest.mark.slow),
+        "order=entropy,rescore=2,normalise=slot",
+        pytest.param("rescore=99", marks=pytest.mark.slow),
+    ],
+)
 def test_conforms(spec):
     check_decoder(registry.make("decoder", f"adaptive:{spec}")[1])
 

@@ -62,7 +62,13 @@ def test_given_categories_are_the_prefix_and_cost_no_pass():
     assert ranking.codes.tolist() == [[[1, 0, 0], [1, 0, 1]], [[0, 0, 0], [0, 0, 1]]]
 
 
-@pytest.mark.parametrize("spec", ["", "normalise=slot"])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param("", marks=pytest.mark.slow),
+        "normalise=slot",
+    ],
+)
 def test_conforms(spec):
     check_decoder(registry.make("decoder", f"ar-beam:{spec}")[1])
 

@@ -52,7 +52,15 @@ def test_one_block_equals_any_order(prune, case, beam, propose):
     assert torch.equal(block_m.scores, any_order.scores)
 
 
-@pytest.mark.parametrize("spec", ["m=1", "m=2", "m=2,propose=sample,prune=dbs-dedup", "m=4,prune=bs"])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param("m=1", marks=pytest.mark.slow),
+        pytest.param("m=2", marks=pytest.mark.slow),
+        "m=2,propose=sample,prune=dbs-dedup",
+        pytest.param("m=4,prune=bs", marks=pytest.mark.slow),
+    ],
+)
 def test_conforms(spec):
     check_decoder(registry.make("decoder", f"block-m:{spec}")[1])
 

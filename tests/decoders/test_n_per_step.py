@@ -125,7 +125,15 @@ def test_forward_passes(n, passes):
     assert meter.forward_passes == passes
 
 
-@pytest.mark.parametrize("spec", ["n=1", "n=2", "n=3,prune=bs", "n=4,prune=dbs-dedup,normalise=slot"])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param("n=1", marks=pytest.mark.slow),
+        "n=2",
+        pytest.param("n=3,prune=bs", marks=pytest.mark.slow),
+        pytest.param("n=4,prune=dbs-dedup,normalise=slot", marks=pytest.mark.slow),
+    ],
+)
 def test_conforms(spec):
     check_decoder(registry.make("decoder", f"n-per-step:{spec}")[1])
 

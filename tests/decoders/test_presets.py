@@ -11,22 +11,20 @@ from mindrec_bench.errors import UsageError
 from mindrec_bench.plugins import registry
 from mindrec_bench.testing import check_decoder
 
-SPECS = [
-    "rank-items",
+DEFAULTS = ["rank-items", "bs", "dbs-dedup", "dbs-penalty"]
+OTHERS = [
     "rank-items:certify=yes,shortlist=1,states=40",
     "rank-items:order=entropy,score=order,shortlist=3",
-    "bs",
     "bs:normalise=slot,propose=sample",
     "bs:repeats=sum",
-    "dbs-dedup",
     "dbs-dedup:propose=sample",
-    "dbs-penalty",
     "dbs-penalty:normalise=slot",
     "dbs-penalty:variant=released",
 ]
 
 
-@pytest.mark.parametrize("spec", SPECS)
+# The other options are compared with the reference in tests/decoders/search.
+@pytest.mark.parametrize("spec", [*DEFAULTS, *(pytest.param(spec, marks=pytest.mark.slow) for spec in OTHERS)])
 def test_conforms(spec):
     check_decoder(registry.make("decoder", spec)[1])
 

@@ -27,7 +27,7 @@ def worker_functions(monkeypatch):
     assert multiprocessing.active_children() == [], "no worker outlives the call"
 
 
-@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize("size", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_workers_run_together_and_the_result_of_rank_0_is_returned(worker_functions, size, caplog):
     caplog.set_level(logging.INFO, logger="worker_functions")
     users = []
@@ -41,15 +41,22 @@ def test_workers_run_together_and_the_result_of_rank_0_is_returned(worker_functi
 @pytest.mark.parametrize(
     ("kind", "size", "error", "words"),
     [
-        (
+        pytest.param(  # tests/experiment/test_processes.py kills one in a run
             "killed",
             2,
             MrbenchError,
             "process 1 of 2 was killed by signal 9, as .* memory.*; the same command continues",
+            marks=pytest.mark.slow,
         ),
-        ("exit", 1, MrbenchError, "process 0 of 1 ended with exit code 7; the same command continues"),
+        pytest.param(
+            "exit",
+            1,
+            MrbenchError,
+            "process 0 of 1 ended with exit code 7; the same command continues",
+            marks=pytest.mark.slow,
+        ),
         ("bug", 2, MrbenchError, r"process 1 of 2 failed \(ZeroDivisionError: three by zero\); the same command"),
-        ("data", 1, DataError, "^the data is broken; mend it"),
+        pytest.param("data", 1, DataError, "^the data is broken; mend it", marks=pytest.mark.slow),
     ],
 )
 def test_failed_worker_ends_all_with_one_sentence(worker_functions, kind, size, error, words):

@@ -180,15 +180,17 @@ def start(*words):
     return subprocess.Popen([sys.executable, "-m", "mindrec_bench", *words], stderr=subprocess.PIPE, text=True)
 
 
-def test_imports_under_one_name_at_once(call, sales, tmp_path):
+@pytest.mark.parametrize(
+    ("extra", "codes"), [((), {0, 2}), pytest.param(("--replace",), {0}, marks=pytest.mark.slow)], ids=str
+)
+def test_imports_under_one_name_at_once(call, sales, tmp_path, extra, codes):
     """One of them is whole, the others are refused, or with --replace follow it."""
-    for extra, codes in (((), {0, 2}), (("--replace",), {0})):
-        processes = [start(*IMPORT, *extra) for _ in range(3)]
-        errors = [process.communicate(timeout=200)[1] for process in processes]
-        assert {process.returncode for process in processes} == codes, errors
-        assert not any("unexpected" in error for error in errors)
-        assert [path.name for path in (tmp_path / "data").iterdir()] == ["shop"]
-        assert call("data", "validate", "shop")[0] == 0
+    processes = [start(*IMPORT, *extra) for _ in range(3)]
+    errors = [process.communicate(timeout=200)[1] for process in processes]
+    assert {process.returncode for process in processes} == codes, errors
+    assert not any("unexpected" in error for error in errors)
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["shop"]
+    assert call("data", "validate", "shop")[0] == 0
 
 
 def test_two_tokenizations_of_one_dataset_at_once(call, shop):
