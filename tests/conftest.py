@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -165,6 +166,19 @@ def small_networks() -> Iterator[None]:
             patch.setitem(sizes, "tiny", TransformerSize(layers=1, hidden=16, heads=2))
         patch.setitem(T5_SIZES, "tiny", T5Size(layers=1, hidden=16, feed_forward=32, head_width=8, heads=2))
         yield
+
+
+@pytest.fixture
+def quick_processes(monkeypatch) -> None:
+    """Worker processes are forked from one that has imported what they need, since most of their time goes there.
+
+    tests/distributed has processes that are started as those of users are, with `spawn`.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(
+        ["mindrec_bench.experiment.run", "mindrec_baselines.training.trainer", "mindrec_baselines.code_lm.masked_lm"]
+    )
+    monkeypatch.setattr(multiprocessing, "get_context", lambda method: context)
 
 
 @pytest.fixture

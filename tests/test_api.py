@@ -328,6 +328,17 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.usefixtures("quick_processes")
+def test_several_processes_import_the_class_of_a_module(folder, monkeypatch):
+    monkeypatch.syspath_prepend(folder)
+    (folder / "a_module.py").write_text(SCRIPT)
+    import a_module
+
+    run = mb.run("markov", a_module.Mine(), data=DATA, device="cpu", shard_users=20, devices=2)
+    assert run.summary.timings.processes == 2
+
+
+@pytest.mark.slow
 def test_several_processes_import_the_class_of_a_script(folder):
     (folder / "script.py").write_text(SCRIPT)
     done = subprocess.run([sys.executable, "script.py"], capture_output=True, text=True, timeout=250)

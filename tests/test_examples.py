@@ -62,7 +62,7 @@ def test_it_is_listed_with_its_options(installed, tmp_path):
     assert re.findall(r"^  (n|temperature|samples) ", done.stdout, re.MULTILINE) == ["n", "temperature", "samples"]
 
 
-@pytest.mark.parametrize("constrain", ["slots", "catalogue"])
+@pytest.mark.parametrize("constrain", [pytest.param("slots", marks=pytest.mark.slow), "catalogue"])
 def test_it_runs(installed, tmp_path, constrain):
     label = f"{NAME}:n=2,temperature=0.7"
     words = ("run", "--model", "pop", "--decoder", label, "--data", "arts-sim:users=50,items=60", "--quiet")

@@ -62,6 +62,7 @@ def one_thread(jobs):
         yield executor
 
 
+@pytest.mark.usefixtures("quick_processes")
 def test_local_processes_and_a_repeated_command(call, words, monkeypatch):
     code, out, err = call(*words("--jobs", "2", seeds=[0]))
     assert code == 0, err

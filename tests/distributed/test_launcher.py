@@ -38,25 +38,19 @@ def test_workers_run_together_and_the_result_of_rank_0_is_returned(worker_functi
     assert sorted(users) == list(range(size))
 
 
+@pytest.mark.usefixtures("quick_processes")
 @pytest.mark.parametrize(
     ("kind", "size", "error", "words"),
     [
-        pytest.param(  # tests/experiment/test_processes.py kills one in a run
+        (
             "killed",
             2,
             MrbenchError,
             "process 1 of 2 was killed by signal 9, as .* memory.*; the same command continues",
-            marks=pytest.mark.slow,
         ),
-        pytest.param(
-            "exit",
-            1,
-            MrbenchError,
-            "process 0 of 1 ended with exit code 7; the same command continues",
-            marks=pytest.mark.slow,
-        ),
+        ("exit", 1, MrbenchError, "process 0 of 1 ended with exit code 7; the same command continues"),
         ("bug", 2, MrbenchError, r"process 1 of 2 failed \(ZeroDivisionError: three by zero\); the same command"),
-        pytest.param("data", 1, DataError, "^the data is broken; mend it", marks=pytest.mark.slow),
+        ("data", 1, DataError, "^the data is broken; mend it"),
     ],
 )
 def test_failed_worker_ends_all_with_one_sentence(worker_functions, kind, size, error, words):

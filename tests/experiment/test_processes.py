@@ -14,6 +14,7 @@ from mindrec_bench.experiment.resolve import resolve_config
 from .helpers import DATA, USERS, result_bytes
 
 
+@pytest.mark.usefixtures("quick_processes")
 def test_any_number_of_processes_decodes_to_the_same_bytes(run, tmp_path):
     run.options["shard_users"] = 16
     runs = [run("markov", "dbs-penalty", options={"runs_dir": tmp_path / str(n), "devices": n}) for n in (1, 2)]
@@ -25,6 +26,7 @@ def test_any_number_of_processes_decodes_to_the_same_bytes(run, tmp_path):
     assert run.notices == []
 
 
+@pytest.mark.usefixtures("quick_processes")
 def test_killed_worker_ends_the_run_and_the_next_start_continues(run, monkeypatch, decoded, tmp_path, worker_functions):
     run.options["shard_users"] = 12
     uninterrupted = run(options={"runs_dir": tmp_path / "uninterrupted"})
@@ -41,6 +43,7 @@ def test_killed_worker_ends_the_run_and_the_next_start_continues(run, monkeypatc
     assert decoded["users"] == USERS - 12 * len(shards)
 
 
+@pytest.mark.usefixtures("quick_processes")
 def test_two_processes_train_one_model(run, tmp_path):
     summary = run("llada:epochs=1", "bs", train_devices=2, eval_users=5, options={"devices": 1})
     assert "--train-devices 2" in summary["command"]

@@ -45,6 +45,7 @@ def small():
     return ArtsSim(users=12, items=50).load(None, users=None)
 
 
+@pytest.mark.usefixtures("small_networks")
 @pytest.mark.parametrize("name", registry.names("model"))
 def test_a_registered_backbone_conforms(small, name):
     if name in ("recbole", "sasrec"):
