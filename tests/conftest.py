@@ -30,7 +30,7 @@ sys.dont_write_bytecode = False
 
 # Of each property a few examples, always the same; hundreds with `--hypothesis-profile=many`.
 CHECKS = [HealthCheck.too_slow, HealthCheck.filter_too_much]
-FEW = settings(derandomize=True, max_examples=20, deadline=None, suppress_health_check=CHECKS)
+FEW = settings(derandomize=True, max_examples=12, deadline=None, suppress_health_check=CHECKS)
 settings.register_profile("few", FEW)
 settings.register_profile("many", FEW, max_examples=300)
 settings.load_profile("few")
@@ -154,18 +154,16 @@ def register(install_points) -> Callable[[registry.Kind, str, type], None]:
     return register_class
 
 
-@pytest.fixture(scope="module")
-def small_networks() -> Iterator[None]:
+@pytest.fixture
+def small_networks(monkeypatch) -> None:
     """Networks of size `tiny` are even smaller: for tests of what does not depend on how well they learn."""
     from mindrec_baselines.code_lm.sizes import TRANSFORMER_SIZES, TransformerSize
     from mindrec_baselines.item_transformer.sequence_backbone import SIZES
     from mindrec_baselines.t5.sizes import T5_SIZES, T5Size
 
-    with pytest.MonkeyPatch.context() as patch:
-        for sizes in (TRANSFORMER_SIZES, SIZES):
-            patch.setitem(sizes, "tiny", TransformerSize(layers=1, hidden=16, heads=2))
-        patch.setitem(T5_SIZES, "tiny", T5Size(layers=1, hidden=16, feed_forward=32, head_width=8, heads=2))
-        yield
+    for sizes in (TRANSFORMER_SIZES, SIZES):
+        monkeypatch.setitem(sizes, "tiny", TransformerSize(layers=1, hidden=16, heads=2))
+    monkeypatch.setitem(T5_SIZES, "tiny", T5Size(layers=1, hidden=16, feed_forward=32, head_width=8, heads=2))
 
 
 @pytest.fixture

@@ -81,6 +81,7 @@ def run_summary(call: Call, *words: str) -> dict[str, Any]:
     return json.loads(call("mrbench", "run", *words, "--json", "-q"))
 
 
+@pytest.mark.usefixtures("small_networks")
 def test_from_purchases_to_a_table_of_results(call: Call, folder: Path) -> None:
     imported = call("mrbench", "data", "import", "purchases.csv", "--items", "things.jsonl", "--name", "shop")
     assert imported.startswith("60 users, 36 items, 480 interactions\n")

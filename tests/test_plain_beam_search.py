@@ -34,9 +34,10 @@ def plain_beam_search() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def data():
-    return ArtsSim().load(None, users=40)
+    return ArtsSim(users=40).load(None, users=None)
 
 
+@pytest.mark.usefixtures("small_networks")
 @pytest.mark.parametrize("attention", ["full", "prefix"])
 @pytest.mark.parametrize("categories", [False, True], ids=["sids", "categories"])
 @pytest.mark.parametrize("rule", DECODERS)
@@ -46,7 +47,7 @@ def test_rankings_are_equal(plain_beam_search, data, rule: str, categories: bool
     for parameter in network.blocks.parameters():
         if parameter.ndim > 1:
             torch.nn.init.normal_(parameter, std=0.2)
-    histories = data.test().histories[:12]
+    histories = data.test().histories[:8]
     stopwatch = plain_beam_search.Stopwatch()
     codes, scores = plain_beam_search.decode(network, histories, rule, 5, stopwatch)
     context = LladaModel(network).begin(histories, tuple(range(task.space.n_slots)))

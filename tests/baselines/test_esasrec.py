@@ -26,7 +26,7 @@ LOSSES = pytest.mark.parametrize("loss", ["sampled-softmax", "ce"])
 def test_learns_a_cycle(chain, tmp_path: Path, loss: str) -> None:
     """The item after i is i + 1; training parts are cut to sequences of five."""
     chain_task = task(dataclasses.replace(chain(), history=4))
-    backbone = ESasRec(loss=loss, negatives=8, dropout=0.0, lr=5e-3, epochs=10, batch=16).with_size_defaults("tiny")
+    backbone = ESasRec(loss=loss, negatives=8, dropout=0.0, lr=1e-2, epochs=5, batch=16).with_size_defaults("tiny")
     backbone.fit(chain_task, tmp_path)
     test = chain_task.data.test()
     best = backbone.load(chain_task, tmp_path).begin(test.histories, ()).log_probs().argmax(dim=1)
@@ -56,6 +56,7 @@ def test_a_history_longer_than_the_latest_item_counts(chain) -> None:
     assert not torch.allclose(rows[1], rows[2])
 
 
+@pytest.mark.usefixtures("small_networks")
 @LOSSES
 def test_an_interrupted_training_continues_to_the_same_bits(chain, tmp_path: Path, monkeypatch, loss: str) -> None:
     backbone = ESasRec(loss=loss, epochs=2, batch=16).with_size_defaults("tiny")
@@ -94,6 +95,7 @@ def test_negatives_differ_between_steps_and_repeat_with_the_seed(chain) -> None:
     assert "negatives" not in backbone.collator(chain_task, 1)(some, np.arange(4))
 
 
+@pytest.mark.usefixtures("small_networks")
 def test_other_options_keep_the_contract() -> None:
     check_backbone(ESasRec(epochs=1, batch=16, gates=False, validation_items=True, swaps=0.5, early_stopping="ndcg"))
 

@@ -123,7 +123,7 @@ def test_loss_equals_a_plain_computation(chain, p_mask: float) -> None:
 def fitted(chain, tmp_path_factory) -> tuple[Task, Path]:
     chain_task = task(chain(users=120), categories=True)
     folder = tmp_path_factory.mktemp("llada")
-    Llada(epochs=10, batch=48, lr=5e-3).fit(chain_task, folder)
+    Llada(epochs=5, batch=48, lr=1e-2).fit(chain_task, folder)
     return chain_task, folder
 
 

@@ -14,7 +14,7 @@ from .causal import task
 
 def test_learns_the_codes_of_the_next_item(chain, tmp_path: Path) -> None:
     chain_task = task(chain())
-    backbone = Rpg(dropout=0.0, lr=5e-3, epochs=12, batch=16).with_size_defaults("tiny")
+    backbone = Rpg(dropout=0.0, lr=1e-2, epochs=6, batch=16).with_size_defaults("tiny")
     backbone.fit(chain_task, tmp_path)
     test = chain_task.data.test()
     context = backbone.load(chain_task, tmp_path).begin(test.histories, (0, 1, 2, 3))

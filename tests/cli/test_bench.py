@@ -20,6 +20,7 @@ def bench(*words):
     return result.stdout
 
 
+@pytest.mark.usefixtures("small_networks")
 def test_json_has_a_line_a_case():
     value = json.loads(bench("--model", "llada", "--beam", "1,2", "--history", "3", "--json"))
     assert value["weights"] == "fresh"
@@ -46,7 +47,14 @@ def test_text_has_a_column_for_each_number():
     assert [line.split()[0] for line in lines] == ["pop", "markov"]
 
 
-@pytest.mark.parametrize(("ending", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
+@pytest.mark.parametrize(
+    ("ending", "start"),
+    [
+        pytest.param("png", b"\x89PNG", marks=pytest.mark.slow),
+        ("svg", b"<?xml"),
+        pytest.param("pdf", b"%PDF", marks=pytest.mark.slow),
+    ],
+)
 def test_a_plot(tmp_path, ending, start):
     path = tmp_path / f"bench.{ending}"
     bench("--model", "markov", "--decoder", "bs,dbs-dedup", "--plot", str(path))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from .helpers import DATA
 
 FIT = ("--model", "llada:epochs=1,batch=32", "--data", DATA, "--size", "tiny", "-q")
 
 
+@pytest.mark.usefixtures("small_networks")
 def test_a_fitted_model_is_used_by_run(call) -> None:
     code, out, _ = call("fit", *FIT, "--json")
     fitted = json.loads(out)

@@ -78,7 +78,7 @@ def result_bytes(root):
     ],
 )
 def test_stopped_while_decoding(call, tmp_path, part, count, with_signal):
-    words = (*replaced(RUN, ("--data", "arts-sim:users=2000,items=50")), "--beam", "3")
+    words = (*replaced(RUN, ("--data", "arts-sim:users=1100,items=50")), "--beam", "3")
     code, err = stop(words, part, count, with_signal)
     if with_signal != signal.SIGKILL:
         assert (code, err) == (128 + with_signal, "interrupted; the same command continues from what is done\n")
@@ -87,7 +87,7 @@ def test_stopped_while_decoding(call, tmp_path, part, count, with_signal):
         assert len(list(tmp_path.rglob("*.tmp"))) == 1, "killed in the middle of writing"
     assert list(tmp_path.rglob("summary.json")) == []
     shards = sorted(path.name[:5] for path in tmp_path.rglob("shards/*.parquet"))
-    assert shards == [f"{index:05d}" for index in range(2 if part == "/shards/" else 4)]
+    assert shards == [f"{index:05d}" for index in range(2 if part == "/shards/" else 3)]
     assert call(*words)[0] == 0
     assert list(tmp_path.rglob("*.tmp")) == []
     assert call(*words, "--runs-dir", "uninterrupted")[0] == 0
@@ -122,7 +122,7 @@ beam = 3
 [[grid]]
 model = "markov"
 decoder = "dbs-penalty"
-seed = [0, 1, 2, 3, 4, 5, 6, 7]
+seed = [0, 1, 2, 3]
 """
 
 
@@ -155,7 +155,7 @@ def is_running(pid):
 )
 def test_a_stopped_sweep_ends_its_workers(tmp_path, signals):
     (tmp_path / "sweep.toml").write_text(SWEEP)
-    command = [sys.executable, "-m", "mindrec_bench", "sweep", "sweep.toml", "--jobs", "2"]
+    command = [sys.executable, "-m", "mindrec_bench", "sweep", "sweep.toml", "--jobs", "1"]
     group = {"cwd": tmp_path, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, process_group=0, preexec_fn=default_interrupts, **group) as process:
         deadline = time.monotonic() + 100
@@ -168,7 +168,7 @@ def test_a_stopped_sweep_ends_its_workers(tmp_path, signals):
             os.killpg(process.pid, number) if name == "SIGINT" else process.send_signal(number)
             time.sleep(0.05)
         _, err = process.communicate(timeout=60)
-    assert len(workers) >= 3, "two workers and the resource tracker"
+    assert len(workers) >= 2, "a worker and the resource tracker"
     last = getattr(signal, signals[0])
     assert process.returncode == (-last if last == signal.SIGKILL else 128 + last), err
     assert "Traceback" not in err
@@ -198,6 +198,7 @@ def check_that_training_continues(call, tmp_path, root):
     assert {path.name for path in root.rglob("fit/*/*")} == names
 
 
+@pytest.mark.usefixtures("small_networks")
 def test_ctrl_c_while_training(call, tmp_path, monkeypatch):
     """Before the second checkpoint is whole."""
     replace, checkpoints = os.replace, []

@@ -120,7 +120,10 @@ def test_the_order_of_the_file_decides_and_not_that_of_the_catalogue() -> None:
 
 @pytest.mark.parametrize(
     ("name", "prefixes", "slots", "missing"),
-    [("Arts", [12, 108, 309], [12, 16, 15], 1_007), ("Instruments", [16, 73, 245], [16, 14, 17], 279)],
+    [
+        pytest.param("Arts", [12, 108, 309], [12, 16, 15], 1_007, marks=pytest.mark.slow),
+        ("Instruments", [16, 73, 245], [16, 14, 17], 279),
+    ],
 )
 def test_real_category_counts(real_data, name: str, prefixes: list[int], slots: list[int], missing: int) -> None:
     # The counts are those of the released files; items without categories have empty strings there.

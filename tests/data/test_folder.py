@@ -135,5 +135,6 @@ def test_semantic_ids_can_be_ignored(write_folder) -> None:
     assert data.sids.shape == (5, 0)
 
 
+@pytest.mark.slow
 def test_all_users_of_arts_are_read(real_data: Path) -> None:
     assert read_folder(real_data / "Arts").n_users == 45_141

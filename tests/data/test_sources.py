@@ -199,7 +199,15 @@ def test_other_counts_than_the_known_ones_are_said(write_folder, notices: list[s
     assert [line.partition(": ")[2] for line in notices] == [note]
 
 
-@pytest.mark.parametrize(("source", "has_sids"), [(Beauty(), True), (Sports(), False), (Toys(), False)], ids=str)
+@pytest.mark.parametrize(
+    ("source", "has_sids"),
+    [
+        (Beauty(), True),
+        pytest.param(Sports(), False, marks=pytest.mark.slow),
+        pytest.param(Toys(), False, marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
 def test_real_amazon_2014_data_have_the_known_counts(real_data: Path, source: Beauty, has_sids: bool) -> None:
     if not (real_data / source.folder).is_dir():
         pytest.skip(f"no {source.folder} here")
@@ -208,7 +216,9 @@ def test_real_amazon_2014_data_have_the_known_counts(real_data: Path, source: Be
     assert (data.has_sids, data.notes, data.categories) == (has_sids, (), None)
 
 
-@pytest.mark.parametrize("source", [Arts(), Games(), Instruments()], ids=str)
+@pytest.mark.parametrize(
+    "source", [*(pytest.param(source, marks=pytest.mark.slow) for source in (Arts(), Games())), Instruments()], ids=str
+)
 def test_real_amazon_2018_data_have_the_known_counts(real_data: Path, source: Arts) -> None:
     assert source.load(real_data, users=10).notes == ()
 

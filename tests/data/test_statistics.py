@@ -66,7 +66,12 @@ def test_real_sizes(real_data: Path, name: str, first: tuple, whole: tuple) -> N
 
 
 @pytest.mark.parametrize(
-    ("name", "items", "sids"), [("Arts", 20_956, 20_887), ("Games", 16_859, 16_717), ("Instruments", 9_922, 9_897)]
+    ("name", "items", "sids"),
+    [
+        pytest.param("Arts", 20_956, 20_887, marks=pytest.mark.slow),
+        ("Games", 16_859, 16_717),
+        ("Instruments", 9_922, 9_897),
+    ],
 )
 def test_real_semantic_ids(real_data: Path, name: str, items: int, sids: int) -> None:
     statistics = real_statistics(real_data, name, 5_000)
@@ -79,7 +84,11 @@ def test_real_semantic_ids(real_data: Path, name: str, items: int, sids: int) ->
 
 @pytest.mark.parametrize(
     ("name", "prefixes", "slots"),
-    [("Arts", [12, 108, 309], [12, 16, 15]), ("Instruments", [16, 73, 245], [16, 14, 17]), ("Games", [], [])],
+    [
+        pytest.param("Arts", [12, 108, 309], [12, 16, 15], marks=pytest.mark.slow),
+        ("Instruments", [16, 73, 245], [16, 14, 17]),
+        ("Games", [], []),
+    ],
 )
 def test_real_categories(real_data: Path, name: str, prefixes: list[int], slots: list[int]) -> None:
     statistics = real_statistics(real_data, name, 5_000)
@@ -87,7 +96,10 @@ def test_real_categories(real_data: Path, name: str, prefixes: list[int], slots:
     assert statistics["codes_a_slot"]["categories"] == slots
 
 
-@pytest.mark.parametrize(("name", "share"), [("Arts", 0.86), ("Games", 0.91), ("Instruments", 0.94)])
+@pytest.mark.parametrize(
+    ("name", "share"),
+    [pytest.param("Arts", 0.86, marks=pytest.mark.slow), ("Games", 0.91), ("Instruments", 0.94)],
+)
 def test_real_targets_in_training(real_data: Path, name: str, share: float) -> None:
     assert round(real_statistics(real_data, name, 5_000)["test_targets_in_training"], 2) == share
 

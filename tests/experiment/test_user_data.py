@@ -121,6 +121,7 @@ def test_a_longer_history_is_read(run, tmp_path):
     assert "30" in of_first[25]
 
 
+@pytest.mark.usefixtures("small_networks")
 @pytest.mark.parametrize(
     ("model", "history"), [("llada", 4), ("llada", 13), ("llama3", 13), ("tiger", 4), ("sasrec", 13)]
 )

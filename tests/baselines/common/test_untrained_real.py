@@ -72,8 +72,8 @@ def test_markov(real_data: Path, name: str, exclude_history: bool, expected: tup
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("Arts", {1: 0.0022, 3: 0.0048, 10: 0.0128}),
-        ("Games", {1: 0.0002, 3: 0.0032, 10: 0.0128}),
+        pytest.param("Arts", {1: 0.0022, 3: 0.0048, 10: 0.0128}, marks=pytest.mark.slow),
+        pytest.param("Games", {1: 0.0002, 3: 0.0032, 10: 0.0128}, marks=pytest.mark.slow),
         ("Instruments", {1: 0.0054, 3: 0.0118, 10: 0.0364}),
     ],
 )

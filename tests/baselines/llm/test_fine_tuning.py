@@ -37,7 +37,7 @@ def log_probs(model, data) -> torch.Tensor:
     return context.next_log_probs(torch.zeros(6, 2, 2, dtype=torch.long))
 
 
-@pytest.fixture(scope="module", params=["llada", "llama", "qwen2"])
+@pytest.fixture(scope="module", params=["llada", "llama", pytest.param("qwen2", marks=pytest.mark.slow)])
 def fitted(request, chain, tmp_path_factory):
     """(backbone, task, folder, report, log-probabilities before storing)"""
     base = tmp_path_factory.mktemp(request.param)

@@ -140,7 +140,7 @@ def test_missing_weights_end_a_run_before_training(tmp_path, monkeypatch):
     [
         ("llada", "llada", "dbs-penalty", "given"),
         ("llama3", "llama", "ar-beam", "history"),
-        ("qwen2.5", "qwen2", "ar-beam", None),
+        pytest.param("qwen2.5", "qwen2", "ar-beam", None, marks=pytest.mark.slow),
     ],
 )
 def test_a_whole_run(tmp_path, model, family, decoder, categories):
@@ -188,7 +188,7 @@ def test_prompts_without_categories_have_another_fit(tmp_path):
     )
 
 
-@pytest.mark.parametrize("family", ["llada", "qwen2"])
+@pytest.mark.parametrize("family", [pytest.param("llada", marks=pytest.mark.slow), "qwen2"])
 def test_it_fulfils_the_backbone_contract(tmp_path, family):
     """See `check_backbone`."""
     write_checkpoint(tmp_path, family)

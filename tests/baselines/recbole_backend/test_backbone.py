@@ -24,8 +24,12 @@ from .helpers import SHORT, SLOTS, log_probs, make_task, user_metrics
 
 @pytest.mark.parametrize(
     "backbone",
-    [SasRec(epochs=2), SasRec(loss="ce", epochs=2), RecBole("GRU4Rec", epochs=2), RecBole("BERT4Rec", epochs=2)],
-    ids=["sasrec", "sasrec-ce", "GRU4Rec", "BERT4Rec"],
+    [
+        pytest.param(SasRec(epochs=2), id="sasrec"),
+        pytest.param(SasRec(loss="ce", epochs=2), id="sasrec-ce", marks=pytest.mark.slow),
+        pytest.param(RecBole("GRU4Rec", epochs=2), id="GRU4Rec", marks=pytest.mark.slow),
+        pytest.param(RecBole("BERT4Rec", epochs=2), id="BERT4Rec"),
+    ],
 )
 def test_our_metrics_equal_recboles(recbole: None, walks: Dataset, tmp_path: Path, backbone: RecBoleBackbone) -> None:
     """The same fitted model, ranked by RecBole's evaluation and by `rank-items`; no user has items 20 to 23."""
@@ -60,11 +64,10 @@ def test_our_metrics_equal_recboles(recbole: None, walks: Dataset, tmp_path: Pat
 @pytest.mark.parametrize(
     ("backbone", "hit_rate"),
     [
-        (SasRec(epochs=5, batch=64, lr=1e-2), 0.6),
-        (RecBole("GRU4Rec", epochs=5, batch=64, lr=1e-2), 0.6),
-        (RecBole("BERT4Rec", epochs=5, batch=64, lr=1e-2), 0.15),
+        pytest.param(SasRec(epochs=5, batch=64, lr=1e-2), 0.6, id="sasrec"),
+        pytest.param(RecBole("GRU4Rec", epochs=5, batch=64, lr=1e-2), 0.6, id="GRU4Rec"),
+        pytest.param(RecBole("BERT4Rec", epochs=5, batch=64, lr=1e-2), 0.15, id="BERT4Rec", marks=pytest.mark.slow),
     ],
-    ids=["sasrec", "GRU4Rec", "BERT4Rec"],
 )
 def test_the_next_item_is_learnt(
     recbole: None, chain: Callable[..., Dataset], tmp_path: Path, backbone: RecBoleBackbone, hit_rate: float

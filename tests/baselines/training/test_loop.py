@@ -17,6 +17,8 @@ from mindrec_bench.io.checkpoints import STATE_FILE
 
 from ..causal import task
 
+pytestmark = pytest.mark.usefixtures("small_networks")
+
 OPTIONS = {"epochs": 3, "batch": 50, "dropout": 0.3, "patience": 1}
 
 

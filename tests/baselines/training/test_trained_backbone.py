@@ -116,6 +116,7 @@ def test_load_refuses_other_slots(fitted, chain) -> None:
         backbone().load(task(chain(), categories=True), folder)
 
 
+@pytest.mark.usefixtures("small_networks")
 @each_backbone
 def test_equal_seeds_give_equal_weights(chain, backbone: Any, tmp_path: Path) -> None:
     files = []

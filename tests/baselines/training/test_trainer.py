@@ -23,6 +23,8 @@ from mindrec_bench.errors import DataError, MrbenchError
 
 from ..causal import task
 
+pytestmark = pytest.mark.usefixtures("small_networks")
+
 
 def test_equal_seeds_give_equal_weights_and_only_two_files_are_left(chain, tmp_path: Path, capfd, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
