@@ -4,8 +4,8 @@
 #     benchmarks/on_gpu.sh FOLDER [PART...]
 #
 # Each part writes FOLDER/PART.log, and what it measures to FOLDER/*.json row by row, so a part that is stopped leaves
-# what it has. All parts, with their limits in seconds: machine 20, tests 120, pruning 30, training 100, decoding 90,
-# auto 60, llm 180. In two visits of five minutes: first `machine tests pruning training`, then `decoding auto llm`.
+# what it has. All parts, with their limits in seconds: machine 20, tests 240, pruning 30, training 100, decoding 90,
+# auto 60, llm 400. In three visits: `machine tests pruning training`, then `decoding auto`, then `llm`.
 # With SIZE=tiny DEVICE=cpu SLACK=10 in the environment everything runs, smaller and with longer limits, on any machine;
 # with MODELS="esasrec rpg" the part `training` takes these models.
 set -u
@@ -31,7 +31,7 @@ print(torch.__version__, transformers.__version__, torch.cuda.is_available(), im
 }
 
 tests() {
-    part tests 120 "$python" -m pytest -q -rs -m gpu -o addopts=--import-mode=importlib -p no:cacheprovider --durations=10 \
+    part tests 240 "$python" -m pytest -q -rs -m gpu -o addopts=--import-mode=importlib -p no:cacheprovider --durations=10 \
         tests/test_gpu.py tests/decoders/search/test_penalty_walk.py tests/experiment/test_whole_runs.py
 }
 
@@ -60,11 +60,11 @@ auto() { # a whole run: training, the batch size that is found, decoding
 llm() { # prompts read for every beam, at every r-th step and once; random weights of the paper's size, written once
     local shape=8b
     [ "$size" = tiny ] && shape=tiny
-    part llm 180 bash -c "
-        $python benchmarks/published_llm.py --shape $shape --folder '$folder/llm' --refresh 2 7 --steps 12 --users 48 \
-            --batch-size 16 --out '$folder'/llm-full.json
-        $python benchmarks/published_llm.py --shape $shape --folder '$folder/llm' --attention prefix --steps 12 --users 48 \
-            --batch-size 16 --out '$folder'/llm-prefix.json"
+    part llm 400 bash -c "
+        $python benchmarks/published_llm.py --shape $shape --folder '$folder/llm' --attention prefix --steps 40 --users 48 \
+            --batch-size 16 --out '$folder'/llm-prefix.json
+        $python benchmarks/published_llm.py --shape $shape --folder '$folder/llm' --refresh 7 2 --steps 40 --users 48 \
+            --batch-size 16 --out '$folder'/llm-full.json"
     rm -rf "$folder/llm"
 }
 

@@ -40,9 +40,9 @@ BACKBONES = {
     "llama3": Llama3(epochs=2, batch=50),
     "qwen2.5": Qwen25(epochs=2, batch=50),
     "tiger": Tiger(epochs=2, batch=50),
-    "rpg": Rpg(epochs=8, batch=16),
-    "esasrec": ESasRec(epochs=8, batch=16),
-    "esasrec-sampled": ESasRec(epochs=8, batch=16, loss="sampled-softmax", negatives=20, early_stopping="ndcg"),
+    "rpg": Rpg(epochs=3, batch=16),
+    "esasrec": ESasRec(epochs=3, batch=16),
+    "esasrec-sampled": ESasRec(epochs=3, batch=16, loss="sampled-softmax", negatives=20, early_stopping="ndcg"),
 }
 DECODERS = ("bs", "dbs-dedup", "dbs-penalty", "block-m:m=2", "n-per-step:n=2", "adaptive", "adaptive:reverse=yes")
 CUDA = torch.device("cuda")
