@@ -127,6 +127,24 @@ def notices(caplog) -> Iterator[list[str]]:
 
 
 @pytest.fixture
+def find_plugins() -> Iterator[Callable[[Path], None]]:
+    """find_plugins(folder): the packages that are installed into a folder are found in this process too."""
+    folders = []
+    with pytest.MonkeyPatch.context() as patch:
+
+        def find(folder: Path) -> None:
+            folders.append(f"{folder}/")
+            patch.syspath_prepend(str(folder))
+            registry.find_new_packages()
+
+        yield find
+    for name, module in list(sys.modules.items()):
+        if (getattr(module, "__file__", None) or "").startswith(tuple(folders)):
+            del sys.modules[name]
+    registry.find_new_packages()
+
+
+@pytest.fixture
 def install_points(tmp_path, monkeypatch) -> Iterator[Callable[..., Path]]:
     """install_points("package", "decoder", "name = module:Class"): the folder of a package that registers this."""
 

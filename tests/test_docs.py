@@ -300,7 +300,7 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
     """On the simulation instead of Arts."""
     monkeypatch.chdir(tmp_path)
     (code,) = [code for language, code in check_examples.blocks(README) if language == "python"]
-    code = code.replace('"arts"', '"arts-sim"')
+    code = code.replace('"arts"', '"arts-sim:users=500"')
     shown = load("shown_in_page", code, monkeypatch)
     assert shown.run.metrics["hr@10"] > 0.5
     assert (tmp_path / "runs" / "arts-sim" / "markov").is_dir()

@@ -62,22 +62,24 @@ def test_it_is_listed_with_its_options(installed, tmp_path):
     assert re.findall(r"^  (n|temperature|samples) ", done.stdout, re.MULTILINE) == ["n", "temperature", "samples"]
 
 
-@pytest.mark.parametrize("constrain", [pytest.param("slots", marks=pytest.mark.slow), "catalogue"])
-def test_it_runs(installed, tmp_path, constrain):
+@pytest.mark.parametrize("constrain", ["slots", "catalogue"])
+def test_it_runs(installed, find_plugins, call, constrain):
+    find_plugins(installed)
     label = f"{NAME}:n=2,temperature=0.7"
     words = ("run", "--model", "pop", "--decoder", label, "--data", "arts-sim:users=50,items=60", "--quiet")
-    done = python(*MRBENCH, *words, "--constrain", constrain, cwd=tmp_path, path=installed)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith(f"pop x {label} on arts-sim:users=50,items=60, 50 users")
+    code, out, err = call(*words, "--constrain", constrain)
+    assert (code, err) == (0, "")
+    assert out.startswith(f"pop x {label} on arts-sim:users=50,items=60, 50 users")
 
 
-def test_a_wrong_option_is_refused(installed, tmp_path):
-    words = ("run", "--model", "pop", "--decoder", f"{NAME}:n=0", "--data", "arts-sim:users=50,items=60")
-    done = python(*MRBENCH, *words, cwd=tmp_path, path=installed)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"mrbench: '{NAME}': n is 0; it must be 1 or more\n"
+def test_a_wrong_option_is_refused(installed, find_plugins, call):
+    find_plugins(installed)
+    code, out, err = call("run", "--model", "pop", "--decoder", f"{NAME}:n=0", "--data", "arts-sim:users=50,items=60")
+    assert (code, out) == (2, "")
+    assert err == f"mrbench: '{NAME}': n is 0; it must be 1 or more\n"
 
 
+@pytest.mark.slow
 def test_its_own_tests_pass(installed, source):
     done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=source, path=installed)
     assert done.returncode == 0, done.stdout

@@ -51,6 +51,17 @@ def sleep(worker):
     signal.pause()
 
 
+def run_with_torchrun(rank, size, port, config, options):
+    """A run in one of the processes that torchrun started."""
+    from mindrec_bench.distributed.processes import VARIABLES
+    from mindrec_bench.experiment.run import run_experiment
+
+    values = zip(VARIABLES, (rank, size, rank, size), strict=True)
+    os.environ.update({name: str(value) for name, value in values})
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), TORCHELASTIC_USE_AGENT_STORE="True")
+    run_experiment(config, options)
+
+
 def killed_after_a_shard(worker, *arguments):
     """`run.run_in_worker`, but process 1 is killed when it has written one shard."""
     from mindrec_bench.experiment import run, shard_decoder

@@ -23,6 +23,7 @@ def decode(network, histories, rule, beam):
 """
 
 
+@pytest.mark.usefixtures("small_networks")
 def test_supported_cases_get_a_ratio(tmp_path, monkeypatch):
     (tmp_path / "decoder.py").write_text(FILE, encoding="utf-8")
     plain = PlainDecoder.read(tmp_path / "decoder.py")

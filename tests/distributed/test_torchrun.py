@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import multiprocessing
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from torch.distributed import TCPStore
 
 from mindrec_bench.distributed import torchrun
 from mindrec_bench.distributed.processes import VARIABLES, ProcessInfo
@@ -17,11 +19,39 @@ from mindrec_bench.errors import UsageError
 from mindrec_bench.experiment.config import ExecutionOptions, ExperimentConfig
 from mindrec_bench.experiment.dry_run import dry_run
 from mindrec_bench.experiment.run import run_experiment
+from mindrec_bench.store.runs import find_runs
 
 DATA = "arts-sim:users=600,items=50"
 """Two shards of users."""
 
 
+@pytest.mark.usefixtures("quick_processes")
+def test_processes_with_the_variables_of_torchrun_give_the_result_of_one(tmp_path, monkeypatch):
+    """The store is here, as it is with torchrun itself."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[1])
+    import worker_functions
+
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    config = ExperimentConfig("markov", "bs", DATA, beam=2)
+    two, one = (ExecutionOptions(runs_dir=tmp_path / name, device="cpu", quiet=True) for name in ("two", "one"))
+    context = multiprocessing.get_context("spawn")
+    processes = [
+        context.Process(target=worker_functions.run_with_torchrun, args=(rank, 2, store.port, config, two))
+        for rank in range(2)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(timeout=100)
+    assert [process.exitcode for process in processes] == [0, 0]
+    expected = run_experiment(config, one).run
+    (found,) = find_runs(tmp_path / "two")
+    assert (found.id, found.summary.timings.processes) == (expected.id, 2)
+    for name in ("rankings.parquet", "metrics.parquet"):
+        assert (found.path / name).read_bytes() == (expected.path / name).read_bytes()
+
+
+@pytest.mark.slow
 def test_two_processes_give_the_result_of_one(tmp_path):
     torchrun_words = ("torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "mindrec_bench")
     flags = ("-m", "markov", "-d", "bs", "--data", DATA, "--beam", "2", "--device", "cpu", "--json")

@@ -103,14 +103,16 @@ def test_plugin_is_listed_where_it_is_installed(example, installed, tmp_path):
     assert line.split(maxsplit=2) == [NAME, f"[{capability}]", summary]
 
 
-def test_plugin_runs(example, installed, tmp_path):
+def test_plugin_runs(example, installed, find_plugins, call, tmp_path):
+    find_plugins(installed)
     words = ("--model", example.model, "--decoder", example.decoder, "--data", "arts-sim:users=50,items=60", "--quiet")
-    done = python(*MRBENCH, "run", *words, cwd=tmp_path, path=installed)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert f"{example.decoder} on arts-sim:users=50,items=60, 50 users" in done.stdout.splitlines()[0]
+    code, out, err = call("run", *words)
+    assert (code, err) == (0, "")
+    assert f"{example.decoder} on arts-sim:users=50,items=60, 50 users" in out.splitlines()[0]
     assert not list(tmp_path.rglob("checkpoints")), "a finished training keeps its weights only"
 
 
+@pytest.mark.slow
 def test_tests_of_the_package_pass(installed, package):
     done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=package, path=installed)
     assert done.returncode == 0, done.stdout

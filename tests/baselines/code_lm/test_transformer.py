@@ -11,6 +11,7 @@ from mindrec_baselines.llama3 import Llama3
 from mindrec_bench.core.backbone import Task
 
 
+@pytest.mark.usefixtures("small_networks")
 @pytest.mark.parametrize("backbone", [Llada(), Llada(attention="prefix"), Llama3()], ids=["full", "prefix", "causal"])
 def test_buckets_give_the_loss_and_gradients_of_the_whole_batch(chain, backbone, monkeypatch) -> None:
     """With the same dropout, which is drawn before the batch is split."""

@@ -60,7 +60,7 @@ def hit_rates(
         pytest.param("Arts", True, (0.0352, 0.0440, 0.0484, 0.0582), marks=pytest.mark.slow),
         pytest.param("Games", False, (0.0126, 0.0230, 0.0316, 0.0488), marks=pytest.mark.slow),
         pytest.param("Games", True, (0.0144, 0.0252, 0.0346, 0.0512), marks=pytest.mark.slow),
-        ("Instruments", False, (0.0410, 0.0532, 0.0606, 0.0706)),
+        pytest.param("Instruments", False, (0.0410, 0.0532, 0.0606, 0.0706), marks=pytest.mark.slow),
         ("Instruments", True, (0.0482, 0.0582, 0.0626, 0.0730)),
     ],
 )

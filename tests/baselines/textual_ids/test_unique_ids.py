@@ -56,7 +56,7 @@ def uncached_log_probs(generator: T5EncoderDecoder, text: list[int], prefix: lis
         return generator.logits(states)[0, -1].log_softmax(-1)
 
 
-@pytest.mark.parametrize("min_length", [1, 4])
+@pytest.mark.parametrize("min_length", [pytest.param(1, marks=pytest.mark.slow), 4])
 def test_proposals_equal_diverse_beam_search_by_its_definition(generator: T5EncoderDecoder, min_length: int) -> None:
     """Group by group and token by token."""
     max_length = 6
