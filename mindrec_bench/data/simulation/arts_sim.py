@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -141,29 +141,35 @@ class ArtsSim(DataSource):
 
     def load(self, data_dir: Path | None, *, users: int | None) -> Dataset:
         """Draw the catalogue and the sequences of the first `users` users; `data_dir` is not used."""
-        from ..folder import fingerprint  # which imports what reads files
-
         if users is not None and users < self.users:
             logger.info(f"the first {users:,} of {self.users:,} simulated users; --users all takes all")
-        catalogue_rng, length_rng, item_rng = (np.random.default_rng([self.seed, stream]) for stream in range(3))
-        simulation = Simulation(SimulatedCatalogue.generate(self.items, catalogue_rng))
-        lengths = _sequence_lengths(length_rng.random(self.users))[:users]
-        offsets, items = simulation.sample_sequences(lengths, item_rng)
-        user_ids = np.arange(len(lengths), dtype=np.int64)
-        item_ids = [str(item) for item in range(self.items)]
-        sids, categories = simulation.catalogue.sids, simulation.catalogue.categories
-        return Dataset(
-            name="arts-sim",
-            users=user_ids,
-            offsets=offsets,
-            items=items,
-            item_ids=item_ids,
-            sids=sids,
-            categories=categories,
-            fingerprint=fingerprint(user_ids, offsets, items, item_ids, sids, categories),
-            simulation=simulation,
-            read_texts=lambda: generate_texts(simulation.catalogue, np.random.default_rng([self.seed, 3])),
-        )
+        return _draw(self, self.users if users is None else min(users, self.users))
+
+
+@lru_cache(maxsize=1)  # the runs of a table or a notebook are mostly on the same data
+def _draw(options: ArtsSim, n_users: int) -> Dataset:
+    """The dataset of the first `n_users` users."""
+    from ..folder import fingerprint  # which imports what reads files
+
+    catalogue_rng, length_rng, item_rng = (np.random.default_rng([options.seed, stream]) for stream in range(3))
+    simulation = Simulation(SimulatedCatalogue.generate(options.items, catalogue_rng))
+    lengths = _sequence_lengths(length_rng.random(options.users))[:n_users]
+    offsets, items = simulation.sample_sequences(lengths, item_rng)
+    user_ids = np.arange(len(lengths), dtype=np.int64)
+    item_ids = [str(item) for item in range(options.items)]
+    sids, categories = simulation.catalogue.sids, simulation.catalogue.categories
+    return Dataset(
+        name="arts-sim",
+        users=user_ids,
+        offsets=offsets,
+        items=items,
+        item_ids=item_ids,
+        sids=sids,
+        categories=categories,
+        fingerprint=fingerprint(user_ids, offsets, items, item_ids, sids, categories),
+        simulation=simulation,
+        read_texts=lambda: generate_texts(simulation.catalogue, np.random.default_rng([options.seed, 3])),
+    )
 
 
 def optimum(

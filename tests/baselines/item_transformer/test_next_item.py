@@ -33,7 +33,7 @@ def test_sampled_softmax_of_a_target_alone_is_zero() -> None:
 
 def test_cross_entropy_is_that_of_the_answers_for_every_prefix(chain) -> None:
     """The training loss of all positions at once equals the mean over prefixes, each answered as at test."""
-    backbone, chain_task = ESasRec(), task(chain(users=5))
+    backbone, chain_task = ESasRec(early_stopping="loss"), task(chain(users=5))
     network = backbone.new_network(chain_task).eval()
     sequences, _ = backbone.examples(chain_task)
     with torch.no_grad():
@@ -45,7 +45,7 @@ def test_cross_entropy_is_that_of_the_answers_for_every_prefix(chain) -> None:
 
 
 def test_validation_is_the_full_cross_entropy_at_the_target(chain) -> None:
-    backbone, chain_task = ESasRec(loss="sampled-softmax"), task(chain(users=7))
+    backbone, chain_task = ESasRec(loss="sampled-softmax", early_stopping="loss"), task(chain(users=7))
     network = backbone.new_network(chain_task).eval()
     valid: Examples = backbone.examples(chain_task)[1]
     with torch.no_grad():

@@ -99,10 +99,12 @@ def test_sequences_follow_the_probabilities(default: Dataset) -> None:
 
 
 def test_same_options_same_data(default: Dataset) -> None:
+    assert load(ArtsSim(seed=1)).fingerprint != default.fingerprint
     again = load(ArtsSim())
+    assert again is not default, "drawn again, since only the latest data is kept"
     assert again.fingerprint == default.fingerprint
     np.testing.assert_array_equal(again.items, default.items)
-    assert load(ArtsSim(seed=1)).fingerprint != default.fingerprint
+    assert load(ArtsSim()) is again
 
 
 def test_first_users_do_not_depend_on_how_many_are_drawn(default: Dataset) -> None:
