@@ -186,10 +186,12 @@ def test_movielens_from_file_to_recommendations(movielens: Call) -> None:
 
 @pytest.mark.slow
 def test_movielens_with_semantic_ids(movielens: Call) -> None:
-    import_it, _, _, tokenize, run_it, recommend = movielens_commands()
+    import_it, _, _, tokenize, run_it, recommend, show = movielens_commands()
     movielens(*import_it)
     assert "1,349 items" in movielens(*tokenize, "-q")
     run = json.loads(movielens(*run_it, "--json", "-q"))
     assert run["metrics"]["hr@10"] > 0.05
     printed = movielens(*(run["run"] if word == "RUN" else word for word in recommend))
     assert len(printed.splitlines()) == 2 + 5
+    shown = movielens(*(run["run"] if word == "RUN" else word for word in show))
+    assert "the true next item: 237, Jerry Maguire" in shown
