@@ -151,8 +151,19 @@ def test_sharding_does_not_change_the_result(run, tmp_path):
     assert result_bytes(many_shards)[1] == result_bytes(one_shard)[1]
 
 
-@pytest.mark.parametrize("decoder", ["bs", "dbs-dedup", "dbs-penalty", "rank-items"])
-@pytest.mark.parametrize("batch_size", [1, 13])
+@pytest.mark.parametrize(
+    ("decoder", "batch_size"),
+    [
+        ("bs", 1),
+        pytest.param("bs", 13, marks=pytest.mark.slow),
+        pytest.param("dbs-dedup", 1, marks=pytest.mark.slow),
+        ("dbs-dedup", 13),
+        pytest.param("dbs-penalty", 1, marks=pytest.mark.slow),
+        ("dbs-penalty", 13),
+        ("rank-items", 1),
+        pytest.param("rank-items", 13, marks=pytest.mark.slow),
+    ],
+)
 def test_batch_size_does_not_change_rankings_of_a_lifted_model(run, tmp_path, decoder, batch_size):
     default = run("markov", decoder, eval_users=30)
     other = run("markov", decoder, eval_users=30, options={"runs_dir": tmp_path / "other", "batch_size": batch_size})

@@ -401,7 +401,14 @@ def test_a_bomb_of_rows_takes_little_memory(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "data" / "n" / "n.import.json").read_text())["rows"] == 120 * (MiB // 18)
 
 
-@pytest.mark.parametrize("start", [b"user,item,timestamp\na,x,", b'{"user": "', b'user,item,timestamp\n"'])
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"user,item,timestamp\na,x,",
+        pytest.param(b'{"user": "', marks=pytest.mark.slow),
+        pytest.param(b'user,item,timestamp\n"', marks=pytest.mark.slow),
+    ],
+)
 def test_a_bomb_of_one_line_is_refused_and_the_process_ends(tmp_path: Path, start: bytes) -> None:
     path = tmp_path / "line.gz"
     with gzip.open(path, "wb", compresslevel=1) as file:
