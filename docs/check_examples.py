@@ -43,7 +43,7 @@ NOT_RUN = {
     r"MODEL|DECODER|SEED|\bDATA\b|p_mask=P|NAME\.\.\.|markov\|pop": "has placeholders; it made the runs of results/",
     r"^mrbench blend": "needs the same runs on the validation items; tests/report/test_blend.py has some",
     r"llada|llama3|qwen2\.5|tiger|sasrec|idgenrec": "trains for minutes to hours; tests train tiny ones",
-    r"Instr-km": "tokenizes all of Instruments; tests/tokenizers do small data",
+    r"Instr-km|RUN_KM": "tokenizes all of Instruments; tests/tokenizers do small data",
     r"rqvae|letter|--preset": "trains for minutes; tests/test_journey.py runs each method",
     r"^mrbench (figure|table) .*--runs-dir|^mrbench figure": "draws what results/ has; tests/report draws small ones",
     r"RUN --runs-dir": "RUN is any run of results/",
