@@ -135,8 +135,7 @@ def next_item_batch(examples: Examples, *, every_position: bool) -> dict[str, Te
         every_position: also predict the items of the histories, each from those before it, but the first.
 
     Returns:
-        Those of `PackedItems.tensors`; `predicted`, positions among the items, shape (p,); `labels`, shape (p,),
-        `IGNORED` for padding.
+        Those of `PackedItems.tensors`; `predicted`, positions among the items, shape (p,); `labels`, shape (p,).
     """
     packed = PackedItems.pack(examples.histories.items)
     labels = np.append(packed.items[1:], -1)
@@ -150,7 +149,7 @@ def pad_to_few_shapes(batch: dict[str, Tensor], width: int) -> dict[str, Tensor]
     """A batch of `next_item_batch` with padding, so that batches of b histories have few shapes: a GPU captures each.
 
     The grid gets rows of `width` places, and packed items without a history get places behind a history's own, where
-    nothing attends to them; no label is theirs.
+    nothing attends to them; their label is `IGNORED`.
 
     Args:
         batch: of b histories, m positions.

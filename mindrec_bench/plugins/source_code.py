@@ -40,9 +40,8 @@ def source_of(cls: type) -> str:
     Of a class in a package it is every code file of the package; of one in a module that stands alone, or in a
     namespace package, the module, and the modules and packages in the same folder that it imports by statements, but
     for those that another distribution installed there, as in site-packages. Of a script or a notebook it is the class
-    (in a
-    notebook the cell that it stands in), and the functions and classes beside it that it names, and those that they
-    name. What else it imports is not part of it.
+    (in a notebook the cell that it stands in), and the functions and classes beside it that it names, and those that
+    they name. What else it imports is not part of it.
 
     Raises:
         UsageError: there is no source, as in an interactive Python prompt.
