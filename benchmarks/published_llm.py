@@ -31,6 +31,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -181,10 +182,11 @@ def measure(
     result["parameters"] = sum(parameter.numel() for parameter in network.parameters())
     del network
     store(result)
-    source = ArtsSim(users=users)
-    all_users = source.load(None, users=None)
-    train_users = next(n for n in range(1, users + 1) if _count_examples(all_users, n) >= 8 * steps or n == users)
-    data = source.load(None, users=train_users)
+    source = ArtsSim(users=max(users, 8 * steps))  # a user has at least one example
+    offsets = source.load(None, users=None).offsets
+    examples = np.cumsum((np.diff(offsets) - 3).clip(min=0))
+    data = source.load(None, users=int(np.searchsorted(examples, 8 * steps)) + 1)
+    decoded = source.load(None, users=users)
     backbone = TimedLlada(checkpoint=str(checkpoint), template=str(template), epochs=1, attention=attention)
     task = Task(data, data.space(categories=True), size="checkpoint", device=device, quiet=True)
     fit = folder / f"fit-{attention}"
@@ -207,14 +209,14 @@ def measure(
             decoder=DbsPenalty(),
             space=task.space,
             categories="generate",
-            item_ids=all_users.item_ids,
+            item_ids=decoded.item_ids,
             beam=beam,
             seed=42,
             device=device,
             batch_size=batch_size,
         )
         with phases.phase(f"decode, refresh={r}"):
-            row, rankings[r] = _decode(decoder, model, all_users.test(), result["tokens"])
+            row, rankings[r] = _decode(decoder, model, decoded.test(), result["tokens"])
         result["decoding"].append({"refresh": r, **row, **(_kept(rankings[r], rankings[0]) if r else {})})
         store(result)
 
@@ -257,11 +259,6 @@ def _kept(codes: Tensor, exact: Tensor) -> dict[str, float]:
     results = (exact[:, :, None] == codes[:, None]).all(dim=3).any(dim=2)
     shares = {"same_ranking": same.all(dim=1), "same_first": same[:, 0], "same_results": results}
     return {name: round(float(kept.float().mean()), 4) for name, kept in shares.items()}
-
-
-def _count_examples(data: Any, users: int) -> int:
-    """The number of training examples of the first users."""
-    return int((data.offsets[1 : users + 1] - data.offsets[:users] - 3).clip(min=0).sum())
 
 
 def main() -> None:

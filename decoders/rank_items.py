@@ -73,6 +73,11 @@ class RankItems:
             raise ValueError("finalists are chosen by an average over orders, which score=order has not; leave it out")
         if self.finalists != "all" and self.certify:
             raise ValueError("finalists and certify=yes are two ways to choose what is scored; give one of them")
+        if self.finalists != "all" and self.shortlist != "all" and self.finalists >= self.shortlist:
+            raise ValueError(
+                f"finalists={self.finalists} has no effect, as shortlist={self.shortlist} has no more items; give "
+                "fewer, or leave it out"
+            )
         if self.states < 1:
             raise ValueError(f"states is {self.states}; it must be a number of states")
         if self.order != RankItems.order and self.score != "order":

@@ -98,7 +98,8 @@ class TrainingLoop:
             while epoch < self.arguments.num_train_epochs and not self.control.should_training_stop:
                 self._train_epoch(epoch, step, checkpoint)
                 self._validate()
-                self._save()
+                if not self.control.should_training_stop:
+                    self._save()
                 epoch, step, checkpoint = epoch + 1, 0, None
             self.progress.on_train_end(*self._event)
 
@@ -130,7 +131,7 @@ class TrainingLoop:
             if self.control.should_save:
                 self._save()
             if self.train_step.enabled and self.state.global_step == IDLE_STEP:
-                self.say_if_idle(batch_keys)
+                self.say_if_idle(keys)
 
     def _train_step(self, batch: Batch) -> Tensor:
         loss = self._loss(batch)
@@ -143,21 +144,23 @@ class TrainingLoop:
     def say_if_idle(self, keys: list[int], clock: Callable[[], float] = gpu_clock) -> None:
         """Tell the user where a larger batch would be almost free; training goes on as if nothing had happened.
 
-        Losses and gradients of the batch are computed, as graphs on a GPU; AdamW, which takes as long for any batch, is
-        left out.
+        Losses and gradients of a whole batch are computed, as graphs on a GPU; AdamW, which takes as long for any
+        batch, is left out.
 
         Args:
-            keys: of the examples of a training step.
+            keys: of the examples of an epoch, in its order; nothing is said where they are fewer than two batches.
             clock: see `doubling_ratio`.
         """
+        if len(keys) < 2 * self.batch:
+            return
         on_gpu = self.device.type == "cuda"
         if on_gpu and torch.cuda.mem_get_info(self.device)[0] < 3 * torch.cuda.max_memory_allocated(self.device):
             return  # twice the examples may not fit
         probe = Captured(self._gradients, self.device)
         with torch.random.fork_rng([torch.cuda.current_device()] if on_gpu else []):
-            batch, twice = (self.train_set.__getitems__(examples) for examples in (keys, keys + keys))
+            batch, twice = (self.train_set.__getitems__(keys[: self.batch] * times) for times in (1, 2))
             ratio = doubling_ratio(probe, batch, twice, clock)
-        notice = idle_notice(ratio, len(keys))
+        notice = idle_notice(ratio, self.batch)
         if notice and not (on_gpu and None in probe.graphs.values()):
             logger.info(notice)
 

@@ -1,4 +1,4 @@
-"""The state of a training run: time, validation losses, the best weights, and whether it has finished."""
+"""The state of a training run: time, validation losses and the best weights."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .weights import write_tensors
 logger = logging.getLogger(__name__)
 
 SAVE_SECONDS = 300.0
-"""Seconds between checkpoints inside a long epoch; one is written after each epoch in any case."""
+"""Seconds between checkpoints inside a long epoch; one is written after each epoch but the last."""
 
 FORECAST_STEPS = 20
 """After this many steps the user is told how long training will take, at the speed of the second half of them."""
@@ -71,7 +71,6 @@ class TrainingProgress(TrainerCallback):
         self.step, self.epoch, self.valid_losses = 0, 0.0, list[float]()
         self.train_losses, self.valid_steps = list[float](), list[int]()
         self._unread, self._shown = list[torch.Tensor](), dict[str, str]()
-        self.finished = False
         self.best_weights: dict[str, torch.Tensor] = {}
         self._seconds_before, self._started = 0.0, time.monotonic()
         self._step_ended = self._saved = 0.0
@@ -112,7 +111,7 @@ class TrainingProgress(TrainerCallback):
         self.step, self.epoch, self.valid_losses = state["step"], state["epoch"], state["losses"]
         self.train_losses = [math.nan if loss is None else loss for loss in state["train_losses"]]
         self.valid_steps = state["valid_steps"]
-        self.finished, self._seconds_before = state["finished"], state["seconds"]
+        self._seconds_before = state["seconds"]
         self.plateau_step = state["plateau"]
         self._step_ended = self._saved = self._seconds_before
         if self.valid_losses:
@@ -122,9 +121,8 @@ class TrainingProgress(TrainerCallback):
     def _state(self) -> dict[str, Any]:
         """What a checkpoint says of the training (`io.checkpoints`)."""
         return {
-            "step": self.step, "epoch": self.epoch, "losses": self.valid_losses, "finished": self.finished,
-            "plateau": self.plateau_step, "seconds": self.seconds,
-            "train_losses": self.train_losses, "valid_steps": self.valid_steps,
+            "step": self.step, "epoch": self.epoch, "losses": self.valid_losses, "plateau": self.plateau_step,
+            "seconds": self.seconds, "train_losses": self.train_losses, "valid_steps": self.valid_steps,
         }  # fmt: skip
 
     def report(self, parameters: int, precision: str) -> FitReport:
@@ -193,7 +191,7 @@ class TrainingProgress(TrainerCallback):
         if self.step == self._first_step + FORECAST_STEPS:
             logger.info(self.forecast())
         if self.fraction_done(self.step) >= 1:
-            self.finished = control.should_training_stop = True
+            control.should_training_stop = True
         elif self._step_ended - self._saved > SAVE_SECONDS:
             control.should_save = True
 
@@ -206,6 +204,8 @@ class TrainingProgress(TrainerCallback):
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Keep the best weights; begin the decay when the last `patience` evaluations brought no better loss.
+
+        After the last evaluation no checkpoint is written, since the best weights are written next.
 
         Raises:
             MrbenchError: the loss is not finite.
@@ -230,6 +230,8 @@ class TrainingProgress(TrainerCallback):
         evaluations_since_best = len(self.valid_losses) - 1 - self.valid_losses.index(best)
         if self.plateau_step is None and evaluations_since_best >= self.patience:
             self.plateau_step = self.step
+        if control.should_training_stop:
+            control.should_save = False
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Complete the checkpoint that the Trainer has just written, which removes older ones."""

@@ -105,7 +105,7 @@ def fit(
         if processes.rank() == 0:
             losses = progress.loss_curve()
             weights.save_model(folder, task, progress.best_weights, report, losses, save_weights)
-            shutil.rmtree(folder / weights.CHECKPOINTS)
+            shutil.rmtree(folder / weights.CHECKPOINTS, ignore_errors=True)  # a short training has none
     return report
 
 
@@ -136,8 +136,6 @@ def _train(
     checkpoint = progress.resume(needs=RANDOM_FILE if use_loop else TRAINER_FILE)
     if checkpoint is not None:
         logger.info(f"training continues at step {progress.step} of {max_steps}")
-    if progress.finished:
-        return progress
 
     def factor(step: int) -> float:
         return lr_factor(step, progress.fraction_done(step), config.warmup, config.decay)

@@ -183,7 +183,7 @@ def default_interrupts():
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it
 
 
-TRAIN = ("run", "-m", "llada:epochs=2", "-d", "dbs-dedup", "--data", DATA, "--categories", "none", "--runs-dir")
+TRAIN = ("run", "-m", "llada:epochs=3", "-d", "dbs-dedup", "--data", DATA, "--categories", "none", "--runs-dir")
 
 
 def check_that_training_continues(call, tmp_path, root):

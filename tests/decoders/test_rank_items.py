@@ -244,6 +244,7 @@ class TestCodesOfMaskedAndCausalModels:
             ({"shortlist": 0}, "shortlist is 0"),
             ({"states": 0}, "states is 0"),
             ({"finalists": 0}, "finalists is 0"),
+            ({"finalists": 60}, "finalists=60 has no effect, as shortlist=60"),
             ({"finalists": 20, "score": "order"}, "finalists are chosen by an average over orders"),
             ({"finalists": 20, "certify": True}, "finalists and certify=yes are two ways"),
             ({"order": "reverse"}, "order=reverse has no effect without score=order; add it"),

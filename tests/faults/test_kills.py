@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 DATA = "arts-sim:users=60,items=50"
 SMALL = "arts-sim:users=12,items=50"
 RUN = ("run", "-m", "markov", "-d", "bs", "--data", DATA, "-q")
-FIT = ("fit", "-m", "llada:epochs=2,batch=128", "--size", "tiny", "--data", SMALL, "-q")
+FIT = ("fit", "-m", "llada:epochs=3,batch=128", "--size", "tiny", "--data", SMALL, "-q")
 FITTED = ("run", "-m", "esasrec:epochs=1,batch=128", "-d", "rank-items", "--size", "tiny", "--data", SMALL, "-q")
 IMPORT = ("data", "import", "sales.csv", "--items", "things.jsonl", "--name", "shop")
 TOKENIZE = ("data", "tokenize", "shop", "--levels", "2", "--codes", "8")

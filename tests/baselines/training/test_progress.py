@@ -20,7 +20,7 @@ def new_progress(folder: Path, max_steps: int, minutes: float | None = None) -> 
 def test_time_before_an_interruption_counts(tmp_path: Path) -> None:
     progress = new_progress(tmp_path, max_steps=10, minutes=1)
     state = {
-        "step": 3, "epoch": 0.3, "losses": [], "finished": False, "plateau": None, "seconds": 45.0,
+        "step": 3, "epoch": 0.3, "losses": [], "plateau": None, "seconds": 45.0,
         "train_losses": [3.0, None, 2.0], "valid_steps": [],
     }  # fmt: skip
     checkpoint = checkpoint_path(tmp_path, 3)
